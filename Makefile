@@ -1,0 +1,58 @@
+# One command each: run, test, check, bench, docs-shots. Every target does its own set-up.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE :=
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run up test check format bench docs-shots lock clean
+
+run: $(VENV)/.run            ## start the demo: real prices, paper bots, dashboard
+	$(BIN)/onetape demo
+
+up: $(VENV)/.run             ## start the platform on OKX's public market data
+	$(BIN)/onetape up
+
+test: $(VENV)/.dev           ## everything that must hold before a change lands
+	tools/chromium
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.dev          ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev          ## the speed figures, as a table
+	$(BIN)/python -m bench
+
+docs-shots: $(VENV)/.dev     ## take the README's screenshots again
+	tools/chromium
+	$(BIN)/python tools/docs_shots.py
+
+$(VENV)/.uv: locks/bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 15) else "onetape needs Python 3.11 to 3.14, this is %d.%d. Name another one: make run PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -m venv $(VENV) || { echo "Python could not make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/bootstrap.lock
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.uv locks/run.lock pyproject.toml
+	@test -f $(VENV)/.dev || VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r locks/run.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.uv locks/dev.lock pyproject.toml
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r locks/dev.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run
+
+lock: $(VENV)/.uv            ## pin the dependencies again
+	tools/lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,7 @@
+"""`python -m onetape` is the command `onetape`."""
+
+import sys
+
+from onetape.cli.main import main
+
+sys.exit(main())

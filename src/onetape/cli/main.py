@@ -1,0 +1,87 @@
+"""`onetape VERB ...`: finds the verb's module, runs it, turns errors into a sentence and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 a check did not hold.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+
+class Verb(NamedTuple):
+    name: str
+    module: str
+    says: str
+
+
+GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
+    (
+        "Run",
+        (
+            Verb("demo", "run", "the whole platform on recorded prices, nothing to configure: start here"),
+            Verb("up", "run", "the whole platform on OKX's live market data"),
+            Verb("bot", "bot", "list, create, show, start, pause, stop and delete bots"),
+            Verb("logs", "logs", "what the services say"),
+        ),
+    ),
+    (
+        "Research",
+        (
+            Verb("data", "data", "import candle files; list and check what is stored"),
+            Verb("backtest", "backtest", "run one or several strategies over the past"),
+            Verb("verify", "verify", "prove that a strategy does not look ahead"),
+        ),
+    ),
+    (
+        "Tools",
+        (Verb("venue", "venue", "a simulated exchange that speaks the OKX wire on a local port"),),
+    ),
+)
+VERBS: Final = {verb.name: verb for _, verbs in GROUPS for verb in verbs}
+
+
+def page() -> str:
+    lines = [
+        "onetape: test, develop and run crypto trading strategies.",
+        "",
+        "usage: onetape VERB [options]       onetape VERB --help says more",
+    ]
+    for title, verbs in GROUPS:
+        lines += ["", f"{title}:"] + [f"  {verb.name:<10} {verb.says}" for verb in verbs]
+    lines += [
+        "",
+        "Every command takes --json. Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 a check did not hold.",
+        "Paper trading is the default everywhere; nothing here is a promise of profit.",
+    ]
+    return "\n".join(lines)
+
+
+def version() -> str:
+    from importlib.metadata import version as installed
+
+    return f"onetape {installed('onetape')}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(page())
+        return 0
+    if args[0] in ("-V", "--version"):
+        print(version())
+        return 0
+    verb = VERBS.get(args[0])
+    if verb is None:
+        print(f"onetape: there is no verb {args[0]!r}. Use one of: {', '.join(VERBS)}.", file=sys.stderr)
+        return 2
+    from onetape.cli.output import guarded
+
+    module = importlib.import_module(f"onetape.cli.{verb.module}")
+    return guarded(args[0], args[1:], module.main)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""A bot: what to trade, with which strategy, how much, within which limits."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Any
+
+import msgspec
+
+from onetape.domain.accounts import Costs, Exits, RiskLimits, Sizing
+from onetape.domain.errors import BadInput
+from onetape.domain.units import Micros, Money, Timeframe
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+class Mode(enum.StrEnum):
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class BotStatus(enum.StrEnum):
+    """running: decides and trades; paused: keeps its protective exits, enters nothing; stopped: does nothing;
+    halted: stopped by a limit or an error, a person is needed."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    HALTED = "halted"
+
+
+class LimitsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The risk limits and exits of a bot as a person writes them; None = no limit."""
+
+    max_exposure: float = 1.0
+    max_order_notional: float | None = None
+    max_drawdown: float | None = None
+    allow_short: bool = False
+    stop: float | None = None
+    take: float | None = None
+    trail: float | None = None
+
+
+class BotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file `config/bots/NAME.json` and the body of POST /api/v1/bots."""
+
+    name: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    strategy: str  # the tag of a strategy class
+    parameters: dict[str, Any] = {}
+    mode: Mode = Mode.PAPER
+    capital: Money = 10_000.0
+    sizing: str = "fraction:0.95"
+    fee_maker: float = 0.0008
+    fee_taker: float = 0.001
+    slippage: float = 0.0005
+    limits: LimitsSpec = LimitsSpec()
+
+    def check(self) -> BotSpec:
+        """Itself, when every value makes sense; else BadInput naming the field as a JSON path."""
+        if not _NAME.fullmatch(self.name):
+            raise BadInput("$.name", self.name, "not a bot name", "Use a-z, 0-9, - and _, 40 characters at most.")
+        Timeframe.parse(self.timeframe, "$.timeframe")
+        Sizing.parse(self.sizing, "$.sizing")
+        if not 0 < self.capital < 1e15:
+            raise BadInput("$.capital", self.capital, "not a positive amount of money")
+        for name in ("fee_maker", "fee_taker", "slippage"):
+            if not -0.01 <= getattr(self, name) <= 0.1:
+                raise BadInput(f"$.{name}", getattr(self, name), "not a rate from -0.01 to 0.1", "0.001 is 0.1 %.")
+        self._check_limits()
+        return self
+
+    def _check_limits(self) -> None:
+        limits = self.limits
+        if not 0 < limits.max_exposure <= 10:
+            raise BadInput("$.limits.max_exposure", limits.max_exposure, "not in (0, 10]", "1 is the whole equity.")
+        for name, high in (("max_drawdown", 1.0), ("stop", 1.0), ("take", 100.0), ("trail", 1.0)):
+            value = getattr(limits, name)
+            if value is not None and not 0 < value < high:
+                raise BadInput(f"$.limits.{name}", value, f"not a rate between 0 and {high:g}", "0.02 is 2 %.")
+        if limits.max_order_notional is not None and not limits.max_order_notional > 0:
+            raise BadInput("$.limits.max_order_notional", limits.max_order_notional, "not positive")
+
+    @property
+    def costs(self) -> Costs:
+        return Costs(float(self.fee_maker), float(self.fee_taker), float(self.slippage))
+
+    @property
+    def risk(self) -> RiskLimits:
+        limits, infinite = self.limits, float("inf")
+        return RiskLimits(
+            max_exposure=float(limits.max_exposure),
+            max_order_notional=infinite if limits.max_order_notional is None else float(limits.max_order_notional),
+            max_drawdown=1.0 if limits.max_drawdown is None else float(limits.max_drawdown),
+            allow_short=float(limits.allow_short),
+        )
+
+    @property
+    def exits(self) -> Exits:
+        rates = (self.limits.stop, self.limits.take, self.limits.trail)
+        return Exits(*(float("nan") if rate is None else float(rate) for rate in rates))
+
+
+class BotView(msgspec.Struct, frozen=True, kw_only=True):
+    """A bot as people see it: its spec, what it does, and what it owns. Restored from the ledger at any time."""
+
+    spec: BotSpec
+    status: BotStatus
+    wanted: BotStatus
+    reason: str = ""  # why halted, or what it waits for
+    cash: Money = 0.0
+    qty: float = 0.0
+    entry_price: float = 0.0
+    price: float = 0.0  # the last close it saw
+    equity: Money = 0.0
+    realised: Money = 0.0
+    fees: Money = 0.0
+    candle_ts: Micros = 0  # open time of the last candle it decided on
+    created_ts: Micros = 0
+    updated_ts: Micros = 0

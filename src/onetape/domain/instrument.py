@@ -1,0 +1,46 @@
+"""What is traded, and in which steps."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from onetape.domain.units import Money, Price, Qty
+
+
+class Kind(enum.StrEnum):
+    SPOT = "spot"
+    SWAP = "swap"
+    FUTURE = "future"
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One tradable thing on one exchange.
+
+    `tick` (price) and `lot` (base units) are the steps that prices and quantities are snapped to; 0 means "not known:
+    no snapping". `contract_size` is base units per venue contract and is used only inside an exchange folder.
+    """
+
+    exchange: str
+    symbol: str
+    kind: Kind = Kind.SPOT
+    base: str = ""
+    quote: str = ""
+    settle: str = ""
+    tick: Price = 0.0
+    lot: Qty = 0.0
+    min_qty: Qty = 0.0
+    min_notional: Money = 0.0
+    contract_size: float = 1.0
+
+    @property
+    def id(self) -> str:
+        """`okx:BTC-USDT`"""
+        return f"{self.exchange}:{self.symbol}"
+
+    @classmethod
+    def unknown(cls, exchange: str, symbol: str) -> Instrument:
+        """An instrument of which only the name is known, as for candles from a file: spot, lot 1e-8, no tick."""
+        base, _, quote = symbol.partition("-")
+        return cls(exchange=exchange, symbol=symbol, base=base, quote=quote, settle=quote, lot=1e-8)

@@ -1,0 +1,79 @@
+"""What a backtest is asked and what it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from onetape.domain.accounts import Account, Costs, Exits, RiskLimits, Sizing, Terms
+from onetape.domain.frame import CandleFrame, Floats, Ints
+from onetape.domain.signals import Signals
+from onetape.domain.units import Micros, Money
+
+
+class BacktestSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question to the past. Everything that the answer depends on, beside the data and the code."""
+
+    strategy: str
+    parameters: dict[str, Any] = {}
+    exchange: str = ""
+    symbol: str = ""
+    timeframe: str = "1h"
+    start_ts: Micros | None = None
+    end_ts: Micros | None = None
+    cash: Money = 10_000.0
+    costs: Costs = Costs()
+    sizing: Sizing = Sizing()
+    limits: RiskLimits = RiskLimits()
+    exits: Exits = Exits()
+    terms: Terms = Terms()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """What the loop wrote down: equity at each fill candle's close, and one row of `fills` per fill.
+
+    `fills` is a structured array: bar, order_id (int64), side, role, maker (int8), qty, price, fee, slippage, realised
+    (float64). `rejected` counts, by reason, what was not sent.
+    """
+
+    ts: Ints  # close times of the fill candles
+    equity: Floats
+    fills: NDArray[np.void]
+    account: Account
+    rejected: dict[str, int]
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    """One round trip, from flat to flat (or to the last candle: then `open` is True and it is marked there)."""
+
+    entry_ts: Micros
+    exit_ts: Micros
+    side: int
+    qty: float
+    entry_price: float
+    exit_price: float
+    fees: Money
+    profit: Money  # after fees
+    rate: float  # profit over what was put in
+    exit_role: str
+    open: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Everything about one run. `metrics` holds plain numbers, None where one cannot be computed (no trades)."""
+
+    run_id: str
+    spec: BacktestSpec
+    candles: CandleFrame  # on the strategy's timeframe
+    fill_timeframe: str
+    signals: Signals
+    tape: Tape
+    trades: list[Trade]
+    metrics: dict[str, Any]
+    manifest: dict[str, Any]  # hashes of code, parameters and data; engine and library versions

@@ -1,0 +1,162 @@
+"""What a strategy says: one row per candle, known when that candle closes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from onetape.domain.errors import BadInput
+from onetape.domain.frame import Floats
+
+NONE: Final[Floats] = np.empty(0)
+NONE.flags.writeable = False
+
+
+def _none() -> Floats:
+    return NONE
+
+
+OPTIONAL: Final = ("stop", "take", "trail", "limit")
+CONFIDENCE_STEP: Final = 1e4  # confidence is kept in steps of 0.0001, so that it compares equal however it was computed
+
+
+def _floats(name: str, values: ArrayLike | None, n: int) -> Floats:
+    if values is None:
+        return NONE
+    array = np.ascontiguousarray(values, np.float64)
+    if array.ndim == 0:
+        array = np.full(n, float(array))
+    if array.shape != (n,):
+        raise BadInput(f"signals.{name}", array.shape, f"not one number per candle, which would be ({n},)")
+    return array
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """One row per candle; all columns float64.
+
+    `target` is the wanted exposure in [-1, 1] (NaN = keep what there is), `confidence` lies in [0, 1]. `stop`, `take`
+    and `trail` are rates from the fill price (0.02 = 2 %), `limit` a price for a resting entry; NaN or an empty column
+    (length 0) = none. `tag` names the rule, for reports. Build with `holding` or `from_entries`.
+    """
+
+    target: Floats
+    confidence: Floats
+    stop: Floats = dataclasses.field(default_factory=_none)
+    take: Floats = dataclasses.field(default_factory=_none)
+    trail: Floats = dataclasses.field(default_factory=_none)
+    limit: Floats = dataclasses.field(default_factory=_none)
+    tag: str = ""
+
+    @classmethod
+    def holding(
+        cls,
+        target: ArrayLike,
+        confidence: ArrayLike = 1.0,
+        *,
+        stop: ArrayLike | None = None,
+        take: ArrayLike | None = None,
+        trail: ArrayLike | None = None,
+        limit: ArrayLike | None = None,
+        tag: str = "",
+    ) -> Signals:
+        """From wanted exposures. Raises BadInput where a value is out of its range, naming column and row."""
+        wanted = np.ascontiguousarray(target, np.float64)
+        n = len(wanted)
+        sure = np.round(_floats("confidence", confidence, n) * CONFIDENCE_STEP) / CONFIDENCE_STEP
+        signals = cls(
+            target=wanted,
+            confidence=sure,
+            stop=_floats("stop", stop, n),
+            take=_floats("take", take, n),
+            trail=_floats("trail", trail, n),
+            limit=_floats("limit", limit, n),
+            tag=tag,
+        )
+        signals._check()
+        return signals
+
+    @classmethod
+    def from_entries(
+        cls,
+        enter_long: ArrayLike,
+        exit_long: ArrayLike,
+        enter_short: ArrayLike | None = None,
+        exit_short: ArrayLike | None = None,
+        confidence: ArrayLike = 1.0,
+        **columns: ArrayLike | None,
+    ) -> Signals:
+        """From truth values per candle: where nothing is said the position is kept; an entry beats an exit.
+
+        An exit closes whichever side is held. The same candle entering long and short is refused.
+        """
+        long_in = np.ascontiguousarray(enter_long, np.bool_)
+        n = len(long_in)
+        none = np.zeros(n, np.bool_)
+        long_out = np.ascontiguousarray(exit_long, np.bool_)
+        short_in = none if enter_short is None else np.ascontiguousarray(enter_short, np.bool_)
+        short_out = none if exit_short is None else np.ascontiguousarray(exit_short, np.bool_)
+        if (both := np.flatnonzero(long_in & short_in)).size:
+            raise BadInput(f"signals row {both[0]}", "enter_long and enter_short", "a candle cannot enter both sides")
+        target = np.full(n, np.nan)
+        target[long_out | short_out] = 0.0
+        target[long_in] = 1.0
+        target[short_in] = -1.0
+        return cls.holding(target, confidence, **columns)  # type: ignore[arg-type]
+
+    def _check(self) -> None:
+        for name, column, low, high in (
+            ("target", self.target, -1.0, 1.0),
+            ("confidence", self.confidence, 0.0, 1.0),
+            ("stop", self.stop, 0.0, 1.0),
+            ("take", self.take, 0.0, np.inf),
+            ("trail", self.trail, 0.0, 1.0),
+            ("limit", self.limit, 0.0, np.inf),
+        ):
+            if not len(column):
+                continue
+            lowest, highest = np.fmin.reduce(column), np.fmax.reduce(column)
+            if lowest < low or highest > high or (name == "confidence" and np.isnan(column).any()):
+                row = int(np.flatnonzero((column < low) | (column > high) | np.isnan(column))[0])
+                raise BadInput(
+                    f"signals.{name}[{row}]",
+                    float(column[row]),
+                    f"outside [{low:g}, {high:g}]",
+                    "A strategy may only return numbers in that range.",
+                )
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def column(self, name: str) -> Floats:
+        """A column at full length: an absent one as NaN."""
+        values: Floats = getattr(self, name)
+        return values if len(values) or not len(self) else np.full(len(self), np.nan)
+
+    def row(self, i: int) -> SignalRow:
+        return SignalRow(
+            target=float(self.target[i]),
+            confidence=float(self.confidence[i]),
+            **{name: float(column[i]) if len(column := getattr(self, name)) else np.nan for name in OPTIONAL},
+            tag=self.tag,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SignalRow:
+    """One row of Signals as plain numbers; NaN = none."""
+
+    target: float
+    confidence: float
+    stop: float
+    take: float
+    trail: float
+    limit: float
+    tag: str = ""
+
+    @property
+    def says_something(self) -> bool:
+        return self.target == self.target

@@ -1,0 +1,210 @@
+"""The seams: what the inside needs from the outside. Adapters fulfil these protocols; `app/wiring.py` chooses them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from onetape.domain.accounts import Account
+from onetape.domain.bots import BotSpec, BotStatus, BotView
+from onetape.domain.frame import CandleFrame
+from onetape.domain.instrument import Instrument
+from onetape.domain.market import Candle, Gap, RawFrame, Received, Want
+from onetape.domain.orders import Fill, Order, OrderEvent
+from onetape.domain.signals import SignalRow
+from onetape.domain.units import Micros, Timeframe
+
+
+class MarketFeed(Protocol):
+    """A venue's market data."""
+
+    exchange: str
+
+    async def instruments(self) -> list[Instrument]: ...
+
+    def history(
+        self, symbol: str, timeframe: Timeframe, start_ts: Micros, end_ts: Micros
+    ) -> AsyncIterator[CandleFrame]:
+        """Pages of closed candles that open in [start_ts, end_ts), oldest first. Raises Transient, Refused."""
+        ...
+
+    def stream(self, wants: Sequence[Want]) -> AsyncIterator[Received]:
+        """For ever: reconnects by itself and yields a Gap after each absence."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Holdings(msgspec.Struct, frozen=True):
+    """What a venue says an account has: balances by currency, signed positions by symbol, open orders."""
+
+    balances: dict[str, float]
+    positions: dict[str, float]
+    orders: tuple[Order, ...]
+
+
+class Broker(Protocol):
+    """Where orders go."""
+
+    async def submit(self, order: Order) -> None:
+        """Returns when the venue has it. Refused: it certainly has not. Transient: nobody knows. Same id, same order."""
+        ...
+
+    async def cancel(self, order: Order) -> None: ...
+
+    def events(self) -> AsyncIterator[OrderEvent | Fill]: ...
+
+    async def snapshot(self) -> Holdings: ...
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored of one candle series."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    first_ts: Micros
+    last_ts: Micros
+    rows: int
+    gaps: int
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What an idempotent append did: rows given, rows that were new, rows that changed one already there."""
+
+    given: int
+    new: int
+    changed: int
+
+
+class CandleStore(Protocol):
+    """Closed candles. Appending the same rows twice changes nothing."""
+
+    async def append(self, frame: CandleFrame) -> Appended:
+        """One transaction; the rows are upserted by (exchange, symbol, timeframe, timestamp)."""
+        ...
+
+    async def load(
+        self, exchange: str, symbol: str, timeframe: Timeframe, start_ts: Micros | None, end_ts: Micros | None
+    ) -> CandleFrame:
+        """Candles that open in [start_ts, end_ts), None = unbounded; an empty frame when there are none."""
+        ...
+
+    async def tail(
+        self, exchange: str, symbol: str, timeframe: Timeframe, n: int, before_ts: Micros | None = None
+    ) -> CandleFrame:
+        """The last n candles (that open before `before_ts`)."""
+        ...
+
+    async def coverage(self, exchange: str | None = None, symbol: str | None = None) -> list[Coverage]: ...
+
+    async def add_gaps(self, gaps: Sequence[Gap]) -> int:
+        """How many were new."""
+        ...
+
+    async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]: ...
+
+    async def instruments(self) -> list[Instrument]: ...
+
+    async def put_instruments(self, instruments: Sequence[Instrument]) -> None: ...
+
+
+class RawStore(Protocol):
+    """Frames as they came."""
+
+    async def append(self, frames: Sequence[RawFrame]) -> int: ...
+
+    async def prints(self, exchange: str, symbol: str, n: int) -> list[dict[str, Any]]: ...
+
+
+class BotState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a bot must remember to go on where it was: the fold of its tape up to `matched_ts`.
+
+    `book` are the resting orders as rows of numbers (core.state). `matched_ts` and `decided_ts` are the close times of
+    the last fill candle matched and of the last strategy candle decided on.
+    """
+
+    account: Account
+    book: list[list[float]]
+    matched_ts: Micros
+    decided_ts: Micros
+    price: float
+
+
+class TradeStore(Protocol):
+    """The ledger. Each method is one durable transaction."""
+
+    async def plan(
+        self, bot: str, ts: Micros, signal: SignalRow | None, orders: Sequence[Order], state: BotState
+    ) -> None:
+        """Intent before act: the signal and its orders (planned, or cancelled ones with that status), and the state."""
+        ...
+
+    async def moved(self, order: Order) -> None: ...
+
+    async def filled(self, fill: Fill, order: Order, state: BotState) -> bool:
+        """The fill, its order's new status, and the state, together. False when the fill is already known."""
+        ...
+
+    async def mark(self, bot: str, ts: Micros, state: BotState) -> None:
+        """The equity at a close (bot_performance) and the state."""
+        ...
+
+    async def restore(self, bot: str) -> BotState | None: ...
+
+
+class BotStore(Protocol):
+    """Bots and what people wish of them."""
+
+    async def put(self, spec: BotSpec) -> None:
+        """Creates the bot, or replaces its spec while it is stopped. Raises Conflict."""
+        ...
+
+    async def wish(self, name: str, status: BotStatus) -> None: ...
+
+    async def report(self, name: str, status: BotStatus, reason: str = "") -> None: ...
+
+    async def list(self) -> list[BotView]: ...
+
+    async def get(self, name: str) -> BotView:
+        """Raises NotFound."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """A stopped bot; its ledger rows stay."""
+        ...
+
+
+class Resync(msgspec.Struct, frozen=True):
+    """The bus was away: what came meanwhile is lost, the listener rebuilds from the facts."""
+
+
+class Message(msgspec.Struct, frozen=True):
+    topic: str
+    body: Any  # a domain struct, decoded
+
+
+class Bus(Protocol):
+    """Hints. At most once; publishing never fails its caller."""
+
+    def publish(self, topic: str, body: msgspec.Struct) -> None: ...
+
+    def subscribe(self, *patterns: str) -> AsyncIterator[Message | Resync]:
+        """Messages of the topics that match (glob), for ever; Resync first and after each absence."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> Micros: ...
+
+    async def sleep_until(self, ts: Micros) -> None: ...
+
+
+class CandleSink(Protocol):
+    """Who wants each closed candle after it was committed."""
+
+    async def __call__(self, candle: Candle) -> None: ...
