@@ -177,6 +177,53 @@ class BotStore(Protocol):
         ...
 
 
+class SignalView(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored signal. `ts` is the close of its candle; `reason` says why nothing was sent, "" when something was."""
+
+    id: int
+    bot: str
+    ts: Micros
+    symbol: str
+    target: float
+    confidence: float
+    price: float = 0.0
+    tag: str = ""
+    reason: str = ""
+
+
+class EquityPoint(msgspec.Struct, frozen=True):
+    """What a bot owned at one close, in settle currency; `qty` is signed base units."""
+
+    ts: Micros
+    equity: float
+    cash: float
+    qty: float
+    price: float
+
+
+class Only(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of a list are wanted: newest first, at most `limit`, those before the cursor `before`."""
+
+    bot: str | None = None
+    symbol: str | None = None
+    limit: int = 100
+    before: str = ""
+
+
+class Queries(Protocol):
+    """Reads for people. Each list comes with the cursor of the rows after it, "" at the end. Cursors are opaque."""
+
+    async def signals(self, only: Only) -> tuple[list[SignalView], str]: ...
+
+    async def orders(self, only: Only) -> tuple[list[Order], str]: ...
+
+    async def fills(self, only: Only) -> tuple[list[Fill], str]: ...
+
+    async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
+        """The whole life of a bot in at most `points` points, oldest first: the last one of each stretch."""
+        ...
+
+
 class Resync(msgspec.Struct, frozen=True):
     """The bus was away: what came meanwhile is lost, the listener rebuilds from the facts."""
 
