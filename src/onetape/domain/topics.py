@@ -1,0 +1,69 @@
+"""The names of the hints that travel over the bus: plain functions, so that publisher and listener cannot disagree.
+
+A topic is `kind:part:part`. Parts may be `*`, which makes the name a pattern for `Bus.subscribe`: `candle("okx", "*",
+"1m")` is every 1-minute series of one exchange.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONTROL: Final = "control"  # somebody wishes something of a bot: look into the store
+ANY: Final = "*"
+
+
+def candle(exchange: str, symbol: str, timeframe: str) -> str:
+    """A closed, committed candle (domain.market.Candle)."""
+    return f"candle:{exchange}:{symbol}:{timeframe}"
+
+
+def forming(exchange: str, symbol: str, timeframe: str) -> str:
+    """The running candle (Forming)."""
+    return f"forming:{exchange}:{symbol}:{timeframe}"
+
+
+def book(exchange: str, symbol: str) -> str:
+    return f"book:{exchange}:{symbol}"
+
+
+def quote(exchange: str, symbol: str) -> str:
+    return f"quote:{exchange}:{symbol}"
+
+
+def prints(exchange: str, symbol: str) -> str:
+    """Public trades (Print), one message each."""
+    return f"prints:{exchange}:{symbol}"
+
+
+def gap(exchange: str, symbol: str) -> str:
+    return f"gap:{exchange}:{symbol}"
+
+
+def signal(bot: str) -> str:
+    """A decision was stored (SignalView)."""
+    return f"signal:{bot}"
+
+
+def order(bot: str) -> str:
+    """An order changed (OrderEvent)."""
+    return f"order:{bot}"
+
+
+def fill(bot: str) -> str:
+    """A fill was stored (Fill)."""
+    return f"fill:{bot}"
+
+
+def bot(name: str) -> str:
+    """The state of a bot changed (BotView)."""
+    return f"bot:{name}"
+
+
+def service(name: str) -> str:
+    """Heartbeat of a service."""
+    return f"service:{name}"
+
+
+def backtest(run: str) -> str:
+    """Progress and end of a backtest job."""
+    return f"backtest:{run}"
