@@ -144,8 +144,11 @@ class TradeStore(Protocol):
 
     async def moved(self, order: Order) -> None: ...
 
-    async def filled(self, fill: Fill, order: Order, state: BotState) -> bool:
-        """The fill, its order's new status, and the state, together. False when the fill is already known."""
+    async def filled(self, bot: str, fills: Sequence[Fill], orders: Sequence[Order], state: BotState) -> int:
+        """All that one candle (or one message of a venue) did: fills, orders as they now are, and the state, together.
+
+        Gives how many fills were new; one already known is not counted again.
+        """
         ...
 
     async def mark(self, bot: str, ts: Micros, state: BotState) -> None:

@@ -6,7 +6,7 @@ import enum
 
 import msgspec
 
-from onetape.domain.units import Micros, Money, Price, Qty
+from onetape.domain.units import Micros, Money, Price, Qty, Rate
 
 
 class Side(enum.IntEnum):
@@ -46,7 +46,11 @@ class OrderStatus(enum.StrEnum):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """`id` is our client id, unique for ever: `{bot}-{number}`; same id, same order. Price is the limit or trigger."""
+    """`id` is our client id, unique for ever: `{bot}-{number}`; same id, same order. Price is the limit or trigger.
+
+    `stop`, `take` and `trail` are the rates of the protective exits that an entry brings with it, None = none; on a
+    trailing order `trail` is its own rate.
+    """
 
     id: str
     bot: str
@@ -62,6 +66,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     filled_qty: Qty = 0.0
     reason: str = ""
     ts: Micros = 0
+    stop: Rate | None = None
+    take: Rate | None = None
+    trail: Rate | None = None
 
 
 class OrderEvent(msgspec.Struct, frozen=True, tag="order"):
