@@ -22,6 +22,10 @@ class MarketFeed(Protocol):
 
     exchange: str
 
+    async def now(self) -> Micros:
+        """The venue's time. A replaying venue lives in the past, so "until now" is never the machine's clock."""
+        ...
+
     async def instruments(self) -> list[Instrument]: ...
 
     def history(
