@@ -141,9 +141,12 @@ class TradeStore(Protocol):
     """The ledger. Each method is one durable transaction."""
 
     async def plan(
-        self, bot: str, ts: Micros, signal: SignalRow | None, orders: Sequence[Order], state: BotState
+        self, bot: str, ts: Micros, signal: SignalRow | None, orders: Sequence[Order], state: BotState, reason: str = ""
     ) -> None:
-        """Intent before act: the signal and its orders (planned, or cancelled ones with that status), and the state."""
+        """Intent before act: the signal and its orders (planned, or cancelled ones with that status), and the state.
+
+        `reason` says why the signal led to no order.
+        """
         ...
 
     async def moved(self, order: Order) -> None: ...
