@@ -1,0 +1,233 @@
+"""Means of a series and their crosses. Numbers in, numbers out; numba kernels, no state, no input or output.
+
+A mean depends on the values of its window and on nothing else, bit for bit, and windows whose means are equal as
+rational numbers give equal floats, whatever their lengths. A running float sum does neither: it drifts by 1e-12 and
+invents crosses in a flat market.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from onetape.core.compiled import kernel
+from onetape.domain.frame import Floats
+from onetape.indicators.arrays import column, columns, period
+
+_STEPS: Final = 100_000_000  # prices are counted in steps of 1e-8
+_LIMIT: Final = float(2**52)  # below it a float tells neighbouring steps apart
+_BLOCK: Final = 512  # values worked on at a time: they stay in the first cache, and the loops become vector code
+
+
+@kernel
+def _grid_means(x: Floats, n: int, limit: float, out: Floats) -> int:
+    """Means of all windows that hold only multiples of 1e-8, by exact whole numbers.
+
+    The mean S / (n * 1e8) is split in its whole part and its rest, so the float made of them depends on the rational
+    mean alone. Answers the index of the first value off the grid (counted as 0 here), len(x) if there is none.
+    """
+    size = len(x)
+    whole = n * _STEPS
+    inverse = 1.0 / whole
+    moves = np.empty(_BLOCK, np.int64)
+    first_bad = size
+    total: Any = np.int64(0)
+    for i in range(min(n - 1, size)):
+        out[i] = np.nan
+        steps = math.floor(x[i] * 1e8 + 0.5)
+        if steps / 1e8 == x[i] and abs(steps) < limit:
+            total += np.int64(steps)
+        elif i < first_bad:
+            first_bad = i
+    for start in range(n - 1, size, _BLOCK):
+        count = min(_BLOCK, size - start)
+        off: Any = 0
+        for j in range(count):
+            value = x[start + j]
+            steps = np.floor(value * 1e8 + 0.5)
+            good = (steps / 1e8 == value) & (abs(steps) < limit)
+            off += np.int64(not good)
+            moves[j] = np.int64(steps if good else 0.0)
+        if off and first_bad == size:
+            j = 0
+            while np.floor(x[start + j] * 1e8 + 0.5) / 1e8 == x[start + j] and abs(x[start + j] * 1e8) < limit:
+                j += 1
+            first_bad = start + j
+        for j in range(count):
+            total += moves[j]
+            moves[j] = total
+            value = x[start + j - n + 1]
+            steps = np.floor(value * 1e8 + 0.5)
+            good = (steps / 1e8 == value) & (abs(steps) < limit)
+            total -= np.int64(steps if good else 0.0)
+        for j in range(count):
+            quotient = np.int64(np.floor(np.float64(moves[j]) * inverse))
+            rest = moves[j] - quotient * whole
+            low, high = np.int64(rest < 0), np.int64(rest >= whole)
+            out[start + j] = np.float64(quotient - low + high) + np.float64(rest + (low - high) * whole) / whole
+    return first_bad
+
+
+@kernel
+def _quotient(total: float, small: float, n: int) -> float:
+    """(total + small) / n, rounded once: n equal values have exactly that value as their mean."""
+    high = total + small
+    low = small - (high - total)
+    quotient = high / n
+    if not abs(quotient) < 1e290:
+        return quotient
+    big = 134217729.0 * quotient  # Dekker's split: upper * n and lower * n are exact
+    upper = big - (big - quotient)
+    lower = quotient - upper
+    return quotient + (((high - upper * n) - lower * n) + low) / n
+
+
+@kernel
+def _direct_means(x: Floats, n: int, limit: float, first: int, out: Floats) -> None:
+    """Overwrites the means of windows with a value off the grid: each window is summed afresh, error and all."""
+    size = len(x)
+    dirty = np.empty(_BLOCK, np.bool_)
+    total, small = np.empty(_BLOCK), np.empty(_BLOCK)
+    start = max(first, n - 1)
+    last_bad = -n
+    for i in range(first, min(start, size)):
+        steps = np.floor(x[i] * 1e8 + 0.5)
+        if not (steps / 1e8 == x[i] and abs(steps) < limit):
+            last_bad = i
+    for begin in range(start, size, _BLOCK):
+        count = min(_BLOCK, size - begin)
+        any_dirty = False
+        for j in range(count):
+            value = x[begin + j]
+            steps = np.floor(value * 1e8 + 0.5)
+            if not (steps / 1e8 == value and abs(steps) < limit):
+                last_bad = begin + j
+            dirty[j] = last_bad > begin + j - n
+            any_dirty |= dirty[j]
+        if not any_dirty:
+            continue
+        total[:] = 0.0
+        small[:] = 0.0
+        for k in range(n):
+            oldest = begin - n + 1 + k
+            for j in range(count):
+                value = x[oldest + j]
+                sum_now = total[j] + value
+                part = sum_now - total[j]
+                small[j] += (total[j] - (sum_now - part)) + (value - part)
+                total[j] = sum_now
+        for j in range(count):
+            if dirty[j]:
+                out[begin + j] = _quotient(total[j], small[j], n)
+
+
+def sma(values: ArrayLike, n: int) -> Floats:
+    """The simple moving average: the mean of the last n values; NaN for the first n - 1 and where the window has one.
+
+    Exact on multiples of 1e-8 (equal means compare equal for any two n), compensated otherwise. As TA-Lib's SMA.
+    """
+    x, n = column(values), period(n, "n")
+    out = np.empty(len(x))
+    limit = min(_LIMIT, 9e18 / n)
+    first_bad = _grid_means(x, n, limit, out)
+    if first_bad < len(x):
+        _direct_means(x, n, limit, first_bad, out)
+    return out
+
+
+@kernel
+def _first_number(x: Floats) -> int:
+    first = 0
+    while first < len(x) and np.isnan(x[first]):
+        first += 1
+    return first
+
+
+@kernel
+def _mean(x: Floats, start: int, n: int) -> float:
+    total, small = 0.0, 0.0
+    for i in range(start, start + n):
+        sum_now = total + x[i]
+        part = sum_now - total
+        small += (total - (sum_now - part)) + (x[i] - part)
+        total = sum_now
+    return _quotient(total, small, n)
+
+
+@kernel
+def _ema(x: Floats, start: int, n: int, out: Floats) -> None:
+    """From the seed, the mean of x[start : start + n], on; what lies before it is left alone."""
+    if start + n > len(x):
+        return
+    weight = 2.0 / (n + 1)
+    value = _mean(x, start, n)
+    out[start + n - 1] = value
+    for i in range(start + n, len(x)):
+        value = (x[i] - value) * weight + value
+        out[i] = value
+
+
+def ema(values: ArrayLike, n: int) -> Floats:
+    """The exponential moving average with weight 2 / (n + 1), seeded by the mean of the first n values.
+
+    NaN before the seed. A NaN after it stays: the average has no value from there on. A window of 20 n values agrees
+    with the whole series to about 1e-15. As TA-Lib's EMA.
+    """
+    x, n = column(values), period(n, "n")
+    out = np.full(len(x), np.nan)
+    _ema(x, _first_number(x), n, out)
+    return out
+
+
+@kernel
+def _macd(x: Floats, fast: int, slow: int, signal: int, out: Floats) -> None:
+    first = _first_number(x)
+    start = first + slow + signal - 2
+    if start >= len(x):
+        return
+    line = np.full(len(x), np.nan)
+    other = np.full(len(x), np.nan)
+    _ema(x, first + slow - fast, fast, line)  # both averages have their seed on the same candle
+    _ema(x, first, slow, other)
+    for i in range(first + slow - 1, len(x)):
+        line[i] -= other[i]
+    _ema(line, first + slow - 1, signal, out[1])
+    for i in range(start, len(x)):
+        out[0, i] = line[i]
+        out[2, i] = line[i] - out[1, i]
+
+
+def macd(values: ArrayLike, fast: int = 12, slow: int = 26, signal: int = 9) -> tuple[Floats, Floats, Floats]:
+    """Line (fast EMA less slow EMA), its signal (EMA of the line) and histogram (line less signal).
+
+    All three begin at the same candle, slow + signal - 1 values after the first number. As TA-Lib's MACD.
+    """
+    x = column(values)
+    fast, slow = sorted((period(fast, "fast"), period(slow, "slow")))
+    out = np.full((3, len(x)), np.nan)
+    _macd(x, fast, slow, period(signal, "signal"), out)
+    return out[0], out[1], out[2]
+
+
+def crossed_above(a: ArrayLike, b: ArrayLike | float) -> NDArray[np.bool_]:
+    """Where a > b on this candle and a <= b on the one before; never on the first, never where a value is NaN."""
+    left, right = columns(a, np.full(len(np.atleast_1d(a)), b) if np.ndim(b) == 0 else b)
+    out = np.zeros(len(left), np.bool_)
+    out[1:] = (left[1:] > right[1:]) & (left[:-1] <= right[:-1])
+    return out
+
+
+def crossed_below(a: ArrayLike, b: ArrayLike | float) -> NDArray[np.bool_]:
+    """Where a < b on this candle and a >= b on the one before."""
+    return crossed_above(-np.asarray(a, np.float64), -np.asarray(b, np.float64))
+
+
+def previous(values: ArrayLike, candles: int = 1) -> Floats:
+    """What each value was `candles` candles earlier; NaN at the start. It cannot look ahead: 0 and less are refused."""
+    x, n = column(values), period(candles, "candles")
+    out = np.full(len(x), np.nan)
+    out[n:] = x[: max(0, len(x) - n)]
+    return out

@@ -1,0 +1,68 @@
+"""What a strategy is: a frozen struct whose fields are its parameters, and a pure function from candles to signals.
+
+One declaration gives the check of the JSON, the form, the search space and the JSON schema:
+
+    class EmaCross(Strategy, frozen=True, tag="ema_cross"):
+        fast: Period = 12
+        slow: Period = 26
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from onetape.domain.errors import BadInput
+from onetape.domain.signals import Signals
+from onetape.strategies.market import Higher, Market
+
+__all__ = ["Factor", "Higher", "Level", "Market", "Multiple", "Period", "Rate", "Signals", "Strategy", "about"]
+
+Period = Annotated[int, msgspec.Meta(ge=1, le=5000, description="candles")]
+Multiple = Annotated[int, msgspec.Meta(ge=2, le=1440, description="candles that make one longer candle")]
+Rate = Annotated[float, msgspec.Meta(ge=0.0, le=1.0, description="a rate: 0.02 is 2 %")]
+Level = Annotated[float, msgspec.Meta(ge=0.0, le=100.0, description="0 to 100")]
+Factor = Annotated[float, msgspec.Meta(gt=0.0, le=100.0, description="a factor")]
+
+
+def about(text: str) -> msgspec.Meta:
+    """A description for the form: `fast: Annotated[Period, about("candles of the fast mean")] = 10`."""
+    return msgspec.Meta(description=text)
+
+
+class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="strategy"):
+    """Derive from it with `frozen=True, tag="its_name"`; fields are parameters with defaults and ranges.
+
+    As JSON: {"strategy": "ema_cross", "fast": 12, "slow": 26}.
+    """
+
+    def warmup(self) -> int:
+        """How many candles the signal of the last one needs at most. `onetape verify` proves that they are enough."""
+        raise BadInput(f"warmup of {self.name()}", None, "not written", "Answer a number of candles.")
+
+    def signals(self, market: Market) -> Signals:
+        """One row per candle of the market, each made of that candle and older ones only."""
+        raise BadInput(f"signals of {self.name()}", len(market), "not written", "Answer Signals.holding(...).")
+
+    def check(self) -> None:
+        """Override it for rules between parameters; call `self.require` in it."""
+
+    def require(self, holds: bool, field: str, problem: str, remedy: str = "") -> None:
+        """Raises BadInput naming the parameter, its value and the problem unless `holds`."""
+        if not holds:
+            raise BadInput(f"$.parameters.{field}", getattr(self, field), problem, remedy)
+
+    def __post_init__(self) -> None:
+        self.check()
+
+    @classmethod
+    def name(cls) -> str:
+        """The tag."""
+        return str(cls.__struct_config__.tag)
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as plain JSON values, in the order of the fields."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        plain.pop("strategy", None)
+        return plain

@@ -1,0 +1,42 @@
+"""Follow the cross of two simple moving averages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+
+from onetape.domain.signals import Signals
+from onetape.indicators import sma
+from onetape.strategies.contract import Period, Strategy, about
+from onetape.strategies.crossing import cross_signals
+from onetape.strategies.market import Market
+
+
+class SmaCross(Strategy, frozen=True, tag="sma_cross"):
+    """In when the fast mean of closes crosses above the slow one, out when it crosses below.
+
+    Nothing is said between crosses, so a position closed by its stop stays closed until the next cross. Confidence:
+    how decisively the means pass each other, 0.5 = by as much as an average candle; 0 where nothing is said.
+    """
+
+    fast: Annotated[Period, about("candles of the fast mean")] = 10
+    slow: Annotated[Period, about("candles of the slow mean")] = 50
+    exit: Annotated[
+        Literal["cross", "none"],
+        msgspec.Meta(description="cross: leave at the cross below; none: only by stop or take"),
+    ] = "cross"
+    short: Annotated[bool, msgspec.Meta(description="turn short at the cross below")] = False
+
+    def check(self) -> None:
+        self.require(self.fast < self.slow, "fast", f"not below slow, which is {self.slow}")
+
+    def warmup(self) -> int:
+        """The slow mean on two candles: exact, for a simple mean knows only its window."""
+        return self.slow + 1
+
+    def signals(self, market: Market) -> Signals:
+        below = -1.0 if self.short else 0.0 if self.exit == "cross" else np.nan
+        fast, slow = sma(market.close, self.fast), sma(market.close, self.slow)
+        return cross_signals(market, fast, slow, span=self.fast, below=below)
