@@ -1,8 +1,10 @@
-"""How a function becomes a kernel. Set ONETAPE_INTERPRET=1 to run every kernel as plain Python (slow, for debugging)."""
+"""How a function becomes a kernel. ONETAPE_INTERPRET=1 runs every kernel as plain Python (slow, for debugging)."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +13,25 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_KEPT: Final = 8  # folders of older sources that stay
 INTERPRETED: Final = os.environ.get("ONETAPE_INTERPRET") == "1"
 
 
 def _cache_dir() -> str:
-    """Beside the source the cache fails in a read-only install, so it has a folder of its own."""
-    wanted = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onetape" / "kernels"
+    """A folder of its own, because beside the source the cache fails in a read-only install, and one for each state of
+    the sources, because a cached kernel does not notice that a kernel it calls has changed."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for room in ("core", "indicators", "domain"):
+        for source in sorted((package / room).glob("*.py")):
+            digest.update(source.read_bytes())
+    kernels = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onetape" / "kernels"
+    wanted = kernels / digest.hexdigest()[:16]
     try:
         wanted.mkdir(parents=True, exist_ok=True)
+        wanted.touch()
+        for old in sorted(kernels.iterdir(), key=lambda folder: folder.stat().st_mtime)[:-_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
         if os.access(wanted, os.W_OK):
             return str(wanted)
     except OSError:
@@ -31,11 +44,20 @@ os.environ.setdefault("NUMBA_CACHE_DIR", _cache_dir())
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile on first use, cached on disk. IEEE arithmetic is kept: no reordering, so that every path agrees."""
+    return _compiled(function, "never")
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """A kernel that is copied into its callers: for the few lines that every candle passes."""
+    return _compiled(function, "always")
+
+
+def _compiled(function: Callable[P, R], inline: str) -> Callable[P, R]:
     if INTERPRETED:
         return function
     import numba
 
-    return cast(Callable[P, R], numba.njit(cache=True, error_model="numpy")(function))
+    return cast(Callable[P, R], numba.njit(cache=True, error_model="numpy", inline=inline)(function))
 
 
 def interpreted(function: Callable[P, R]) -> Callable[P, R]:

@@ -26,7 +26,9 @@ class Account(NamedTuple):
     slippage: Money = 0.0  # what fills cost against their undisturbed price
     best: Price = 0.0  # best price since the position was opened, for trailing stops
     peak: Money = 0.0  # highest equity at a close
-    halted: float = 0.0  # reason code (core.risk) that stopped new entries; 0 = none
+    halted: float = 0.0  # reason code (core.state) that forbids new entries; 0 = none
+    target: float = 0.0  # the exposure that the open position was made for
+    said: float = float("nan")  # the target of the last signal row; only a row that says something else acts
     next_id: float = 1.0  # number of the next order
 
     def equity(self, price: Price) -> Money:

@@ -1,0 +1,114 @@
+"""From a signal row to orders in the book. What is placed here is matched from the next fill candle on."""
+
+from __future__ import annotations
+
+from onetape.core.compiled import inlined, kernel
+from onetape.core.portfolio import heard
+from onetape.core.sizing import position_qty, smallest
+from onetape.core.snap import nearest
+from onetape.core.state import (
+    COUNT,
+    ENTRY,
+    EXIT,
+    KIND,
+    LIMIT,
+    MARKET,
+    NO_SHORT,
+    NO_SLOT,
+    NOTHING,
+    REDUCE,
+    SLOTS,
+    STOP,
+    TAKE,
+    TRAIL,
+    add_order,
+    drop_order,
+    drop_role,
+    watch,
+)
+from onetape.domain.accounts import Account, Rules
+from onetape.domain.frame import Floats
+from onetape.domain.units import Price, Qty
+
+Signal = tuple[float, float, float, float, float]  # target, stop, take, trail, limit; NaN = none
+
+
+@kernel
+def decide(account: Account, book: Floats, signal: Signal, close: Price, rules: Rules) -> tuple[Account, int]:
+    """Acts on a row that says something new; gives the account and why nothing was sent (0 = no reason to say).
+
+    The caller leaves out rows that repeat the one before, so that a position which was stopped out is not opened again
+    by the same wish. A row that says nothing (NaN) is only remembered. A new wish replaces the entries and exits of the
+    last one that still wait. `close` is the last price known.
+    """
+    target = signal[0]
+    if target != target:
+        return heard(account, target, account.target, account.next_id), NOTHING
+    account, reason = fulfil(account, book, signal, close, rules)
+    watch(book)
+    return account, reason
+
+
+@inlined
+def fulfil(account: Account, book: Floats, signal: Signal, close: Price, rules: Rules) -> tuple[Account, int]:
+    """Places what a new wish needs, after taking back what the last one still has waiting."""
+    target = signal[0]
+    drop_role(book, ENTRY)
+    drop_role(book, EXIT)
+    next_id = account.next_id
+    held = account.qty
+    if held != 0.0 and target * held <= 0.0:
+        next_id = leave(book, held, abs(held), next_id, EXIT)
+        held = 0.0
+    if target == 0.0 or (held != 0.0 and target == account.target):
+        return heard(account, target, account.target if held != 0.0 else 0.0, next_id), NOTHING
+    if target < 0.0 and rules.limits.allow_short == 0.0:
+        return heard(account, target, 0.0, next_id), NO_SHORT
+    next_id, reason = resize(account, book, signal, close, rules, held, next_id)
+    return heard(account, target, account.target if reason and held == 0.0 else target, next_id), reason
+
+
+@inlined
+def resize(
+    account: Account, book: Floats, signal: Signal, close: Price, rules: Rules, held: Qty, next_id: float
+) -> tuple[float, int]:
+    """Places the order that brings a position (`held`, on the wanted side or flat) to the wanted size."""
+    stop = signal[1] if signal[1] == signal[1] else rules.exits.stop
+    price = nearest(signal[4], rules.terms.tick) if signal[4] == signal[4] else close
+    qty, reason = position_qty(account, price, signal[0], stop, rules)
+    if reason != NOTHING:
+        return next_id, reason
+    more = nearest(qty - abs(held), rules.terms.lot)
+    if more < 0.0:
+        return leave(book, held, -more, next_id, EXIT), NOTHING
+    if account.halted != 0.0:
+        return next_id, int(account.halted)
+    if held != 0.0:
+        more, reason = smallest(more, price, rules)
+        if reason != NOTHING:
+            return next_id, reason
+    limit = signal[4] == signal[4]
+    side = 1.0 if signal[0] > 0.0 else -1.0
+    row = add_order(book, next_id, LIMIT if limit else MARKET, ENTRY, side, more, price if limit else 0.0)
+    if row < 0:
+        return next_id, NO_SLOT
+    book[row, STOP] = stop
+    book[row, TAKE] = signal[2] if signal[2] == signal[2] else rules.exits.take
+    book[row, TRAIL] = signal[3] if signal[3] == signal[3] else rules.exits.trail
+    return next_id + 1.0, NOTHING
+
+
+@kernel
+def leave(book: Floats, held: Qty, qty: Qty, next_id: float, role: float) -> float:
+    """Places a market order that reduces the position, unless one rests already; gives the next free number.
+
+    An exit must always fit: when all slots are taken the youngest resting order makes room for it.
+    """
+    n = int(book[SLOTS, COUNT])
+    for row in range(n):
+        if book[row, KIND] == MARKET and book[row, REDUCE] == 1.0:
+            return next_id
+    if n == SLOTS:
+        drop_order(book, n - 1)
+    add_order(book, next_id, MARKET, role, -1.0 if held > 0.0 else 1.0, qty, 0.0)
+    return next_id + 1.0

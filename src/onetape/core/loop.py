@@ -1,0 +1,118 @@
+"""The batch loop: thousands of candles in one call, by the very steps that a live bot takes one at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onetape.core.compiled import inlined, kernel
+from onetape.core.matching import Bar
+from onetape.core.portfolio import watched
+from onetape.core.state import F_BAR, HIGH, LOW, MAX_FILLS, NOTHING, SLOTS, TRAILS
+from onetape.core.step import acts, on_candle, on_signal
+from onetape.domain.accounts import Account, Rules
+from onetape.domain.frame import Floats, Ints
+
+
+@inlined
+def signal_row(
+    columns: tuple[Floats, Floats, Floats, Floats, Floats], row: int
+) -> tuple[float, float, float, float, float]:
+    """Row of (target, stop, take, trail, limit); an empty column is NaN."""
+    target, stop, take, trail, limit = columns
+    nan = np.nan
+    return (
+        target[row],
+        stop[row] if len(stop) else nan,
+        take[row] if len(take) else nan,
+        trail[row] if len(trail) else nan,
+        limit[row] if len(limit) else nan,
+    )
+
+
+@kernel
+def coast(
+    i: int,
+    s: int,
+    bars: tuple[Floats, Floats, Floats, Floats],
+    known: Ints,
+    target: Floats,
+    said: float,
+    cash: float,
+    qty: float,
+    peak: float,
+    drawdown: float,
+    low: float,
+    high: float,
+    equity: Floats,
+) -> tuple[int, int, float]:
+    """Goes on as long as nothing can happen but a new equity: a short cut that folds the same steps over plain numbers.
+
+    Stops before the first candle (returned, with the next signal row and the peak) that leaves the band (low, high) of
+    the resting orders, reaches the drawdown limit, or brings a signal row that says something new.
+    """  # fmt: skip
+    _, highs, lows, closes = bars
+    same = len(known) == 0
+    while i < len(closes):
+        if lows[i] <= low or highs[i] >= high:
+            break
+        until = i + 1 if same else known[i]
+        row = s
+        while row < until and not acts(said, target[row]):
+            row += 1
+        worth = cash + qty * closes[i]
+        if row < until or worth < peak * (1.0 - drawdown):
+            break
+        peak = max(peak, worth)
+        equity[i] = worth
+        s = until
+        i += 1
+    return i, s, peak
+
+
+@kernel
+def run(
+    bars: tuple[Floats, Floats, Floats, Floats],
+    known: Ints,
+    columns: tuple[Floats, Floats, Floats, Floats, Floats],
+    account: Account,
+    book: Floats,
+    rules: Rules,
+    at: tuple[int, int, int],
+    equity: Floats,
+    fills: Floats,
+    rejected: Ints,
+) -> tuple[Account, int, int, int]:
+    """Folds on_candle and on_signal over fill candles `bars` (open, high, low, close).
+
+    `known[i]` is the number of signal rows known when candle i + 1 opens (an empty array: row i is known after candle
+    i). `at` says where to go on: next candle, next signal row, fills written. Writes `equity` at each close, `fills`
+    and the counts of `rejected` by reason; `book` changes in place. Returns the account and `at`; when it stops before
+    the last candle, `fills` is full: call again with a larger copy.
+    """
+    opens, highs, lows, closes = bars
+    target, drawdown = columns[0], rules.limits.max_drawdown
+    i, s, n = at
+    while i < len(closes):
+        if book[SLOTS, TRAILS] == 0.0:
+            i, s, peak = coast(
+                i, s, bars, known, target, account.said, account.cash, account.qty, account.peak, drawdown,
+                book[SLOTS, LOW], book[SLOTS, HIGH], equity,
+            )  # fmt: skip
+            account = watched(account, account.best, peak, account.halted, account.next_id)
+            if i == len(closes):
+                break
+        if n + MAX_FILLS > len(fills):
+            break
+        before = n
+        account, n = on_candle(account, book, Bar(opens[i], highs[i], lows[i], closes[i]), rules, fills, n)
+        for k in range(before, n):
+            fills[k, F_BAR] = i
+        equity[i] = account.cash + account.qty * closes[i]
+        until = i + 1 if len(known) == 0 else known[i]
+        while s < until:
+            account, reason = on_signal(account, book, signal_row(columns, s), closes[i], rules)
+            if reason != NOTHING:
+                rejected[reason] += 1
+            s += 1
+        i += 1
+    return account, i, s, n

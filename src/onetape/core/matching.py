@@ -1,0 +1,256 @@
+"""One fill candle against the resting orders: the fill model, stated for people in docs/fill-model.md.
+
+The order within a candle is fixed. (1) Market orders at the open, exits before entries. (2) Protective stops, the one
+that is reached first. (3) Resting entries; an entry filled inside the candle may be stopped out in it, and takes its
+profit in it only when the candle closes beyond the target, because nothing else proves that the price came later.
+(4) Take-profits. So a stop and a take touched in one candle count as the stop. A public
+trade is a candle with one price.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from onetape.core.compiled import inlined, kernel
+from onetape.core.portfolio import apply_fill, watched
+from onetape.core.snap import below, nearest
+from onetape.core.state import (
+    COUNT,
+    ENTRY,
+    F_FEE,
+    F_ID,
+    F_MAKER,
+    F_PRICE,
+    F_QTY,
+    F_REALISED,
+    F_ROLE,
+    F_SIDE,
+    F_SLIP,
+    ID,
+    KIND,
+    LIMIT,
+    MARKET,
+    PRICE,
+    QTY,
+    REDUCE,
+    ROLE,
+    SIDE,
+    SLOTS,
+    STOP,
+    STOP_KIND,
+    STOP_LOSS,
+    TAKE,
+    TAKE_PROFIT,
+    TRAIL,
+    TRAILING,
+    add_order,
+    drop_exits,
+    drop_order,
+)
+from onetape.domain.accounts import Account, Rules
+from onetape.domain.frame import Floats
+from onetape.domain.units import Price
+
+
+class Bar(NamedTuple):
+    """What a fill candle shows: open, high, low, close."""
+
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+
+
+@inlined
+def match_bar(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
+    """The account after one candle, and the row after the last fill (all columns but F_BAR are written)."""
+    account, n = market_orders(account, book, bar, rules, fills, n)
+    if book[SLOTS, COUNT] == 0.0:
+        return account, n
+    account, n = protective_stops(account, book, bar, rules, fills, n)
+    newest = account.next_id
+    account, n = resting_entries(account, book, bar, rules, fills, n)
+    return take_profits(account, book, bar, rules, fills, n, newest)
+
+
+@inlined
+def market_orders(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
+    """Fill at the open, worse by slippage, at the taker fee: what reduces first, then entries."""
+    for reduce in (1.0, 0.0):
+        row = 0
+        while row < int(book[SLOTS, COUNT]):
+            if book[row, KIND] == MARKET and book[row, REDUCE] == reduce:
+                account, n = execute(account, book, row, bar.open, False, rules, fills, n)
+                row = 0  # the rows behind a filled order have moved
+            else:
+                row += 1
+    return account, n
+
+
+@kernel
+def protective_stops(
+    account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int
+) -> tuple[Account, int]:
+    """Of the stops that the candle touches the one it reaches first fills, at the worse of trigger and open."""
+    while True:
+        row = first_stop(book, bar.high, bar.low)
+        if row < 0:
+            return account, n
+        trigger = book[row, PRICE]
+        price = max(trigger, bar.open) if book[row, SIDE] > 0.0 else min(trigger, bar.open)
+        account, n = execute(account, book, row, price, False, rules, fills, n)
+
+
+@kernel
+def first_stop(book: Floats, high: Price, low: Price) -> int:
+    """The row of the touched reducing stop that the price meets first, or -1."""
+    found = -1
+    for row in range(int(book[SLOTS, COUNT])):
+        if book[row, KIND] != STOP_KIND or book[row, REDUCE] != 1.0:
+            continue
+        side, trigger = book[row, SIDE], book[row, PRICE]
+        if (side > 0.0 and high >= trigger) or (side < 0.0 and low <= trigger):
+            if found < 0 or (book[found, PRICE] - trigger) * side > 0.0:
+                found = row
+    return found
+
+
+@kernel
+def resting_entries(
+    account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int
+) -> tuple[Account, int]:
+    """Limit entries at their own price when the candle trades through it; stop entries at the worse of trigger and
+    open. Then what the rest of the same candle proves for the exits they brought."""
+    row = 0
+    while row < int(book[SLOTS, COUNT]):
+        kind, side, price = book[row, KIND], book[row, SIDE], book[row, PRICE]
+        limit = kind == LIMIT and book[row, REDUCE] == 0.0
+        limit = limit and (bar.low < price if side > 0.0 else bar.high > price)
+        stop = kind == STOP_KIND and book[row, REDUCE] == 0.0
+        stop = stop and (bar.high >= price if side > 0.0 else bar.low <= price)
+        if not limit and not stop:
+            row += 1
+            continue
+        if stop:
+            price = max(price, bar.open) if side > 0.0 else min(price, bar.open)
+        account, n = execute(account, book, row, price, limit, rules, fills, n)
+        account, n = same_candle_exit(account, book, bar, rules, fills, n)
+        row = 0
+    return account, n
+
+
+@kernel
+def same_candle_exit(
+    account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int
+) -> tuple[Account, int]:
+    """After an entry inside the candle: the stop counts when the candle touches it, the take when it closes beyond."""
+    row = first_stop(book, bar.high, bar.low)
+    if row >= 0:
+        return execute(account, book, row, book[row, PRICE], False, rules, fills, n)
+    for row in range(int(book[SLOTS, COUNT])):
+        if book[row, ROLE] == TAKE_PROFIT and (bar.close - book[row, PRICE]) * book[row, SIDE] < 0.0:
+            return execute(account, book, row, book[row, PRICE], True, rules, fills, n)
+    return account, n
+
+
+@kernel
+def take_profits(
+    account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int, newest: float
+) -> tuple[Account, int]:
+    """Reducing limits that rested before this candle's inner entries (number below `newest`): own price, maker fee."""
+    row = 0
+    while row < int(book[SLOTS, COUNT]):
+        side, price = book[row, SIDE], book[row, PRICE]
+        mine = book[row, KIND] == LIMIT and book[row, REDUCE] == 1.0 and book[row, ID] < newest
+        if mine and (bar.low < price if side > 0.0 else bar.high > price):
+            account, n = execute(account, book, row, price, True, rules, fills, n)
+            row = 0
+        else:
+            row += 1
+    return account, n
+
+
+@kernel
+def execute(
+    account: Account, book: Floats, row: int, price: Price, maker: bool, rules: Rules, fills: Floats, n: int
+) -> tuple[Account, int]:
+    """Fills the order in `row` at an undisturbed `price` (slippage comes on top for takers), writes the fill, removes
+    the order, sets or removes protective exits. A buy that cash no longer covers is cut to what it covers."""
+    side, role = book[row, SIDE], book[row, ROLE]
+    costs, terms = rules.costs, rules.terms
+    rate = costs.maker if maker else costs.taker
+    paid = price if maker else price * (1.0 + side * costs.slippage)
+    qty = book[row, QTY]
+    if book[row, REDUCE] == 1.0:
+        qty = min(qty, abs(account.qty)) if account.qty * side < 0.0 else 0.0
+    elif side > 0.0 and rules.limits.max_exposure <= 1.0 and qty * paid * (1.0 + rate) > account.cash:
+        qty = below(max(account.cash, 0.0) / (paid * (1.0 + rate)), terms.lot)
+    number = book[row, ID]
+    stop, take, trail = book[row, STOP], book[row, TAKE], book[row, TRAIL]
+    drop_order(book, row)
+    if qty <= 0.0:
+        return account, n
+    fee, slip = qty * paid * rate, qty * abs(paid - price)
+    account, realised = apply_fill(account, side, qty, paid, fee, slip, terms.lot)
+    fills[n, F_ID] = number
+    fills[n, F_SIDE] = side
+    fills[n, F_ROLE] = role
+    fills[n, F_MAKER] = 1.0 if maker else 0.0
+    fills[n, F_QTY] = qty
+    fills[n, F_PRICE] = paid
+    fills[n, F_FEE] = fee
+    fills[n, F_SLIP] = slip
+    fills[n, F_REALISED] = realised
+    if account.qty == 0.0:
+        drop_exits(book)
+    elif role == ENTRY:
+        account = protect(account, book, stop, take, trail, terms.tick)
+    else:
+        shrink(book, abs(account.qty))
+    return account, n + 1
+
+
+@kernel
+def shrink(book: Floats, held: float) -> None:
+    """Protective exits never cover more than the position."""
+    for row in range(int(book[SLOTS, COUNT])):
+        if book[row, REDUCE] == 1.0 and book[row, QTY] > held:
+            book[row, QTY] = held
+
+
+@kernel
+def protect(account: Account, book: Floats, stop: float, take: float, trail: float, tick: float) -> Account:
+    """Replaces the protective exits by new ones for the whole position, from its average entry price.
+
+    A stop-loss always finds a slot (the youngest resting entry makes room); a take-profit or a trailing stop that finds
+    none is left out.
+    """
+    drop_exits(book)
+    side = 1.0 if account.qty > 0.0 else -1.0
+    entry, held, number = account.entry_price, abs(account.qty), account.next_id
+    if stop == stop:
+        if int(book[SLOTS, COUNT]) == SLOTS:
+            drop_order(book, SLOTS - 1)
+        add_order(book, number, STOP_KIND, STOP_LOSS, -side, held, nearest(entry * (1.0 - side * stop), tick))
+        number += 1.0
+    if trail == trail:
+        row = add_order(book, number, STOP_KIND, TRAILING, -side, held, nearest(entry * (1.0 - side * trail), tick))
+        if row >= 0:
+            book[row, TRAIL] = trail
+            number += 1.0
+    if take == take:
+        row = add_order(book, number, LIMIT, TAKE_PROFIT, -side, held, nearest(entry * (1.0 + side * take), tick))
+        if row >= 0:
+            number += 1.0
+    return watched(account, account.best, account.peak, account.halted, number)
+
+
+@kernel
+def follow(book: Floats, best: Price, tick: float) -> None:
+    """Draws trailing stops after the best price; they never go back."""
+    for row in range(int(book[SLOTS, COUNT])):
+        if book[row, ROLE] == TRAILING:
+            side = -book[row, SIDE]
+            level = nearest(best * (1.0 - side * book[row, TRAIL]), tick)
+            if (level - book[row, PRICE]) * side > 0.0:
+                book[row, PRICE] = level

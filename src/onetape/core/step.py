@@ -1,0 +1,88 @@
+"""One candle, one signal: the two steps of which every run is made. The batch loop is the fold of these."""
+
+from __future__ import annotations
+
+from onetape.core.compiled import inlined, kernel
+from onetape.core.decide import Signal, decide, leave
+from onetape.core.matching import Bar, follow, match_bar
+from onetape.core.portfolio import watched
+from onetape.core.state import ENTRY, HALT, HALTED, HIGH, LOW, NOTHING, SLOTS, TRAILS, drop_role, watch
+from onetape.domain.accounts import Account, Rules
+from onetape.domain.frame import Floats
+from onetape.domain.units import Price
+
+
+@inlined
+def on_candle(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
+    """A closed fill candle: matches the resting orders (`book` changes in place), draws trailing stops after the price
+    and watches the drawdown limit. Writes fills from row `n` on (MAX_FILLS rows must be free); gives the account and
+    the row after the last fill.
+    """
+    if bar.low <= book[SLOTS, LOW] or bar.high >= book[SLOTS, HIGH] or book[SLOTS, TRAILS] > 0.0:
+        account, n = work(account, book, bar, rules, fills, n)
+    equity = account.cash + account.qty * bar.close
+    if equity > account.peak or equity < account.peak * (1.0 - rules.limits.max_drawdown):
+        account = marked(account, book, equity)
+    return account, n
+
+
+@kernel
+def work(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
+    """One candle in which an order may fill or a trailing stop may move."""
+    held = account.qty
+    if bar.low <= book[SLOTS, LOW] or bar.high >= book[SLOTS, HIGH]:
+        account, n = match_bar(account, book, bar, rules, fills, n)
+        watch(book)
+    if book[SLOTS, TRAILS] > 0.0:
+        account = drawn(account, book, bar, held, rules)
+    return account, n
+
+
+@kernel
+def marked(account: Account, book: Floats, equity: float) -> Account:
+    """A new highest equity, or the drawdown limit reached."""
+    if equity > account.peak:
+        return watched(account, account.best, equity, account.halted, account.next_id)
+    return account if account.halted == HALTED else halt(account, book, HALTED)
+
+
+@kernel
+def drawn(account: Account, book: Floats, bar: Bar, held: float, rules: Rules) -> Account:
+    """The best price of the position so far, with the trailing stops drawn after it.
+
+    In the candle of the entry only its close counts: its extremes may have come before the fill.
+    """
+    long = account.qty > 0.0
+    reached = bar.close if held * account.qty <= 0.0 else (bar.high if long else bar.low)
+    best = max(account.best, reached) if long else min(account.best, reached)
+    if best == account.best and held != 0.0:
+        return account
+    follow(book, best, rules.terms.tick)
+    watch(book)
+    return watched(account, best, account.peak, account.halted, account.next_id)
+
+
+@kernel
+def halt(account: Account, book: Floats, code: float) -> Account:
+    """No more entries; what is held is closed at the market in the next candle."""
+    drop_role(book, ENTRY)
+    next_id = account.next_id
+    if account.qty != 0.0:
+        next_id = leave(book, account.qty, abs(account.qty), next_id, HALT)
+    watch(book)
+    return watched(account, account.best, account.peak, float(code), next_id)
+
+
+@inlined
+def acts(said: float, target: float) -> bool:
+    """Whether a row with `target` is anything new after one that said `said` (NaN repeats NaN)."""
+    return target != said and (target == target or said == said)
+
+
+@kernel
+def on_signal(account: Account, book: Floats, signal: Signal, close: Price, rules: Rules) -> tuple[Account, int]:
+    """A signal row, known at its candle's close: places and cancels orders in `book`. Gives the account and the reason
+    (core.state.REASONS) why an order was not sent, 0 when there is none."""
+    if acts(account.said, signal[0]):
+        return decide(account, book, signal, close, rules)
+    return account, NOTHING
