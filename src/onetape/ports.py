@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from onetape.domain.accounts import Account
 from onetape.domain.bots import BotSpec, BotStatus, BotView
-from onetape.domain.frame import CandleFrame
+from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Candle, Gap, RawFrame, Received, Want
 from onetape.domain.orders import Fill, Order, OrderEvent
+from onetape.domain.results import BacktestSpec, Result, Trade
 from onetape.domain.signals import SignalRow
 from onetape.domain.units import Micros, Timeframe
 
@@ -231,6 +235,43 @@ class Queries(Protocol):
 
     async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
         """The whole life of a bot in at most `points` points, oldest first: the last one of each stretch."""
+        ...
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored backtest without its long columns."""
+
+    run_id: str
+    spec: BacktestSpec
+    metrics: dict[str, Any]
+    manifest: dict[str, Any] = {}
+    created_ts: Micros = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class StoredRun:
+    """A stored backtest: `ts` (close times, micros) and `equity` are its curve, `fills` the rows of results.Tape."""
+
+    view: RunView
+    trades: list[Trade]
+    ts: Ints
+    equity: Floats
+    fills: NDArray[np.void]
+
+
+class RunStore(Protocol):
+    """Backtests and what came out of them."""
+
+    async def put(self, result: Result) -> None:
+        """The same run stored again changes nothing."""
+        ...
+
+    async def list(self, limit: int = 100, before: str = "") -> tuple[list[RunView], str]:
+        """Newest first, with the cursor of the rows after it, "" at the end."""
+        ...
+
+    async def get(self, run_id: str) -> StoredRun:
+        """Raises NotFound."""
         ...
 
 

@@ -1,0 +1,113 @@
+"""Reads for people: lists with cursors, newest first, and the equity of a bot. Knows asyncpg and the SQL beside it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import asyncpg
+
+from onetape.domain.errors import BadInput
+from onetape.domain.orders import Fill, Order, OrderKind, OrderStatus, Role, Side
+from onetape.domain.units import from_datetime, to_datetime
+from onetape.ports import EquityPoint, Only, SignalView
+from onetape.storage import sql
+
+MOST = 1000  # rows of one page
+
+
+class PgQueries:
+    """Fulfils ports.Queries."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def signals(self, only: Only) -> tuple[list[SignalView], str]:
+        rows, following = await self._page("signals_page", only, int)
+        return [_signal(row) for row in rows], following
+
+    async def orders(self, only: Only) -> tuple[list[Order], str]:
+        rows, following = await self._page("orders_page", only, str)
+        return [_order(row) for row in rows], following
+
+    async def fills(self, only: Only) -> tuple[list[Fill], str]:
+        rows, following = await self._page("fills_page", only, str)
+        return [_fill(row) for row in rows], following
+
+    async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
+        rows = await self._pool.fetch(sql.load("bot_equity"), bot, points)
+        return [
+            EquityPoint(from_datetime(row["timestamp"]), row["equity"], row["balance"], row["qty"], row["price"])
+            for row in rows
+        ]
+
+    async def _page(self, name: str, only: Only, kind: type[int] | type[str]) -> tuple[list[Any], str]:
+        if not 1 <= only.limit <= MOST:
+            raise BadInput("limit", only.limit, f"not from 1 to {MOST}", "Ask for more with the cursor `next`.")
+        ts, key = read_cursor(only.before, kind) if only.before else (None, None)
+        moment = None if ts is None else to_datetime(ts)
+        rows = await self._pool.fetch(sql.load(name), only.bot, only.symbol, moment, key, only.limit + 1)
+        page = rows[: only.limit]
+        following = f"{from_datetime(page[-1]['timestamp'])}.{page[-1]['id']}" if len(rows) > only.limit else ""
+        return page, following
+
+
+def read_cursor(text: str, kind: type[int] | type[str]) -> tuple[int, int | str]:
+    """`{micros}.{id}` of the last row of the page before. Raises BadInput."""
+    ts, _, key = text.partition(".")
+    try:
+        return int(ts), kind(key)
+    except ValueError:
+        raise BadInput("before", text, "not a cursor", "Give the `next` of the page before, unchanged.") from None
+
+
+def _signal(row: Any) -> SignalView:
+    return SignalView(
+        id=row["id"],
+        bot=row["bot"],
+        ts=from_datetime(row["timestamp"]),
+        symbol=row["symbol"],
+        target=math.nan if row["target"] is None else row["target"],
+        confidence=row["confidence"],
+        price=row["price"],
+        tag=row["tag"],
+        reason=row["reason"],
+    )
+
+
+def _order(row: Any) -> Order:
+    return Order(
+        id=row["id"],
+        bot=row["bot"],
+        exchange=row["exchange"],
+        symbol=row["symbol"],
+        kind=OrderKind(row["kind"]),
+        side=Side(row["side"]),
+        role=Role(row["role"]),
+        qty=row["qty"],
+        price=row["price"],
+        reduce_only=row["reduce_only"],
+        status=OrderStatus(row["status"]),
+        filled_qty=row["filled_qty"],
+        reason=row["reason"],
+        ts=from_datetime(row["timestamp"]),
+    )
+
+
+def _fill(row: Any) -> Fill:
+    return Fill(
+        id=row["id"],
+        bot=row["bot"],
+        order_id=row["order_id"],
+        exchange=row["exchange"],
+        symbol=row["symbol"],
+        ts=from_datetime(row["timestamp"]),
+        side=Side(row["side"]),
+        qty=row["qty"],
+        price=row["price"],
+        fee=row["fee"],
+        role=Role(row["role"]),
+        maker=row["maker"],
+        slippage=row["slippage"],
+        realised=row["realised"],
+    )

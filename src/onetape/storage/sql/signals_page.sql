@@ -1,0 +1,8 @@
+-- $1 bot or NULL, $2 symbol or NULL, $3 and $4 the cursor (time, id) or NULL, $5 how many
+SELECT id, bot, "timestamp", symbol, target, confidence, price::float8 AS price, tag, reason
+FROM signals
+WHERE ($1::text IS NULL OR bot = $1)
+  AND ($2::text IS NULL OR symbol = $2)
+  AND ($3::timestamptz IS NULL OR ("timestamp", id) < ($3, $4::bigint))
+ORDER BY "timestamp" DESC, id DESC
+LIMIT $5
