@@ -148,10 +148,10 @@ class Want(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The channel as raw frames and gaps name it: `trades`, `book`, `ticker`, `candle1m`."""
+        """The channel as raw frames and gaps name it: `trades`, `book`, `ticker`, `candles:1m`."""
         return candle_channel(self.timeframe) if self.channel is Channel.CANDLES else str(self.channel)
 
 
 def candle_channel(timeframe: object) -> str:
-    """`candle1m`: the channel name of a candle series in gaps and raw frames, whatever its source."""
-    return f"candle{timeframe}"
+    """`candles:1m`: the channel name of a candle series in gaps and raw frames, whatever its source."""
+    return f"candles:{timeframe}"

@@ -1,0 +1,247 @@
+"""One WebSocket that stays open: it reconnects, keeps the venue awake and leaves a socket that fell silent.
+
+Knows nothing of a venue's messages but its keep-alive words. What happens is put, in order, into an `Inbox`: `Opened`
+when a socket is ready (subscribe now), `Frame` for every text message, `Closed` when the socket is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from onetape.domain.errors import Transient
+from onetape.observe import log
+
+_CONNECT_SECONDS: Final = 15.0
+_LONG_LIFE_SECONDS: Final = 3600.0
+_MAX_PATIENCE: Final = 16  # times the configured silence
+
+
+class Frame(NamedTuple):
+    """A text message. `recv_ts` is UTC micros, taken when the socket was read."""
+
+    source: str
+    data: bytes
+    recv_ts: int
+
+
+class Opened(NamedTuple):
+    source: str
+
+
+class Closed(NamedTuple):
+    source: str
+    cause: str
+
+
+class Tick(NamedTuple):
+    """Time has passed; nothing else happened."""
+
+
+class Failed(NamedTuple):
+    """A task behind the inbox died of a bug."""
+
+    error: BaseException
+
+
+Item = Frame | Opened | Closed | Tick | Failed
+
+
+class Inbox(asyncio.Queue[Item]):
+    """What connections received, in order. Above `limit` the sockets stop reading, so that no frame is ever dropped."""
+
+    def __init__(self, limit: int = 50_000) -> None:
+        super().__init__()
+        self.limit = limit
+
+
+class Habits(msgspec.Struct, frozen=True):
+    """How a venue wants its socket treated. Seconds."""
+
+    ping: bytes = b"ping"
+    pong: bytes = b"pong"
+    ping_after: float = 20.0  # send `ping` when nothing came for so long; the same time is given for the answer
+    silence: float = 30.0  # renew a socket that answers pings and brings no data for so long
+    backoff: float = 1.0  # after the second failed try, doubling up to backoff_limit
+    backoff_limit: float = 30.0
+
+
+def unreachable(url: str, error: BaseException) -> Transient:
+    """One sentence for a person: which host, and why."""
+    host = urlsplit(url).hostname or url
+    reasons = (
+        (TimeoutError, "it does not answer"),
+        (ConnectionRefusedError, "it refuses the connection"),
+        (ConnectionResetError, "it broke the connection off"),
+    )
+    reason = next((text for kind, text in reasons if isinstance(error, kind)), str(error) or type(error).__name__)
+    return Transient(f"{host} cannot be reached: {reason}.")
+
+
+def backoff_delays(first: float, limit: float) -> Iterator[float]:
+    """0, then `first` doubling up to `limit`, each with 0 to 50 % jitter, for ever."""
+    yield 0.0
+    delay = first
+    while True:
+        yield delay * (1 + random.random() / 2)
+        delay = min(limit, delay * 2)
+
+
+class _Socket(WSListener):
+    """One socket's callbacks. A frame is valid only inside the callback: it is copied there."""
+
+    def __init__(self, owner: Connection) -> None:
+        self.owner = owner
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.cause = ""
+        self.parts: list[bytes] = []
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.CLOSE:
+            self.cause = f"closed by the venue ({frame.get_close_code()} {frame.get_close_reason() or ''})".rstrip()
+            transport.disconnect()
+        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            data = frame.get_payload_as_bytes()
+            if self.parts or not frame.fin:
+                self.parts.append(data)
+                if not frame.fin:
+                    return
+                data = b"".join(self.parts)
+                self.parts.clear()
+            self.owner._received(self, data)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+
+class Connection:
+    """See the module. `run` goes on until it is cancelled; `trouble` is "" or the sentence why there is no socket."""
+
+    def __init__(self, url: str, inbox: Inbox, habits: Habits, now: Callable[[], int]) -> None:
+        self.url, self.inbox, self.habits, self.now = url, inbox, habits, now
+        self.trouble = ""
+        self._socket: _Socket | None = None
+        self._transport: WSTransport | None = None
+        self._renew = ""
+        self._opened = self._heard = self._data = 0.0
+        self._pinged = self._paused = False
+        self._patience = habits.silence
+
+    def send(self, message: bytes) -> bool:
+        """False when there is no socket: what matters is sent again after `Opened`."""
+        if self._transport is None or self._transport.is_disconnected:
+            return False
+        self._transport.send(WSMsgType.TEXT, message)
+        return True
+
+    def renew(self, cause: str) -> None:
+        """Change to a new socket soon: it is opened before this one is left."""
+        self._renew = self._renew or cause
+
+    async def run(self) -> None:
+        delays = backoff_delays(self.habits.backoff, self.habits.backoff_limit)
+        try:
+            while True:
+                await asyncio.sleep(next(delays))
+                if not await self._connect():
+                    continue
+                before = self._data
+                cause = await self._live()
+                self.inbox.put_nowait(Closed(self.url, cause))
+                log.warning("connection_lost", url=self.url, cause=cause)
+                if self._data > before:  # it worked: the next try is at once
+                    delays = backoff_delays(self.habits.backoff, self.habits.backoff_limit)
+        finally:
+            self._leave()
+
+    async def _connect(self, leaving: str = "") -> bool:
+        """`leaving` names why a working socket is left for the new one."""
+        socket = _Socket(self)
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                transport, _ = await ws_connect(lambda: socket, self.url, websocket_handshake_timeout=_CONNECT_SECONDS)
+        except (OSError, WSError) as error:
+            told, self.trouble = self.trouble, str(unreachable(self.url, error))
+            (log.debug if told == self.trouble else log.warning)("venue_unreachable", problem=self.trouble)
+            return False
+        if leaving:
+            self.inbox.put_nowait(Closed(self.url, leaving))
+        self._leave()
+        self._socket, self._transport, self.trouble = socket, transport, ""
+        self._opened = self._heard = self._data = time.monotonic()
+        self._pinged = self._paused = False
+        self.inbox.put_nowait(Opened(self.url))
+        log.info("connection_opened", url=self.url)
+        return True
+
+    async def _live(self) -> str:
+        """Until the socket is gone; the cause."""
+        pause = min(1.0, self.habits.ping_after / 4, self.habits.silence / 4)
+        while True:
+            socket = self._socket
+            assert socket is not None
+            await asyncio.wait({socket.gone}, timeout=0.05 if self._paused else pause)
+            if socket.gone.done():
+                return socket.cause or "the connection broke off"
+            if cause := self._renew:
+                if await self._connect(leaving=cause):
+                    log.info("connection_renewed", url=self.url, cause=cause)
+                self._renew = ""
+            elif self._paused:
+                self._resume_when_drained()
+            elif trouble := self._check(time.monotonic()):
+                self._leave()
+                return trouble
+
+    def _check(self, now: float) -> str:
+        """Keeps the venue awake; names what is wrong with the socket, if anything."""
+        if now - self._heard > self.habits.ping_after:
+            if self._pinged:
+                return f"no answer to a ping for {self.habits.ping_after:g} s"
+            self._pinged = True
+            self._heard = now
+            self.send(self.habits.ping)
+        if now - self._data > self._patience:
+            quiet, self._patience = self._patience, min(self._patience * 2, self.habits.silence * _MAX_PATIENCE)
+            return f"no data for {quiet:g} s"
+        if now - self._opened > _LONG_LIFE_SECONDS:
+            self._patience = self.habits.silence
+        return ""
+
+    def _received(self, socket: _Socket, data: bytes) -> None:
+        if socket is not self._socket and self._socket is not None and not self._socket.gone.done():
+            return  # the old socket, while the new one is already in use
+        self._heard = time.monotonic()
+        self._pinged = False
+        if data == self.habits.pong:
+            return
+        self._data = self._heard
+        self.inbox.put_nowait(Frame(self.url, data, self.now()))
+        if not self._paused and self.inbox.qsize() > self.inbox.limit:
+            self._paused = True
+            self._reading("pause_reading")
+
+    def _resume_when_drained(self) -> None:
+        if self.inbox.qsize() < self.inbox.limit // 2:
+            self._paused = False
+            self._heard = self._data = time.monotonic()
+            self._reading("resume_reading")
+
+    def _reading(self, what: str) -> None:
+        transport: Any = None if self._transport is None else self._transport.underlying_transport
+        if transport is not None:
+            getattr(transport, what)()
+
+    def _leave(self) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.send_close(WSCloseCode.OK)
+            self._transport.disconnect()
+        self._transport = None

@@ -1,0 +1,88 @@
+"""OKX's names and ours: symbols, bars, channels, instruments. The only place that reads or writes a venue's string."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from onetape.domain.errors import BadInput, Refused
+from onetape.domain.instrument import Instrument, Kind
+from onetape.domain.market import Channel, Want
+from onetape.domain.units import Timeframe
+from onetape.exchanges.okx.wire import Arg, InstrumentData
+
+# From six hours on the plain bars follow Hong Kong days; we take the UTC ones. 2D, 3D, 5D and 3M have no stated anchor.
+BARS: Final = {
+    "1s": "1s", "1m": "1m", "3m": "3m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1H", "2h": "2H", "4h": "4H",
+    "6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc", "1w": "1Wutc", "1M": "1Mutc",
+}  # fmt: skip
+TIMEFRAMES: Final = {bar: timeframe for timeframe, bar in BARS.items()}
+_CHANNELS: Final = {Channel.TRADES: "trades", Channel.TICKER: "tickers", Channel.BOOK: "books"}
+_KINDS: Final = {"SPOT": Kind.SPOT, "SWAP": Kind.SWAP, "FUTURES": Kind.FUTURE}
+_LONGER: Final = {"60m": "1h", "120m": "2h", "240m": "4h", "24h": "1d", "7d": "1w"}
+
+INSTRUMENT_TYPES: Final = tuple(_KINDS)
+
+
+def bar(timeframe: Timeframe) -> str:
+    """`1H`, `1Dutc`. Raises BadInput for a length that OKX does not offer."""
+    text = str(timeframe)
+    try:
+        return BARS[_LONGER.get(text, text)]
+    except KeyError:
+        raise BadInput("timeframe", text, "not offered by OKX", f"It offers {', '.join(BARS)}.") from None
+
+
+def arg(want: Want) -> Arg:
+    """What to subscribe to."""
+    if want.channel is Channel.CANDLES:
+        return Arg(f"candle{bar(Timeframe.parse(want.timeframe))}", want.symbol)
+    return Arg(_CHANNELS[want.channel], want.symbol)
+
+
+def path(channel: str) -> str:
+    """Which of the WebSocket addresses serves a channel."""
+    return "business" if channel.startswith("candle") else "public"
+
+
+def is_spot(symbol: str) -> bool:
+    """`BTC-USDT`, as opposed to `BTC-USDT-SWAP`, `BTC-USDT-250808`."""
+    return symbol.count("-") == 1
+
+
+def instrument(exchange: str, data: InstrumentData) -> Instrument:
+    """Sizes of derivatives become base units. Raises Refused, naming it, for what onetape cannot trade."""
+    name = data.instId
+    if data.instType not in _KINDS:
+        kind = data.instType or "nameless"
+        raise Refused(f"{exchange}:{name} is a {kind} instrument; onetape reads spot, swaps and futures.")
+    if data.instType == "SPOT":
+        return _of(exchange, data, data.baseCcy, data.quoteCcy, data.quoteCcy, 1.0)
+    if data.ctType != "linear":
+        raise Refused(
+            f"{exchange}:{name} is an inverse contract (sized in quote currency, settled in {data.settleCcy}),"
+            " which onetape does not trade. Use a linear contract or spot."
+        )
+    base, _, quote = data.uly.partition("-")
+    return _of(exchange, data, base, quote, data.settleCcy, _number(data.ctVal) * (_number(data.ctMult) or 1.0))
+
+
+def _of(exchange: str, data: InstrumentData, base: str, quote: str, settle: str, size: float) -> Instrument:
+    if not size > 0 or not _number(data.tickSz) > 0:
+        raise Refused(f"{exchange}:{data.instId} has no price step or contract size yet: it is not listed fully.")
+    return Instrument(
+        exchange=exchange,
+        symbol=data.instId,
+        kind=_KINDS[data.instType],
+        base=base,
+        quote=quote,
+        settle=settle,
+        tick=_number(data.tickSz),
+        lot=_number(data.lotSz) * size,
+        min_qty=_number(data.minSz) * size,
+        contract_size=size,
+    )
+
+
+def _number(text: str) -> float:
+    """`""` is 0 here: not known."""
+    return float(text) if text else 0.0

@@ -1,0 +1,208 @@
+"""One stream's state: what came in becomes what consumers get. No waiting here: items in, `Received` out.
+
+Each frame is kept as it came and decoded into events. Absences become gaps in the venue's own time, from the last
+event before to the first event after. Books are kept whole, and told at most ten times a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from onetape.domain.market import Book, Channel, Gap, MarketEvent, RawFrame, Received
+from onetape.domain.units import Micros
+from onetape.exchanges.connection import Closed, Frame, Item, Opened, Tick
+from onetape.exchanges.okx import wire
+from onetape.exchanges.okx.book import LocalBook, Outcome
+from onetape.exchanges.okx.events import DECODE, Series
+from onetape.exchanges.okx.subscriptions import Subscriptions
+from onetape.observe import log
+
+DEPTH: Final = 25
+_BOOK_INTERVAL: Final = 100_000  # micros
+_SNAPSHOT_SECONDS: Final = 5.0
+_SOUND_SECONDS: Final = 60.0  # a book that lived so long was no part of a series of breaks
+_UPGRADE: Final = "64008"
+_PASSING: Final = frozenset(("60014", "60023", "63999", "64007"))  # too frequent, internal: tried again
+_IGNORED: Final = frozenset(("unsubscribe", "login", "channel-conn-count"))
+
+
+def _begin(frame: Frame) -> str:
+    """Enough of a strange frame to recognise it in the log."""
+    return frame.data[:200].decode("utf8", "replace")
+
+
+class _Track:
+    """What is known of one subscription."""
+
+    __slots__ = ("absent", "book", "cause", "loaded_at", "series", "told_ts", "ts", "untold", "wanted_at")
+
+    def __init__(self, series: Series) -> None:
+        self.series = series
+        self.ts: Micros = 0  # the newest event
+        self.absent = False  # no frame since the connection was lost
+        self.cause = ""
+        self.book = LocalBook() if series.channel is Channel.BOOK else None
+        self.told_ts: Micros = 0
+        self.untold = False
+        self.wanted_at = float("inf")  # when the missing snapshot was asked for
+        self.loaded_at = 0.0
+
+
+class Link:
+    """One connection as the session sees it: its subscriptions, and how to send and renew."""
+
+    def __init__(self, args: Iterable[wire.Arg], send: Callable[[bytes], bool], renew: Callable[[str], None]) -> None:
+        self.subscriptions, self.send, self.renew = Subscriptions(args), send, renew
+
+
+class Session:
+    """See the module. `links` by the connection's address."""
+
+    def __init__(self, tracks: dict[wire.Arg, Series], links: dict[str, Link], monotonic: Callable[[], float]) -> None:
+        self._tracks = {arg: _Track(series) for arg, series in tracks.items()}
+        self._links, self._monotonic = links, monotonic
+        self._seq = 0
+        self.refused: list[str] = []
+
+    def on(self, item: Item, now_ts: Micros) -> Iterator[Received]:
+        if isinstance(item, Frame):
+            yield from self._frame(item)
+        elif isinstance(item, Tick):
+            yield from self._tick(now_ts)
+        elif isinstance(item, Opened):
+            link = self._links[item.source]
+            self._send(link, link.subscriptions.start(self._monotonic()))
+        elif isinstance(item, Closed):
+            yield from self._closed(item, now_ts)
+
+    def _send(self, link: Link, messages: Iterable[bytes]) -> None:
+        for message in messages:
+            link.send(message)
+
+    def _frame(self, frame: Frame) -> Iterator[Received]:
+        try:
+            message = wire.envelope.decode(frame.data)
+        except msgspec.DecodeError as error:
+            log.warning(
+                "frame_not_understood",
+                url=frame.source,
+                problem=str(error),
+                begin=_begin(frame),
+            )
+            return
+        link = self._links[frame.source]
+        if message.event:
+            self._event(link, message)
+        elif message.arg is not None and message.arg in self._tracks:
+            yield self._data(link, self._tracks[message.arg], message, frame)
+        else:
+            log.info("frame_ignored", url=frame.source, begin=_begin(frame))
+
+    def _event(self, link: Link, message: wire.Envelope) -> None:
+        arg = message.arg
+        if message.event == "subscribe" and arg is not None:
+            if link.subscriptions.acknowledged(arg) and self._tracks[arg].book:
+                self._tracks[arg].wanted_at = self._monotonic()
+        elif message.event == "notice" and message.code == _UPGRADE:
+            link.renew("the venue announced a service upgrade")
+        elif message.event == "error":
+            final = message.code not in _PASSING
+            refused = link.subscriptions.refused(message.id, arg, self._monotonic(), final)
+            if refused is not None:
+                problem = f"{refused.instId} {refused.channel} is refused by the venue: {message.msg} ({message.code})."
+                self.refused.append(problem)
+                log.error("subscription_refused", problem=problem)
+            else:
+                log.warning("venue_error", code=message.code, text=message.msg)
+        elif message.event not in _IGNORED:
+            log.info("event_ignored", name=message.event, code=message.code, text=message.msg)
+
+    def _data(self, link: Link, track: _Track, message: wire.Envelope, frame: Frame) -> Received:
+        assert message.arg is not None
+        series = track.series
+        before = track.ts
+        ts: Micros
+        events: tuple[MarketEvent, ...]
+        try:
+            if track.book is not None:
+                ts, events = self._book(link, message.arg, track, message, frame.recv_ts)
+            else:
+                ts, events = DECODE[series.channel](series, message.data, frame.recv_ts)
+        except msgspec.ValidationError as error:
+            log.warning("frame_not_understood", symbol=series.symbol, channel=series.name, problem=str(error))
+            ts, events = 0, ()
+        self._seq += 1
+        key = (series.exchange, series.symbol, series.name)
+        raw = RawFrame(*key, ts or frame.recv_ts, frame.recv_ts, self._seq, frame.data)
+        if ts:
+            track.ts = max(before, ts)
+            if track.absent:
+                track.absent = False
+                if 0 < before < ts:
+                    gap = Gap(*key, before, ts, track.cause)
+                    events = (gap, *events)
+        return Received(raw, events)
+
+    def _book(
+        self, link: Link, arg: wire.Arg, track: _Track, message: wire.Envelope, recv_ts: Micros
+    ) -> tuple[Micros, tuple[Book, ...]]:
+        book = track.book
+        assert book is not None
+        events: tuple[Book, ...] = ()
+        ts = 0
+        for data in wire.books.decode(message.data):
+            ts = data.ts * 1_000
+            outcome = book.apply(message.action, data)
+            if outcome is Outcome.BROKEN:
+                log.warning("book_chain_broken", symbol=track.series.symbol, got=data.prevSeqId)
+                now = self._monotonic()
+                if now - track.loaded_at > _SOUND_SECONDS:
+                    link.subscriptions.settled(arg)
+                self._send(link, (link.subscriptions.renew(arg, now),))
+                return ts, (self._told(track, recv_ts),)
+            if outcome is Outcome.LOADED:
+                track.loaded_at, track.wanted_at = self._monotonic(), float("inf")
+                events = (self._told(track, recv_ts),)
+            elif outcome is Outcome.APPLIED:
+                track.untold = True
+        if track.untold and recv_ts - track.told_ts >= _BOOK_INTERVAL:
+            events = (self._told(track, recv_ts),)
+        return ts, events
+
+    def _told(self, track: _Track, recv_ts: Micros) -> Book:
+        book, series = track.book, track.series
+        assert book is not None
+        track.told_ts, track.untold = recv_ts, False
+        bids = book.bids(DEPTH, series.size) if book.valid else []
+        asks = book.asks(DEPTH, series.size) if book.valid else []
+        return Book(series.exchange, series.symbol, book.ts * 1_000, bids, asks, book.valid, recv_ts)
+
+    def _tick(self, now_ts: Micros) -> Iterator[Received]:
+        now = self._monotonic()
+        for link in self._links.values():
+            self._send(link, link.subscriptions.due(now))
+        for arg, track in self._tracks.items():
+            if track.untold and now_ts - track.told_ts >= _BOOK_INTERVAL:
+                yield Received(None, (self._told(track, now_ts),))
+            if now - track.wanted_at > _SNAPSHOT_SECONDS:
+                track.wanted_at = float("inf")
+                self._without_snapshot(arg, now)
+
+    def _without_snapshot(self, arg: wire.Arg, now: float) -> None:
+        for link in self._links.values():
+            if arg in link.subscriptions:
+                log.warning("book_snapshot_missing", symbol=arg.instId)
+                self._send(link, (link.subscriptions.renew(arg, now),))
+
+    def _closed(self, item: Closed, now_ts: Micros) -> Iterator[Received]:
+        subscriptions = self._links[item.source].subscriptions
+        for arg, track in self._tracks.items():
+            if arg not in subscriptions:
+                continue
+            track.absent, track.cause = True, item.cause
+            if track.book is not None and track.book.valid:
+                track.book.invalidate()
+                yield Received(None, (self._told(track, now_ts),))

@@ -1,0 +1,138 @@
+"""OKX's messages as structs, each with the venue's JSON beside it. Numbers come as strings and are read as floats.
+
+`""` means "not applicable": fields in which it occurs stay text here. Unknown fields are ignored, old messages may lack
+the newer ones.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Arg(msgspec.Struct, frozen=True):
+    """`{"channel":"trades","instId":"BTC-USDT"}`"""
+
+    channel: str = ""
+    instId: str = ""  # noqa: N815
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """Every WebSocket message but `pong`.
+
+    `{"id":"1512","event":"subscribe","arg":{"channel":"books","instId":"BTC-USDT"},"connId":"a4d3ae55"}`
+    `{"id":"1512","event":"error","code":"60012","msg":"Invalid request: {...}","connId":"a4d3ae55"}`
+    `{"event":"notice","code":"64008","msg":"The connection will soon be closed ...","connId":"a4d3ae55"}`
+    `{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[...]}`
+    """
+
+    event: str = ""
+    op: str = ""
+    arg: Arg | None = None
+    action: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+    id: str = ""
+    code: str = ""
+    msg: str = ""
+
+
+class Trade(msgspec.Struct, frozen=True):
+    """`{"instId":"BTC-USDT","tradeId":"130639474","px":"42219.9","sz":"0.12060306","side":"buy","ts":"1630048897897",
+    "count":"3","source":"0","seqId":1234}`: `side` is the taker's, `sz` base units (spot) or contracts."""
+
+    tradeId: str  # noqa: N815
+    px: float
+    sz: float
+    side: str
+    ts: int
+
+
+class Ticker(msgspec.Struct, frozen=True):
+    """`{"instType":"SPOT","instId":"BTC-USDT","last":"9999.99","lastSz":"0.1","askPx":"9999.99","askSz":"11",
+    "bidPx":"8888.88","bidSz":"5",...,"ts":"1597026383085"}`: a side without an order is `""`."""
+
+    ts: int
+    last: str = ""
+    askPx: str = ""  # noqa: N815
+    askSz: str = ""  # noqa: N815
+    bidPx: str = ""  # noqa: N815
+    bidSz: str = ""  # noqa: N815
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """`["1597026360000","8533.02","8553.74","8527.17","8548.26","45247","529.5858061","5529.5858061","0"]`
+
+    `ts` is the OPEN time in ms. `vol`: base (spot) or contracts; `vol_ccy`: quote (spot) or base (derivatives);
+    `vol_quote`: quote; `confirm`: "0" running, "1" closed. Rows of 2021 end after `vol_ccy`.
+    """
+
+    ts: int
+    open: float
+    high: float
+    low: float
+    close: float
+    vol: float
+    vol_ccy: float = 0.0
+    vol_quote: float = 0.0
+    confirm: str = "0"
+
+
+class Level(msgspec.Struct, frozen=True, array_like=True):
+    """`["8476.98","415","0","13"]`: price, size (0 = gone), a dead field, number of orders."""
+
+    px: float
+    sz: float
+
+
+class BookData(msgspec.Struct, frozen=True):
+    """`{"asks":[["8476.98","415","0","13"]],"bids":[["8475.55","0","0","0"]],"ts":"1597026383185","checksum":0,
+    "prevSeqId":123456,"seqId":123457}`: `checksum` is dead since June 2026; messages of 2022 have no sequence ids."""
+
+    ts: int
+    asks: list[Level] = []
+    bids: list[Level] = []
+    seqId: int | None = None  # noqa: N815
+    prevSeqId: int | None = None  # noqa: N815
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The envelope of REST: `{"code":"0","msg":"","data":[...]}`"""
+
+    code: str = ""
+    msg: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class Time(msgspec.Struct, frozen=True):
+    """`{"ts":"1597026383085"}`"""
+
+    ts: int
+
+
+class InstrumentData(msgspec.Struct, frozen=True):
+    """`{"instType":"SWAP","instId":"BTC-USDT-SWAP","uly":"BTC-USDT","baseCcy":"","quoteCcy":"","settleCcy":"USDT",
+    "ctVal":"0.01","ctMult":"1","ctValCcy":"BTC","ctType":"linear","tickSz":"0.1","lotSz":"0.01","minSz":"0.01",
+    "state":"live",...}`: every number may be `""` before the listing."""
+
+    instId: str  # noqa: N815
+    instType: str  # noqa: N815
+    baseCcy: str = ""  # noqa: N815
+    quoteCcy: str = ""  # noqa: N815
+    settleCcy: str = ""  # noqa: N815
+    uly: str = ""
+    ctVal: str = ""  # noqa: N815
+    ctMult: str = ""  # noqa: N815
+    ctType: str = ""  # noqa: N815
+    tickSz: str = ""  # noqa: N815
+    lotSz: str = ""  # noqa: N815
+    minSz: str = ""  # noqa: N815
+    state: str = ""
+
+
+envelope = msgspec.json.Decoder(Envelope, strict=False)
+trades = msgspec.json.Decoder(list[Trade], strict=False)
+tickers = msgspec.json.Decoder(list[Ticker], strict=False)
+rows = msgspec.json.Decoder(list[Row], strict=False)
+books = msgspec.json.Decoder(list[BookData], strict=False)
+answer = msgspec.json.Decoder(Answer, strict=False)
+times = msgspec.json.Decoder(list[Time], strict=False)
+instruments = msgspec.json.Decoder(list[InstrumentData], strict=False)
