@@ -166,7 +166,10 @@ def _ema(x: Floats, start: int, n: int, out: Floats) -> None:
     value = _mean(x, start, n)
     out[start + n - 1] = value
     for i in range(start + n, len(x)):
-        value = (x[i] - value) * weight + value
+        moved = (x[i] - value) * weight + value
+        if moved == value:  # the step is too small for a float: arrive, so that a flat market ends in a tie
+            moved = x[i]
+        value = moved
         out[i] = value
 
 
@@ -194,10 +197,16 @@ def _macd(x: Floats, fast: int, slow: int, signal: int, out: Floats) -> None:
     _ema(x, first, slow, other)
     for i in range(first + slow - 1, len(x)):
         line[i] -= other[i]
-    _ema(line, first + slow - 1, signal, out[1])
+    weight = 2.0 / (signal + 1)
+    value = _mean(line, first + slow - 1, signal)
     for i in range(start, len(x)):
+        if i > start:
+            value = (line[i] - value) * weight + value
+        if abs(line[i] - value) < 4e-16 * abs(other[i]):  # below the rounding of the averages: a tie
+            value = line[i]
         out[0, i] = line[i]
-        out[2, i] = line[i] - out[1, i]
+        out[1, i] = value
+        out[2, i] = line[i] - value
 
 
 def macd(values: ArrayLike, fast: int = 12, slow: int = 26, signal: int = 9) -> tuple[Floats, Floats, Floats]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,12 +14,26 @@ from typing import Any, Final
 import msgspec
 
 from onetape.domain.errors import BadInput, NotFound
+from onetape.strategies import sources
+from onetape.strategies.bollinger_breakout import BollingerBreakout
 from onetape.strategies.contract import Strategy
+from onetape.strategies.donchian_breakout import DonchianBreakout
 from onetape.strategies.ema_cross import EmaCross
 from onetape.strategies.foreign import Foreign
+from onetape.strategies.macd_trend import MacdTrend
+from onetape.strategies.rsi_reversion import RsiReversion
 from onetape.strategies.sma_cross import SmaCross
+from onetape.strategies.trend_pullback import TrendPullback
 
-BUILT_IN: Final[tuple[type[Strategy], ...]] = (SmaCross, EmaCross)
+BUILT_IN: Final[tuple[type[Strategy], ...]] = (
+    SmaCross,
+    EmaCross,
+    RsiReversion,
+    BollingerBreakout,
+    MacdTrend,
+    DonchianBreakout,
+    TrendPullback,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +68,7 @@ class Registry:
         A file that cannot be loaded, or brings a tag that exists, is left out and named in `errors`. Raises BadInput
         when the folder itself is not there.
         """
-        entries = {kind.name(): Entry(kind, _file_of(kind), built_in=True) for kind in BUILT_IN}
+        entries = {kind.name(): Entry(kind, Path(str(sources.file_of(kind))), built_in=True) for kind in BUILT_IN}
         errors: list[BadInput] = []
         for file in _files(folder):
             try:
@@ -117,9 +130,7 @@ class Registry:
 
     def source_hash(self, tag: str) -> str:
         """SHA-256 (hex) over the strategy's file, its tag and onetape's version: changes when the code may have."""
-        entry = self.entry(tag)
-        version = importlib.metadata.version("onetape")
-        return hashlib.sha256(b"\0".join((entry.file.read_bytes(), tag.encode(), version.encode()))).hexdigest()
+        return sources.source_hash(self.get(tag))
 
 
 def parse_settings(settings: Sequence[str], flag: str = "--set") -> dict[str, str]:
@@ -146,10 +157,6 @@ def _bad_parameter(tag: str, given: Mapping[str, Any], message: str) -> BadInput
     if problem.startswith("Expected"):
         problem = "not as expected: e" + problem[1:]
     return BadInput(f"$.parameters{path}", given.get(field, given), problem, f"Look at the parameters of {tag}.")
-
-
-def _file_of(kind: type[Strategy]) -> Path:
-    return Path(str(sys.modules[kind.__module__].__file__))
 
 
 def _files(folder: Path | str | None) -> list[Path]:
