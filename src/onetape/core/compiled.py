@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, Literal, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,7 +52,7 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return _compiled(function, "always")
 
 
-def _compiled(function: Callable[P, R], inline: str) -> Callable[P, R]:
+def _compiled(function: Callable[P, R], inline: Literal["never", "always"]) -> Callable[P, R]:
     if INTERPRETED:
         return function
     import numba

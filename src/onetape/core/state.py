@@ -85,7 +85,7 @@ def resting(book: Floats) -> Floats:
     return book[: int(book[SLOTS, COUNT])]
 
 
-def book_of(rows: Sequence[Sequence[float]]) -> Floats:
+def book_of(rows: Sequence[Sequence[float] | Floats]) -> Floats:
     """A book from the rows that `resting` gave."""
     book = empty_book()
     for i, row in enumerate(rows):

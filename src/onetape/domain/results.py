@@ -6,8 +6,6 @@ import dataclasses
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from onetape.domain.accounts import Account, Costs, Exits, RiskLimits, Sizing, Terms
 from onetape.domain.frame import CandleFrame, Floats, Ints
@@ -35,16 +33,18 @@ class BacktestSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Tape:
-    """What the loop wrote down: equity at each fill candle's close, and one row of `fills` per fill.
+    """What the loop wrote down, on the fill candles.
 
-    `fills` is a structured array: bar, order_id (int64), side, role, maker (int8), qty, price, fee, slippage, realised
-    (float64). `rejected` counts, by reason, what was not sent.
+    `equity` at each close; `fills` float64[n, F_WIDTH] (columns in core.state); `trips` float64[m, T_WIDTH], the round
+    trips (columns in core.stats); `book` the orders that still rest; `rejected` counts, by reason, what was not sent.
     """
 
     ts: Ints  # close times of the fill candles
     equity: Floats
-    fills: NDArray[np.void]
+    fills: Floats
+    trips: Floats
     account: Account
+    book: Floats
     rejected: dict[str, int]
 
 
@@ -74,6 +74,5 @@ class Result:
     fill_timeframe: str
     signals: Signals
     tape: Tape
-    trades: list[Trade]
     metrics: dict[str, Any]
     manifest: dict[str, Any]  # hashes of code, parameters and data; engine and library versions

@@ -1,0 +1,172 @@
+"""One strategy over the past: signals in one batch, trades by the core's loop, measures at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from onetape.backtest.metrics import measure
+from onetape.core import loop
+from onetape.core.state import MAX_FILLS, REASONS, empty_book, fill_buffer
+from onetape.core.stats import T_WIDTH, round_trips
+from onetape.domain.accounts import Account, Rules
+from onetape.domain.errors import BadInput
+from onetape.domain.frame import COLUMNS, CandleFrame, Ints
+from onetape.domain.results import BacktestSpec, Result, Tape
+from onetape.domain.signals import Signals
+from onetape.domain.units import rfc3339
+from onetape.strategies.contract import Strategy
+from onetape.strategies.market import Market
+
+ENGINE: Final = "1"  # raised when the same question may get another answer
+_SAME: Final[Ints] = np.empty(0, np.int64)
+
+
+def rules_of(spec: BacktestSpec) -> Rules:
+    return Rules(spec.costs, spec.sizing, spec.limits, spec.exits, spec.terms)
+
+
+def run(
+    spec: BacktestSpec,
+    frame: CandleFrame,
+    fill_frame: CandleFrame | None,
+    strategy: Strategy,
+    source_hash: str = "",
+) -> Result:
+    """Signals on `frame`, fills on `fill_frame` (None: the same candles).
+
+    `frame` may begin before `spec.start_ts`, so that indicators are warm when trading starts; rows that have fewer
+    candles behind them than `strategy.warmup()` are never acted on. Raises BadInput when nothing is left to trade on.
+    """
+    fill_frame = frame if fill_frame is None else fill_frame
+    frame = frame.between(None, spec.end_ts)
+    fills = fill_frame.between(spec.start_ts, spec.end_ts)
+    first = first_row(frame, spec, strategy)
+    if first >= len(frame) or not len(fills):
+        raise BadInput(
+            "the period",
+            period(frame),
+            f"too short: {strategy.name()} needs {strategy.warmup()} {frame.timeframe} candles before its first signal",
+            "Choose a longer period, or a shorter timeframe.",
+        )
+    signals = strategy.signals(Market(frame))
+    tape = simulate(spec, frame, fills, signals, first)
+    manifest = manifest_of(spec, frame, fills, source_hash)
+    return Result(
+        run_id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{manifest['hash'][:8]}",
+        spec=spec,
+        candles=frame,
+        fill_timeframe=str(fills.timeframe),
+        signals=signals,
+        tape=tape,
+        metrics=measure(frame, fills, tape, spec.cash, tape.trips),
+        manifest=manifest,
+    )
+
+
+def first_row(frame: CandleFrame, spec: BacktestSpec, strategy: Strategy) -> int:
+    """The first signal row that may be acted on: enough candles behind it, and closed after the start."""
+    warm = strategy.warmup() - 1
+    start = 0 if spec.start_ts is None else int(np.searchsorted(frame.ts, spec.start_ts))
+    return max(warm, start, 0)
+
+
+def period(frame: CandleFrame) -> str:
+    return f"{rfc3339(int(frame.ts[0]))} to {rfc3339(int(frame.close_ts[-1]))}" if len(frame) else "empty"
+
+
+def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals: Signals, first: int) -> Tape:
+    """Trades the signal rows from `first` on over the candles of `fills`."""
+    columns = tuple(
+        column[first:] if len(column) else column
+        for column in (signals.target, signals.stop, signals.take, signals.trail, signals.limit)
+    )
+    if fills.timeframe == frame.timeframe:
+        skipped = int(np.searchsorted(fills.ts, frame.ts[first]))
+        known = _SAME
+    else:
+        closes = frame.close_ts[first:]
+        skipped = 0
+        known = known_rows(fills, closes)
+    bars = tuple(np.ascontiguousarray(getattr(fills, name)[skipped:]) for name in ("open", "high", "low", "close"))
+    n = len(fills) - skipped
+    equity = np.empty(n)
+    written = fill_buffer(max(4_096, n // 16) + MAX_FILLS)
+    rejected = np.zeros(len(REASONS), np.int64)
+    account = Account(cash=float(spec.cash), peak=float(spec.cash))
+    book, rules, at = empty_book(), rules_of(spec), (0, 0, 0)
+    while True:
+        account, *where = loop.run(bars, known, columns, account, book, rules, at, equity, written, rejected)  # type: ignore[arg-type]
+        at = (where[0], where[1], where[2])
+        if at[0] == n:
+            break
+        written = np.concatenate((written, fill_buffer(len(written))))
+    made = written[: at[2]]
+    if skipped:
+        made[:, 0] += skipped
+        equity = np.concatenate((np.full(skipped, float(spec.cash)), equity))
+    trips = np.empty((len(made) + 1, T_WIDTH))
+    count = round_trips(made, len(fills) - 1, float(fills.close[-1]), spec.terms.lot, trips)
+    return Tape(
+        ts=fills.close_ts,
+        equity=equity,
+        fills=made,
+        trips=trips[:count],
+        account=account,
+        book=book,
+        rejected={REASONS[i]: int(rejected[i]) for i in np.flatnonzero(rejected)},
+    )
+
+
+def known_rows(fills: CandleFrame, signal_close_ts: Ints) -> Ints:
+    """For each fill candle, how many signal rows are known when the next one opens (int64)."""
+    opens = np.append(fills.ts[1:], fills.close_ts[-1])
+    return np.searchsorted(signal_close_ts, opens, side="right")
+
+
+def manifest_of(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, source_hash: str) -> dict[str, Any]:
+    """What the answer depends on, as hashes: the same manifest gives the same bits."""
+    manifest: dict[str, Any] = {
+        "engine": ENGINE,
+        "core": core_hash(),
+        "strategy": source_hash,
+        "spec": hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest(),
+        "data": frame_hash(frame) if frame is fills else f"{frame_hash(frame)}+{frame_hash(fills)}",
+        "versions": _versions(),
+    }
+    manifest["hash"] = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()
+    return manifest
+
+
+def frame_hash(frame: CandleFrame) -> str:
+    """Of the series' name and every value; blake2b, because it is several times faster than sha256."""
+    digest = hashlib.blake2b(f"{frame.exchange}:{frame.symbol}:{frame.timeframe}".encode(), digest_size=16)
+    for name in COLUMNS:
+        digest.update(np.ascontiguousarray(getattr(frame, name)).data)
+    return digest.hexdigest()
+
+
+@cache
+def core_hash() -> str:
+    """Of the sources that decide: core and indicators."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for room in ("core", "indicators"):
+        for source in sorted((package / room).glob("*.py")):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {
+        name: version(name) for name in ("numpy", "numba", "ta-lib", "onetape")
+    }
