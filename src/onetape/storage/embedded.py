@@ -125,7 +125,7 @@ class EmbeddedPostgres:
         try:
             (self._base / "url").unlink(missing_ok=True)
             url = await self._launch()
-        except child.ChildFailed as problem:
+        except child.ChildError as problem:
             await self.stop()
             raise Transient(f"PostgreSQL did not start: {problem}") from problem
         except BaseException:
@@ -167,7 +167,7 @@ class EmbeddedPostgres:
         child.write_private(self._base / "password", password)
         child.write_private(shown, password)
         if user:
-            os.chown(shown, user.uid, user.gid)
+            os.chown(shown, user.uid, user.gid, follow_symlinks=False)
         try:
             await self._initdb([program.with_name("initdb"), "-D", child.seen_from_inside(draft, user)], draft, user)
         finally:
@@ -177,10 +177,8 @@ class EmbeddedPostgres:
     async def _initdb(self, args: list[str | Path], draft: Path, user: child.User | None) -> None:
         output = self._base / "start.log"
         process = child.spawn([*args, *INITDB], folder=draft, user=user, death=signal.SIGTERM, output=output)
-        while process.poll() is None:
-            await asyncio.sleep(0.02)
-        if process.returncode:
-            raise child.ChildFailed(f"the database could not be made: {child.last_lines(output)}")
+        if await child.ended(process):
+            raise child.ChildError(f"the database could not be made: {child.last_lines(output)}")
 
     async def _wait_ready(self, url: str) -> None:
         """Until it takes writes: it answers during a crash recovery already, and then only reads."""
@@ -189,11 +187,11 @@ class EmbeddedPostgres:
             if self._process is None or self._process.poll() is not None:
                 logs = sorted((self._base / "data" / "pglog").glob("*.log"), key=lambda p: p.stat().st_mtime)
                 said = child.last_lines(logs[-1] if logs else self._base / "start.log")
-                raise child.ChildFailed(f"it ended at once. Its last words: {said}")
+                raise child.ChildError(f"it ended at once. Its last words: {said}")
             if await _answers(url, make=True):
                 return
             await asyncio.sleep(0.02)
-        raise child.ChildFailed(f"it did not become ready within {START_LIMIT:g} s")
+        raise child.ChildError(f"it did not become ready within {START_LIMIT:g} s")
 
 
 def _check_version(data: Path, program: Path) -> None:
@@ -227,7 +225,7 @@ async def _answers(url: str, *, make: bool = False) -> bool:
     try:
         connection: Any = await asyncpg.connect(url, timeout=5, command_timeout=30)
     except asyncpg.InvalidAuthorizationSpecificationError as problem:
-        raise child.ChildFailed(f"the password beside the data was refused ({problem})") from problem
+        raise child.ChildError(f"the password beside the data was refused ({problem})") from problem
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):
         return False
     try:

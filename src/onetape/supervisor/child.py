@@ -1,8 +1,8 @@
 """Servers that belong to one data directory: who owns them, as whom they run, how they start, end and leave no orphan.
 
-Knows only the operating system. The owner of a directory holds a `flock` on it for as long as it lives; its servers die
-with it (PR_SET_PDEATHSIG), so neither a crash nor `kill -9` leaves a server behind. Started by root, a server runs as an
-existing service user: it works from inside its own folder, so no parent folder has to be opened to that user.
+Knows only the operating system. The owner of a directory holds a `flock` on it for as long as it lives; its servers
+die with it (PR_SET_PDEATHSIG), so neither a crash nor `kill -9` leaves a server behind. Started by root, a server runs
+as an existing service user: it works from inside its own folder, so no parent folder has to be opened to that user.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SELF: Final = Path("/proc/self/cwd")  # "where I stand": reached without passing
 _PR_SET_PDEATHSIG: Final = 1
 
 
-class ChildFailed(Exception):
+class ChildError(Exception):
     """A server did not start or ended at once. The text says which, and what it wrote last."""
 
 
@@ -55,7 +55,7 @@ def service_user(folder: Path) -> User | None:
         except KeyError:
             continue
         return User(entry.pw_uid, entry.pw_gid)
-    raise ChildFailed("root may not run the database, and none of the users postgres, daemon, nobody exists")
+    raise ChildError("root may not run the database, and none of the users postgres, daemon, nobody exists")
 
 
 def own_folder(folder: Path, user: User | None) -> None:
@@ -119,7 +119,7 @@ def runnable(root: Path, program: str, user: User | None, also: Sequence[Path] =
             shutil.rmtree(draft)
     path = copy / own.relative_to(root.parent.parent)
     if not _runs(path, user):
-        raise ChildFailed(f"{path} cannot be run by user {user.uid}, and root may not run it")
+        raise ChildError(f"{path} cannot be run by user {user.uid}, and root may not run it")
     return path
 
 
@@ -211,14 +211,21 @@ def is_running_in(pid: int, folder: Path) -> bool:
 
 
 async def end_orphan(pid: int, folder: Path, how: signal.Signals, limit: float) -> None:
-    """Ends a server that its owner left behind, and waits until it is gone. Raises ChildFailed after `limit` s."""
+    """Ends a server that its owner left behind, and waits until it is gone. Raises ChildError after `limit` s."""
     give_up = time.monotonic() + limit
     if is_running_in(pid, folder):
         os.kill(pid, how)
     while is_running_in(pid, folder):
         if time.monotonic() > give_up:
-            raise ChildFailed(f"process {pid} still works on {folder} and does not end")
+            raise ChildError(f"process {pid} still works on {folder} and does not end")
         await asyncio.sleep(0.02)
+
+
+async def ended(process: subprocess.Popen[bytes]) -> int:
+    """Its exit code, when it has ended by itself."""
+    while (code := process.poll()) is None:
+        await asyncio.sleep(0.01)
+    return code
 
 
 async def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit: float) -> None:
@@ -228,7 +235,7 @@ async def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit: flo
     give_up = time.monotonic() + limit
     while process.poll() is None:
         if time.monotonic() > give_up:
-            raise ChildFailed(f"process {process.pid} did not end within {limit:g} s")
+            raise ChildError(f"process {process.pid} did not end within {limit:g} s")
         await asyncio.sleep(0.01)
 
 

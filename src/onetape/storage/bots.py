@@ -1,0 +1,103 @@
+"""Bots in PostgreSQL: what they are to do, what people wish of them, what they do. Knows the pool and the SQL beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from onetape.domain.bots import BotSpec, BotStatus, BotView
+from onetape.domain.errors import Conflict, NotFound
+from onetape.ports import BotState
+from onetape.storage import sql
+from onetape.storage.pool import reading, transaction
+from onetape.storage.trades import read_state
+
+FIXED = ("exchange", "symbol", "capital", "mode")  # what a bot that has an account keeps for ever
+
+
+class PgBotStore:
+    """Fulfils ports.BotStore."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def put(self, spec: BotSpec) -> None:
+        async with transaction(self._pool) as connection:
+            row = await connection.fetchrow(sql.load("bot_lock"), spec.name)
+            if row is not None:
+                check_replaceable(spec, row)
+            await connection.execute(sql.load("bot_put"), spec.name, spec)
+
+    async def wish(self, name: str, status: BotStatus) -> None:
+        async with transaction(self._pool) as connection:
+            if await connection.fetchval(sql.load("bot_wish"), name, str(status)) is None:
+                raise unknown(name)
+
+    async def report(self, name: str, status: BotStatus, reason: str = "") -> None:
+        async with transaction(self._pool) as connection:
+            await connection.execute(sql.load("bot_report"), name, str(status), reason)
+
+    async def list(self) -> list[BotView]:
+        async with reading(self._pool) as connection:
+            return [_view(row) for row in await connection.fetch(sql.load("bot_list"), None)]
+
+    async def get(self, name: str) -> BotView:
+        async with reading(self._pool) as connection:
+            row = await connection.fetchrow(sql.load("bot_list"), name)
+        if row is None:
+            raise unknown(name)
+        return _view(row)
+
+    async def delete(self, name: str) -> None:
+        async with transaction(self._pool) as connection:
+            row = await connection.fetchrow(sql.load("bot_lock"), name)
+            if row is None or row["deleted"]:
+                raise unknown(name)
+            if row["status"] not in ("stopped", "halted"):
+                raise Conflict("name", name, f"the bot is {row['status']}", f"`onetape bot stop {name}` first.")
+            await connection.execute(sql.load("bot_delete"), name)
+
+
+def unknown(name: str) -> NotFound:
+    return NotFound("name", name, "no bot has this name", "`onetape bot list` shows all bots.")
+
+
+def check_replaceable(spec: BotSpec, row: Any) -> None:
+    """Raises Conflict when the bot of that name may not be given this spec."""
+    if row["deleted"]:
+        if row["has_orders"]:
+            raise Conflict(
+                "$.name", spec.name, "the name of a deleted bot whose orders are kept under it", "Choose another name."
+            )
+        return
+    if row["status"] not in ("stopped", "halted") or row["wanted"] not in ("stopped", "halted"):
+        raise Conflict("$.name", spec.name, f"the bot is {row['status']}", f"`onetape bot stop {spec.name}` first.")
+    before = msgspec.convert(row["spec"], BotSpec)
+    for field in FIXED:
+        if row["has_run"] and getattr(before, field) != getattr(spec, field):
+            raise Conflict(
+                f"$.{field}",
+                getattr(spec, field),
+                f"the bot has an account already, made with {getattr(before, field)}",
+                "Create another bot.",
+            )
+
+
+def _view(row: Any) -> BotView:
+    spec = msgspec.convert(row["spec"], BotSpec)
+    state = read_state(row["state"])
+    return view_of(
+        spec,
+        BotStatus(row["status"]),
+        BotStatus(row["wanted"]),
+        row["reason"],
+        state,
+        (row["created_at"], row["updated_at"]),
+    )
+
+
+def view_of(
+    spec: BotSpec, status: BotStatus, wanted: BotStatus, reason: str, state: BotState | None, times: tuple[int, int]
+) -> BotView:
+    raise SystemExit

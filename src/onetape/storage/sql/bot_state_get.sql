@@ -1,0 +1,1 @@
+SELECT state FROM bots WHERE name = $1 AND NOT deleted
