@@ -146,6 +146,21 @@ class BotState(msgspec.Struct, frozen=True, kw_only=True):
     decided_ts: Micros
     price: float
 
+    def shown(self, view: BotView) -> BotView:
+        """The view of a bot with the numbers of this state."""
+        account = self.account
+        return msgspec.structs.replace(
+            view,
+            cash=account.cash,
+            qty=account.qty,
+            entry_price=account.entry_price,
+            price=self.price,
+            equity=account.equity(self.price),
+            realised=account.realised,
+            fees=account.fees,
+            candle_ts=self.decided_ts,
+        )
+
 
 class TradeStore(Protocol):
     """The ledger. Each method is one durable transaction."""

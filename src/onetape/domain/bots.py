@@ -118,6 +118,6 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
     equity: Money = 0.0
     realised: Money = 0.0
     fees: Money = 0.0
-    candle_ts: Micros = 0  # open time of the last candle it decided on
+    candle_ts: Micros = 0  # close time of the last candle it decided on
     created_ts: Micros = 0
     updated_ts: Micros = 0

@@ -1,4 +1,4 @@
-"""Bots in PostgreSQL: what they are to do, what people wish of them, what they do. Knows the pool and the SQL beside it."""
+"""Bots in PostgreSQL: what they are to do, what people wish, what they do. Knows the pool and the SQL beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import msgspec
 
 from onetape.domain.bots import BotSpec, BotStatus, BotView
 from onetape.domain.errors import Conflict, NotFound
-from onetape.ports import BotState
 from onetape.storage import sql
 from onetape.storage.pool import reading, transaction
 from onetape.storage.trades import read_state
@@ -85,19 +84,15 @@ def check_replaceable(spec: BotSpec, row: Any) -> None:
 
 
 def _view(row: Any) -> BotView:
-    spec = msgspec.convert(row["spec"], BotSpec)
-    state = read_state(row["state"])
-    return view_of(
-        spec,
-        BotStatus(row["status"]),
-        BotStatus(row["wanted"]),
-        row["reason"],
-        state,
-        (row["created_at"], row["updated_at"]),
+    view = BotView(
+        spec=msgspec.convert(row["spec"], BotSpec),
+        status=BotStatus(row["status"]),
+        wanted=BotStatus(row["wanted"]),
+        reason=row["reason"],
+        created_ts=row["created_at"],
+        updated_ts=row["updated_at"],
     )
-
-
-def view_of(
-    spec: BotSpec, status: BotStatus, wanted: BotStatus, reason: str, state: BotState | None, times: tuple[int, int]
-) -> BotView:
-    raise SystemExit
+    state = read_state(row["state"])
+    return (
+        state.shown(view) if state else msgspec.structs.replace(view, cash=view.spec.capital, equity=view.spec.capital)
+    )

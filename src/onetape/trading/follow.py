@@ -14,7 +14,7 @@ Seen = Callable[[], Awaitable[None]]
 
 
 async def follow(runner: Runner, bus: Bus, seen: Seen, *, interrupted: bool) -> None:
-    """For ever. `interrupted`: go on from the stored state; else the first candle that arrives is the first that counts.
+    """For ever. `interrupted`: go on from the stored state; else the first candle to arrive is the first that counts.
 
     `seen` is called after each candle or catch-up.
     """

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from onetape.domain.frame import CandleFrame, concat
 from onetape.domain.market import Candle
-from onetape.domain.orders import Fill, Order
+from onetape.domain.orders import Fill, Order, OrderStatus
 from onetape.domain.signals import SignalRow
 from onetape.domain.units import Micros, Timeframe
 from onetape.ports import BotState
+
+OVER: Final = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REFUSED, OrderStatus.EXPIRED)
 
 
 class MemoryLedger:
@@ -25,18 +28,24 @@ class MemoryLedger:
     async def plan(
         self, bot: str, ts: Micros, signal: SignalRow | None, orders: Sequence[Order], state: BotState, reason: str = ""
     ) -> None:
-        if signal is not None:
+        if signal is not None and (bot, ts) not in self.signals:
             self.signals[bot, ts] = (signal, reason)
-        self.orders.update({order.id: order for order in orders})
+        self._put(orders)
         self.states[bot] = state
 
+    def _put(self, orders: Sequence[Order]) -> None:
+        """An order that is over stays over."""
+        for order in orders:
+            if order.id not in self.orders or self.orders[order.id].status not in OVER:
+                self.orders[order.id] = order
+
     async def moved(self, order: Order) -> None:
-        self.orders[order.id] = order
+        self._put([order])
 
     async def filled(self, bot: str, fills: Sequence[Fill], orders: Sequence[Order], state: BotState) -> int:
         new = {(fill.id, fill.order_id): fill for fill in fills if (fill.id, fill.order_id) not in self.fills}
         self.fills.update(new)
-        self.orders.update({order.id: order for order in orders})
+        self._put(orders)
         self.states[bot] = state
         return len(new)
 

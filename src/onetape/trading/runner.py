@@ -222,7 +222,7 @@ class Runner:
             rate = self.rules.limits.max_drawdown
             raise Halt(
                 f"the equity fell more than {rate:.2%} below its highest close, {self.account.peak:,.2f}; "
-                f"the position was closed at {rfc3339(self.matched_ts)}. Starting the bot again sets a new highest close."
+                f"the position was closed at {rfc3339(self.matched_ts)}. Starting the bot again counts from there."
             )
 
     # -- wishes -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A broker that fills orders from closed candles by the kernels' fill model. It owns its book and account as a venue does.
+"""A broker that fills orders from closed candles by the kernels' fill model, with a book and an account of its own.
 
 It knows of the outside only what it is given: orders through `submit` and `cancel`, candles through `match`.
 """
