@@ -3,6 +3,22 @@
 `read` turns a file into a checked `Reading` and touches nothing else; `import_file` puts one into a `CandleStore`.
 """
 
+from onetape.archive.cleaning import Rejected
+from onetape.archive.importing import Imported, import_file, put
+from onetape.archive.layouts import LAYOUTS, Layout
+from onetape.archive.reading import Hints, Reading, read, sample_frame
 from onetape.archive.sample import sample_path
 
-__all__ = ["sample_path"]
+__all__ = [
+    "LAYOUTS",
+    "Hints",
+    "Imported",
+    "Layout",
+    "Reading",
+    "Rejected",
+    "import_file",
+    "put",
+    "read",
+    "sample_frame",
+    "sample_path",
+]

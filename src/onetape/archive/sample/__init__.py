@@ -1,4 +1,4 @@
-"""Where the recorded sample lies: 60 days of real one-minute BTC/USD candles, in the layout the exchange answered in."""
+"""Where the recorded sample lies: 60 days of real one-minute BTC/USD candles, as the exchange answered."""
 
 from __future__ import annotations
 

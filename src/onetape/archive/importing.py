@@ -1,0 +1,72 @@
+"""A candle file into a store: read whole, then appended whole. A refused file leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from onetape.archive.cleaning import Rejected
+from onetape.archive.reading import NOTHING_SAID, Hints, Reading, read
+from onetape.domain.units import Micros
+from onetape.observe import log
+from onetape.ports import CandleStore
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one file. Times are open times in UTC micros, `first_ts` and `last_ts` of the rows of the file."""
+
+    file: str
+    layout: str
+    says: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    rows_read: int
+    rows_new: int
+    rows_changed: int
+    duplicates: int
+    disagreeing: int
+    rejected: int
+    reasons: dict[str, int]
+    rejected_rows: tuple[Rejected, ...]
+    gaps: int
+    missing: int  # candles in those gaps
+    first_ts: Micros
+    last_ts: Micros
+
+
+async def import_file(path: str | Path, store: CandleStore, hints: Hints = NOTHING_SAID) -> Imported:
+    """Raises BadInput before anything is written. Importing the same file again changes nothing."""
+    reading = await asyncio.to_thread(read, path, *hints)
+    return await put(reading, store)
+
+
+async def put(reading: Reading, store: CandleStore) -> Imported:
+    """A reading into the store: its candles in one transaction, then its gaps in one."""
+    frame = reading.frame
+    appended = await store.append(frame)
+    if reading.gaps:
+        await store.add_gaps(reading.gaps)
+    log.info("file_imported", file=reading.file, layout=reading.layout, rows=len(frame), new=appended.new)
+    return Imported(
+        file=reading.file,
+        layout=reading.layout,
+        says=reading.says,
+        exchange=frame.exchange,
+        symbol=frame.symbol,
+        timeframe=str(frame.timeframe),
+        rows_read=reading.rows_read,
+        rows_new=appended.new,
+        rows_changed=appended.changed,
+        duplicates=reading.duplicates,
+        disagreeing=reading.disagreeing,
+        rejected=reading.rejected,
+        reasons=reading.reasons,
+        rejected_rows=reading.rejected_rows,
+        gaps=len(reading.gaps),
+        missing=reading.missing,
+        first_ts=int(frame.ts[0]),
+        last_ts=int(frame.ts[-1]),
+    )
