@@ -1,0 +1,84 @@
+"""What the venue lists: one spot pair per frame, with steps derived from the data so that candles stay exact."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from onetape.domain.errors import BadInput
+from onetape.domain.frame import PRICES, CandleFrame
+from onetape.domain.instrument import Instrument
+
+LOT_DECIMALS: Final = 8
+_MOST_DECIMALS: Final = 12
+_FALLBACK_DECIMALS: Final = 8
+_CODE_BASE: Final = 100_000
+
+
+class Listing(NamedTuple):
+    """A spot pair. Prices are whole ticks of 10**-decimals; the book stands on multiples of `step` ticks."""
+
+    symbol: str
+    base: str
+    quote: str
+    code: int  # instIdCode
+    decimals: int
+    step: int
+    tick_size: str
+    lot_size: str
+    min_size: str
+    listed_ms: int
+
+
+def listing_of(frame: CandleFrame, number: int, known: Instrument | None) -> Listing:
+    """Raises BadInput when the frame has no candles, or its symbol is not BASE-QUOTE."""
+    if not len(frame):
+        raise BadInput("frames", frame.symbol, "without any candle", "Give at least one minute of candles.")
+    base, dash, quote = frame.symbol.partition("-")
+    if not (base and dash and quote):
+        raise BadInput("symbol", frame.symbol, "not a spot pair", "Write it as BTC-USDT.")
+    decimals = price_decimals(frame)
+    return Listing(
+        symbol=frame.symbol,
+        base=base,
+        quote=quote,
+        code=_CODE_BASE + number,
+        decimals=decimals,
+        step=_step(float(np.median(frame.close)), decimals),
+        tick_size=_plain(known.tick) if known and known.tick else decimal(1, decimals),
+        lot_size=_plain(known.lot) if known and known.lot else decimal(1, LOT_DECIMALS),
+        min_size=_plain(known.min_qty) if known and known.min_qty else "0.00001",
+        listed_ms=int(frame.ts[0]) // 1_000,
+    )
+
+
+def price_decimals(frame: CandleFrame) -> int:
+    """The fewest decimals that hold every price of the frame; 8 when 12 do not (then prices are rounded to them)."""
+    prices = np.concatenate([getattr(frame, name) for name in PRICES])
+    for decimals in range(_MOST_DECIMALS + 1):
+        scale = 10.0**decimals
+        whole = np.rint(prices * scale)
+        if whole.max() < 2**53 and bool(np.all(whole / scale == prices)):
+            return decimals
+    return _FALLBACK_DECIMALS
+
+
+def _step(price: float, decimals: int) -> int:
+    """About a hundred-thousandth of the price, as a power of ten, in ticks."""
+    exponent = math.floor(math.log10(price * 1e-5)) + decimals if price > 0 else 0
+    return int(10 ** max(0, exponent))
+
+
+def decimal(whole: int, decimals: int) -> str:
+    """`whole` times 10**-decimals as plain decimal text without trailing zeros: decimal(1250, 2) is "12.5"."""
+    if not decimals:
+        return str(whole)
+    digits = str(whole).zfill(decimals + 1)
+    fraction = digits[-decimals:].rstrip("0")
+    return f"{digits[:-decimals]}.{fraction}" if fraction else digits[:-decimals]
+
+
+def _plain(value: float) -> str:
+    return np.format_float_positional(value, trim="-")

@@ -1,0 +1,158 @@
+"""The simulated exchange as one server: REST under /api/v5, WebSockets under /ws/v5/{public,business,private}."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aiohttp import web
+
+from onetape.domain.errors import Refused
+from onetape.domain.frame import CandleFrame
+from onetape.domain.instrument import Instrument
+from onetape.domain.units import Micros, rfc3339
+from onetape.observe import log
+from onetape.venue import channels, rest
+from onetape.venue.feed import Feed
+from onetape.venue.floor import open_floor
+from onetape.venue.limits import Allowance, SlidingLog
+from onetape.venue.login import Key
+from onetape.venue.websocket import MESSAGE_BYTES, Connection, Desk
+
+_CONNECTS: Final = Allowance(3, 1)
+
+
+class Venue:
+    """Plays 1-minute candles as a live exchange, one spot instrument per frame (its symbol is the instId).
+
+    `speed` is venue seconds per real second; `start_ts` is where the replay begins (candles before it are history;
+    without it, a third of the data). The same candles, seed and speed give the same market. `limits` switches rate
+    limits; `keys` (API key to Key) makes logins be verified, without it any is accepted. Raises BadInput.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[CandleFrame],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        speed: float = 1.0,
+        start_ts: Micros | None = None,
+        instruments: Sequence[Instrument] | None = None,
+        seed: int = 0,
+        limits: bool = True,
+        keys: Mapping[str, Key] | None = None,
+        idle_s: float = 30.0,
+    ) -> None:
+        self._floor = open_floor(frames, speed=speed, start_ts=start_ts, instruments=instruments, seed=seed)
+        self._feed = Feed(self._floor)
+        self._host, self.port = host, port
+        self._limits = limits
+        self._desk = Desk(self._floor, self._feed, keys, idle_s, limits)
+        self._connects = SlidingLog()
+        self._numbers = itertools.count(0xA4D3AE55)
+        self._connections: set[Connection] = set()
+        self._runner: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.finished = asyncio.Event()  # set when the last candle has closed
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://{self._host}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{self._host}:{self.port}/ws/v5"
+
+    def now(self) -> Micros:
+        """Venue time. It stands still at the end of the data."""
+        return self._floor.clock.now()
+
+    @property
+    def end_ts(self) -> Micros:
+        return self._floor.clock.end_ts
+
+    async def start(self) -> None:
+        """Raises Refused when the port is taken. `port` is the real one afterwards."""
+        app = web.Application()
+        for url in channels.URLS:
+            app.router.add_get(f"/ws/v5/{url}", self._connect)
+        rest.install(app, self._floor, self._limits)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            reason = error.strerror or str(error)
+            raise Refused(
+                f"port {self.port} on {self._host} cannot be opened ({reason}). Choose another one with --port."
+            ) from error
+        self.port = self._runner.addresses[0][1]
+        self._floor.clock.begin()
+        self._tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._finish())]
+        log.info("venue_opened", rest=self.rest_url, ws=self.ws_url, now=rfc3339(self.now()))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        for connection in tuple(self._connections):
+            await connection.close(1001, "going away")
+        if self._runner:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _finish(self) -> None:
+        clock = self._floor.clock
+        while clock.now() < clock.end_ts:  # noqa: ASYNC110 (nothing else knows when the time has come)
+            await asyncio.sleep(min(3600.0, clock.seconds_until(clock.end_ts) + 0.001))
+        await self._feed.pulse()
+        self.finished.set()
+        log.info("venue_data_ended", end=rfc3339(clock.end_ts))
+
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        if self._limits and not self._connects.admit(str(request.remote), _CONNECTS):
+            return web.Response(status=429, text="Too many connections.")
+        socket = web.WebSocketResponse(max_msg_size=MESSAGE_BYTES, compress=False, timeout=1.0)
+        await socket.prepare(request)
+        connection = Connection(self._desk, socket, request, next(self._numbers))
+        self._connections.add(connection)
+        try:
+            await connection.serve()
+        finally:
+            self._connections.discard(connection)
+        return socket
+
+    # what tests make go wrong
+
+    def drop_connections(self) -> None:
+        """Cut every WebSocket without a close frame."""
+        for connection in tuple(self._connections):
+            connection.drop()
+
+    def go_silent(self, silent: bool = True) -> None:
+        """Keep the sockets open, but send nothing and answer nothing on them, not even a ping."""
+        self._floor.faults.silent = silent
+
+    def skip_book_update(self, symbol: str) -> None:
+        """Lose the next update of `books`: the chain of sequence numbers breaks."""
+        self._floor.faults.skip_books.add(symbol)
+
+    def refuse(self, calls: int, *, status: int = 503, code: str = "50001") -> None:
+        """Answer the next REST calls with an error (429 and 50011 for "too many requests")."""
+        faults = self._floor.faults
+        faults.refusals, faults.refusal_status, faults.refusal_code = calls, status, code
+
+    def delay(self, seconds: float) -> None:
+        """Wait before every REST answer; 0 ends it."""
+        self._floor.faults.delay_s = seconds
+
+    def notice(self) -> None:
+        """Announce a service upgrade on every WebSocket."""
+        for connection in tuple(self._connections):
+            connection.notice()
