@@ -127,7 +127,7 @@ class EmbeddedValkey:
         (self._base / "valkey.conf").write_text(CONFIG, encoding="utf-8")
         (self._base / "valkey.conf").chmod(0o644)
         self._process = child.spawn(
-            [program, "../valkey.conf"],
+            [program, child.seen_from_inside(data, user) / "../valkey.conf"],
             folder=data,
             user=user,
             death=signal.SIGTERM,

@@ -6,10 +6,27 @@ A topic is `kind:part:part`. Parts may be `*`, which makes the name a pattern fo
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-CONTROL: Final = "control"  # somebody wishes something of a bot: look into the store
+import msgspec
+
+CONTROL: Final = "control"  # somebody wishes something of a bot: look into the store (Note)
 ANY: Final = "*"
+
+# Of these only the newest message of a topic matters: a slow connection may skip what lies between.
+NEWEST_WINS: Final = frozenset({"forming", "book", "quote", "bot", "service", "backtest"})
+
+
+class Note(msgspec.Struct, frozen=True, tag="note"):
+    """A small hint without a struct of its own: a heartbeat, the progress of a job, a wish. Plain values only."""
+
+    kind: str
+    detail: dict[str, Any] = {}
+
+
+def kind_of(topic: str) -> str:
+    """`candle:okx:BTC-USDT:1m` is of kind `candle`."""
+    return topic.partition(":")[0]
 
 
 def candle(exchange: str, symbol: str, timeframe: str) -> str:
@@ -60,10 +77,10 @@ def bot(name: str) -> str:
 
 
 def service(name: str) -> str:
-    """Heartbeat of a service."""
+    """Heartbeat of a service (Note)."""
     return f"service:{name}"
 
 
 def backtest(run: str) -> str:
-    """Progress and end of a backtest job."""
+    """Progress and end of a backtest job (Note)."""
     return f"backtest:{run}"

@@ -1,0 +1,70 @@
+"""A bus inside one process: for tests and for one-process runs. Behaves like the one over Redis, encoding included."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from fnmatch import fnmatchcase
+from typing import Final
+
+import msgspec
+
+from onetape.bus.codec import decode, encode
+from onetape.ports import Message, Resync
+
+LONGEST_QUEUE: Final = 10_000
+
+
+class _Listener:
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self.patterns = patterns
+        self.waiting: deque[Message | Resync | None] = deque([Resync()])
+        self.arrived = asyncio.Event()
+        self.arrived.set()
+
+    def put(self, message: Message | Resync | None) -> None:
+        """A listener that is too slow loses everything that waits, and is told so."""
+        if len(self.waiting) >= LONGEST_QUEUE:
+            self.waiting.clear()
+            self.waiting.append(Resync())
+        self.waiting.append(message)
+        self.arrived.set()
+
+
+class MemoryBus:
+    """Fulfils ports.Bus."""
+
+    def __init__(self) -> None:
+        self._listeners: set[_Listener] = set()
+
+    def publish(self, topic: str, body: msgspec.Struct) -> None:
+        data = encode(body)
+        for listener in self._listeners:
+            if any(fnmatchcase(topic, pattern) for pattern in listener.patterns):
+                listener.put(Message(topic, decode(data)))
+
+    async def subscribe(self, *patterns: str) -> AsyncIterator[Message | Resync]:
+        listener = _Listener(patterns)
+        self._listeners.add(listener)
+        try:
+            while True:
+                await listener.arrived.wait()
+                while listener.waiting:
+                    message = listener.waiting.popleft()
+                    if message is None:
+                        return
+                    yield message
+                listener.arrived.clear()
+        finally:
+            self._listeners.discard(listener)
+
+    def interrupt(self) -> None:
+        """As after a lost connection: what waits is lost, and every listener is told so."""
+        for listener in self._listeners:
+            listener.waiting.clear()
+            listener.put(Resync())
+
+    async def close(self) -> None:
+        for listener in self._listeners:
+            listener.put(None)
