@@ -9,6 +9,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -23,11 +24,12 @@ from onetape.domain.frame import COLUMNS, CandleFrame, Ints
 from onetape.domain.results import BacktestSpec, Result, Tape
 from onetape.domain.signals import Signals
 from onetape.domain.units import rfc3339
-from onetape.strategies.contract import Strategy
+from onetape.strategies.contract import Strategy, evaluate
 from onetape.strategies.market import Market
 
 ENGINE: Final = "1"  # raised when the same question may get another answer
 _SAME: Final[Ints] = np.empty(0, np.int64)
+_HASHES: Final[WeakKeyDictionary[CandleFrame, str]] = WeakKeyDictionary()
 
 
 def rules_of(spec: BacktestSpec) -> Rules:
@@ -57,7 +59,7 @@ def run(
             f"too short: {strategy.name()} needs {strategy.warmup()} {frame.timeframe} candles before its first signal",
             "Choose a longer period, or a shorter timeframe.",
         )
-    signals = strategy.signals(Market(frame))
+    signals = evaluate(strategy, Market(frame))
     tape = simulate(spec, frame, fills, signals, first)
     manifest = manifest_of(spec, frame, fills, source_hash)
     return Result(
@@ -67,7 +69,7 @@ def run(
         fill_timeframe=str(fills.timeframe),
         signals=signals,
         tape=tape,
-        metrics=measure(frame, fills, tape, spec.cash, tape.trips),
+        metrics=measure(frame, tape, spec.cash),
         manifest=manifest,
     )
 
@@ -116,7 +118,8 @@ def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals
     trips = np.empty((len(made) + 1, T_WIDTH))
     count = round_trips(made, len(fills) - 1, float(fills.close[-1]), spec.terms.lot, trips)
     return Tape(
-        ts=fills.close_ts,
+        ts=fills.ts,
+        close_ts=fills.close_ts,
         equity=equity,
         fills=made,
         trips=trips[:count],
@@ -147,11 +150,14 @@ def manifest_of(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, sour
 
 
 def frame_hash(frame: CandleFrame) -> str:
-    """Of the series' name and every value; blake2b, because it is several times faster than sha256."""
-    digest = hashlib.blake2b(f"{frame.exchange}:{frame.symbol}:{frame.timeframe}".encode(), digest_size=16)
-    for name in COLUMNS:
-        digest.update(np.ascontiguousarray(getattr(frame, name)).data)
-    return digest.hexdigest()
+    """Of the series' name and every value; remembered as long as the frame lives, for frames never change."""
+    known = _HASHES.get(frame)
+    if known is None:
+        digest = hashlib.sha256(f"{frame.exchange}:{frame.symbol}:{frame.timeframe}".encode())
+        for name in COLUMNS:
+            digest.update(np.ascontiguousarray(getattr(frame, name)).data)
+        known = _HASHES[frame] = digest.hexdigest()[:32]
+    return known
 
 
 @cache

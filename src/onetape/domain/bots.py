@@ -121,3 +121,9 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
     candle_ts: Micros = 0  # close time of the last candle it decided on
     created_ts: Micros = 0
     updated_ts: Micros = 0
+
+
+class Wish(msgspec.Struct, frozen=True, tag="wish"):
+    """Somebody wishes something of a bot: look into the store. Published under `topics.CONTROL`."""
+
+    bot: str

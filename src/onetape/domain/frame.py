@@ -31,7 +31,7 @@ def _column(values: object, dtype: type, n: int | None = None) -> NDArray[np.gen
     return array
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class CandleFrame:
     """Closed candles of one series, oldest first: read-only columns of one length.
 
@@ -112,7 +112,9 @@ class CandleFrame:
         return np.fromiter((self.timeframe.next(int(t)) for t in self.ts), np.int64, len(self.ts))
 
     def rows(self, start: int, stop: int) -> CandleFrame:
-        """Rows [start, stop) as views of the same memory."""
+        """Rows [start, stop) as views of the same memory; the frame itself when these are all."""
+        if start <= 0 and stop >= len(self):
+            return self
         part = {name: getattr(self, name)[start:stop] for name in COLUMNS}
         return dataclasses.replace(self, **part)
 

@@ -39,7 +39,8 @@ class Tape:
     trips (columns in core.stats); `book` the orders that still rest; `rejected` counts, by reason, what was not sent.
     """
 
-    ts: Ints  # close times of the fill candles
+    ts: Ints  # open times of the fill candles
+    close_ts: Ints
     equity: Floats
     fills: Floats
     trips: Floats

@@ -20,7 +20,7 @@ def _none() -> Floats:
 
 
 OPTIONAL: Final = ("stop", "take", "trail", "limit")
-CONFIDENCE_STEP: Final = 1e4  # confidence is kept in steps of 0.0001, so that it compares equal however it was computed
+CONFIDENCE_DIGITS: Final = 4  # of a row that is acted on or stored, so that it compares equal however it was computed
 
 
 def _floats(name: str, values: ArrayLike | None, n: int) -> Floats:
@@ -63,21 +63,18 @@ class Signals:
         limit: ArrayLike | None = None,
         tag: str = "",
     ) -> Signals:
-        """From wanted exposures. Raises BadInput where a value is out of its range, naming column and row."""
+        """From wanted exposures. The ranges are checked where signals are used (strategies.contract.evaluate)."""
         wanted = np.ascontiguousarray(target, np.float64)
         n = len(wanted)
-        sure = np.round(_floats("confidence", confidence, n) * CONFIDENCE_STEP) / CONFIDENCE_STEP
-        signals = cls(
+        return cls(
             target=wanted,
-            confidence=sure,
+            confidence=_floats("confidence", confidence, n),
             stop=_floats("stop", stop, n),
             take=_floats("take", take, n),
             trail=_floats("trail", trail, n),
             limit=_floats("limit", limit, n),
             tag=tag,
         )
-        signals._check()
-        return signals
 
     @classmethod
     def from_entries(
@@ -107,27 +104,6 @@ class Signals:
         target[short_in] = -1.0
         return cls.holding(target, confidence, **columns)  # type: ignore[arg-type]
 
-    def _check(self) -> None:
-        for name, column, low, high in (
-            ("target", self.target, -1.0, 1.0),
-            ("confidence", self.confidence, 0.0, 1.0),
-            ("stop", self.stop, 0.0, 1.0),
-            ("take", self.take, 0.0, np.inf),
-            ("trail", self.trail, 0.0, 1.0),
-            ("limit", self.limit, 0.0, np.inf),
-        ):
-            if not len(column):
-                continue
-            lowest, highest = np.fmin.reduce(column), np.fmax.reduce(column)
-            if lowest < low or highest > high or (name == "confidence" and np.isnan(column).any()):
-                row = int(np.flatnonzero((column < low) | (column > high) | np.isnan(column))[0])
-                raise BadInput(
-                    f"signals.{name}[{row}]",
-                    float(column[row]),
-                    f"outside [{low:g}, {high:g}]",
-                    "A strategy may only return numbers in that range.",
-                )
-
     def __len__(self) -> int:
         return len(self.target)
 
@@ -139,7 +115,7 @@ class Signals:
     def row(self, i: int) -> SignalRow:
         return SignalRow(
             target=float(self.target[i]),
-            confidence=float(self.confidence[i]),
+            confidence=round(float(self.confidence[i]), CONFIDENCE_DIGITS),
             **{name: float(column[i]) if len(column := getattr(self, name)) else np.nan for name in OPTIONAL},
             tag=self.tag,
         )

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from onetape.core.signals import RANGES, first_outside
 from onetape.domain.errors import BadInput
 from onetape.domain.signals import Signals
 from onetape.strategies.market import Higher, Market
@@ -66,3 +67,21 @@ class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
         plain: dict[str, Any] = msgspec.to_builtins(self)
         plain.pop("strategy", None)
         return plain
+
+
+def evaluate(strategy: Strategy, market: Market) -> Signals:
+    """A strategy's signals, proved to be signals. Raises BadInput naming strategy, column and row."""
+    signals = strategy.signals(market)
+    if not isinstance(signals, Signals):
+        raise BadInput(strategy.name(), type(signals).__name__, "not what signals() must return", "Return Signals.")
+    if len(signals) != len(market):
+        raise BadInput(f"{strategy.name()}: signals", len(signals), f"not one row for each of {len(market)} candles")
+    for name, low, high in RANGES:
+        column = getattr(signals, name)
+        row = first_outside(column, low, high, name != "confidence")
+        if row >= 0:
+            raise BadInput(
+                f"{strategy.name()}: signals.{name}[{row}]", float(column[row]), f"outside [{low:g}, {high:g}]",
+                "A strategy may only return numbers in that range.",
+            )  # fmt: skip
+    return signals
