@@ -1,0 +1,95 @@
+"""Opens the platform: servers (embedded unless an address is given), tables, stores, bus, strategies."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from onetape.bus.embedded import EmbeddedValkey
+from onetape.bus.redis import RedisBus
+from onetape.ports import BotStore, Bus, CandleStore, Queries, RawStore, RunStore, TradeStore
+from onetape.settings import Settings
+from onetape.storage.bots import PgBotStore
+from onetape.storage.candles import PgCandleStore
+from onetape.storage.embedded import EmbeddedPostgres
+from onetape.storage.migrate import migrate
+from onetape.storage.pool import open_pool
+from onetape.storage.queries import PgQueries
+from onetape.storage.raw import PgRawStore
+from onetape.storage.runs import PgRunStore
+from onetape.storage.trades import PgTradeStore
+from onetape.strategies.registry import Registry
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """Everything that is open. The addresses are those of the servers in use, embedded or not."""
+
+    settings: Settings
+    candles: CandleStore
+    raw: RawStore
+    trades: TradeStore
+    bots: BotStore
+    runs: RunStore
+    queries: Queries
+    bus: Bus
+    registry: Registry
+    database_url: str
+    redis_url: str
+
+    @property
+    def outside(self) -> dict[str, str]:
+        """The environment in which another process meets this platform."""
+        settings = self.settings
+        found = {
+            "ONETAPE_DATA_DIR": str(settings.data_dir),
+            "ONETAPE_DATABASE_URL": self.database_url,
+            "ONETAPE_REDIS_URL": self.redis_url,
+            "ONETAPE_OKX_REST_URL": settings.okx_rest_url,
+            "ONETAPE_OKX_WS_URL": settings.okx_ws_url,
+            "ONETAPE_HOST": settings.host,
+            "ONETAPE_PORT": str(settings.port),
+            "ONETAPE_LOG_LEVEL": settings.log_level,
+        }
+        if settings.strategies:
+            found["ONETAPE_STRATEGIES"] = str(settings.strategies)
+        return found
+
+
+@asynccontextmanager
+async def open_platform(settings: Settings, *, services: bool = True) -> AsyncIterator[Platform]:
+    """Servers started or joined, tables brought up to date, everything closed in reverse order.
+
+    `services=False` starts no server: the addresses must be given (a child of a running platform). Raises BadInput,
+    Transient.
+    """
+    async with AsyncExitStack() as stack:
+        database_url, redis_url = settings.database_url, settings.redis_url
+        if services and not database_url:
+            postgres = EmbeddedPostgres(settings.data_dir)
+            stack.push_async_callback(postgres.stop)
+            database_url = await postgres.start()
+        if services and not redis_url:
+            valkey = EmbeddedValkey(settings.data_dir)
+            stack.push_async_callback(valkey.stop)
+            redis_url = await valkey.start()
+        if services:
+            await migrate(database_url)
+        pool = await open_pool(database_url)
+        stack.push_async_callback(pool.close)
+        bus = RedisBus(redis_url)
+        stack.push_async_callback(bus.close)
+        yield Platform(
+            settings=settings,
+            candles=PgCandleStore(pool),
+            raw=PgRawStore(pool),
+            trades=PgTradeStore(pool),
+            bots=PgBotStore(pool),
+            runs=PgRunStore(pool),
+            queries=PgQueries(pool),
+            bus=bus,
+            registry=Registry.load(settings.strategies),
+            database_url=database_url,
+            redis_url=redis_url,
+        )
