@@ -1,17 +1,15 @@
-"""Reads for people: lists with cursors, newest first, and the equity of a bot. Knows asyncpg and the SQL beside it."""
+"""Reads for people: lists with cursors, newest first, and the equity of a bot. Knows the pool and the SQL beside it."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import asyncpg
-
 from onetape.domain.errors import BadInput
 from onetape.domain.orders import Fill, Order, OrderKind, OrderStatus, Role, Side
-from onetape.domain.units import from_datetime, to_datetime
 from onetape.ports import EquityPoint, Only, SignalView
 from onetape.storage import sql
+from onetape.storage.pool import reading
 
 MOST = 1000  # rows of one page
 
@@ -19,7 +17,7 @@ MOST = 1000  # rows of one page
 class PgQueries:
     """Fulfils ports.Queries."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Any) -> None:
         self._pool = pool
 
     async def signals(self, only: Only) -> tuple[list[SignalView], str]:
@@ -35,9 +33,10 @@ class PgQueries:
         return [_fill(row) for row in rows], following
 
     async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
-        rows = await self._pool.fetch(sql.load("bot_equity"), bot, points)
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(sql.load("bot_equity"), bot, points)
         return [
-            EquityPoint(from_datetime(row["timestamp"]), row["equity"], row["balance"], row["qty"], row["price"])
+            EquityPoint(row["timestamp"], row["equity"], row["balance"], row["qty"], row["price"])
             for row in rows
         ]
 
@@ -45,10 +44,10 @@ class PgQueries:
         if not 1 <= only.limit <= MOST:
             raise BadInput("limit", only.limit, f"not from 1 to {MOST}", "Ask for more with the cursor `next`.")
         ts, key = read_cursor(only.before, kind) if only.before else (None, None)
-        moment = None if ts is None else to_datetime(ts)
-        rows = await self._pool.fetch(sql.load(name), only.bot, only.symbol, moment, key, only.limit + 1)
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(sql.load(name), only.bot, only.symbol, ts, key, only.limit + 1)
         page = rows[: only.limit]
-        following = f"{from_datetime(page[-1]['timestamp'])}.{page[-1]['id']}" if len(rows) > only.limit else ""
+        following = f"{page[-1]['timestamp']}.{page[-1]['id']}" if len(rows) > only.limit else ""
         return page, following
 
 
@@ -65,7 +64,7 @@ def _signal(row: Any) -> SignalView:
     return SignalView(
         id=row["id"],
         bot=row["bot"],
-        ts=from_datetime(row["timestamp"]),
+        ts=row["timestamp"],
         symbol=row["symbol"],
         target=math.nan if row["target"] is None else row["target"],
         confidence=row["confidence"],
@@ -90,7 +89,7 @@ def _order(row: Any) -> Order:
         status=OrderStatus(row["status"]),
         filled_qty=row["filled_qty"],
         reason=row["reason"],
-        ts=from_datetime(row["timestamp"]),
+        ts=row["timestamp"],
     )
 
 
@@ -101,7 +100,7 @@ def _fill(row: Any) -> Fill:
         order_id=row["order_id"],
         exchange=row["exchange"],
         symbol=row["symbol"],
-        ts=from_datetime(row["timestamp"]),
+        ts=row["timestamp"],
         side=Side(row["side"]),
         qty=row["qty"],
         price=row["price"],
