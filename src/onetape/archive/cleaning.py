@@ -15,15 +15,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from onetape.archive.soundness import IMPOSSIBLE, Impossible, Mask
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import Floats, Ints
 from onetape.domain.units import DAY, HOUR, MINUTE, SECOND, WEEK, Micros, Timeframe, rfc3339, to_datetime
 
-Mask = NDArray[np.bool_]
-
 EARLIEST: Final[Micros] = 1_230_768_000 * SECOND  # 2009-01-01: there was no market before
 LISTED: Final = 10_000  # refused rows that are listed one by one; all are counted
-_DUST: Final = 1e-9  # relative: what decimal-to-binary rounding may do, and no price step
 _COMPLETE: Final = 0.999
 
 
@@ -78,28 +76,15 @@ def _volume(rows: Rows, i: int) -> str:
     return f"volume {rows.volume[i]:g}"
 
 
-def _above(a: Floats, b: Floats) -> Mask:
-    return np.asarray(a > b + _DUST * np.abs(b))
-
-
-def _least(rows: Rows) -> Floats:
-    return np.minimum(np.minimum(rows.open, rows.close), np.minimum(rows.high, rows.low))
+def _timeless(kind: Impossible) -> Callable[[Rows, Micros], Mask]:
+    return lambda rows, _: kind.fails(rows)
 
 
 CHECKS: Final = (
     Check("before 2009", lambda r, _: r.ts < EARLIEST, _time),
     Check("in the future", lambda r, now: r.ts > now, _time),
     Check("not closed yet", lambda r, _: ~r.final, _time),
-    Check("a price is missing", lambda r, _: np.isnan(r.open + r.high + r.low + r.close), _prices),
-    Check("a price is zero or negative", lambda r, _: _least(r) <= 0, _prices),
-    Check("volume is missing", lambda r, _: np.isnan(r.volume), _volume),
-    Check("volume is negative", lambda r, _: r.volume < 0, _volume),
-    Check("high below low", lambda r, _: _above(r.low, r.high), _prices),
-    Check(
-        "open or close outside low to high",
-        lambda r, _: _above(np.maximum(r.open, r.close), r.high) | _above(r.low, np.minimum(r.open, r.close)),
-        _prices,
-    ),
+    *(Check(kind.reason, _timeless(kind), _prices if kind.of_price else _volume) for kind in IMPOSSIBLE),
 )
 
 
