@@ -23,22 +23,27 @@ Metrics = dict[str, Any]
 
 
 def measure(candles: CandleFrame, tape: Tape, cash: Money) -> Metrics:
-    """All figures of a run over at least one candle. `candles` are the strategy's, `cash` what was there at the start."""
+    """All figures of a run over at least one candle.
+
+    `candles` are the strategy's (those before the first fill candle only warmed it up), `cash` is what was there at the
+    start.
+    """
     ts, equity, account = tape.close_ts, tape.equity, tape.account
-    start_ts, end_ts = int(candles.ts[0]), int(ts[-1])
+    start_ts, end_ts = int(tape.ts[0]), int(ts[-1])
+    first = min(int(np.searchsorted(candles.ts, start_ts)), len(candles) - 1)
     final = float(equity[-1])
     total = final / cash - 1.0
     metrics: Metrics = {
         "start_ts": start_ts,
         "end_ts": end_ts,
         "exposure": stats.bars_held(tape.fills, len(ts)) / len(ts),
-        "bars": len(candles),
+        "bars": len(candles) - first,
         "fill_bars": len(ts),
         "initial_cash": float(cash),
         "final_equity": final,
         "total_return": total,
         "cagr": growth(total, end_ts - start_ts),
-        "buy_and_hold": float(candles.close[-1] / candles.open[0] - 1.0),
+        "buy_and_hold": float(candles.close[-1] / candles.open[first] - 1.0),
         "fees": float(account.fees),
         "slippage": float(account.slippage),
     }
