@@ -7,7 +7,6 @@ invents crosses in a flat market.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import numpy as np
@@ -29,45 +28,39 @@ def _grid_means(x: Floats, n: int, limit: float, out: Floats) -> int:
     The mean S / (n * 1e8) is split in its whole part and its rest, so the float made of them depends on the rational
     mean alone. Answers the index of the first value off the grid (counted as 0 here), len(x) if there is none.
     """
-    size = len(x)
+    size, first_bad = len(x), len(x)
     whole = n * _STEPS
-    inverse = 1.0 / whole
-    moves = np.empty(_BLOCK, np.int64)
-    first_bad = size
+    divisor, inverse = float(whole), 1.0 / whole
+    block = max(2 * _BLOCK, 2 * n)
+    steps = np.zeros(n + block, np.int64)  # those of the n values before the block, then its own
+    sums = np.empty(block, np.int64)
     total: Any = np.int64(0)
-    for i in range(min(n - 1, size)):
-        out[i] = np.nan
-        steps = math.floor(x[i] * 1e8 + 0.5)
-        if steps / 1e8 == x[i] and abs(steps) < limit:
-            total += np.int64(steps)
-        elif i < first_bad:
-            first_bad = i
-    for start in range(n - 1, size, _BLOCK):
-        count = min(_BLOCK, size - start)
-        off: Any = 0
+    for start in range(0, size, block):
+        count = min(block, size - start)
+        values, entering = x[start : start + count], steps[n : n + count]
+        off: Any = np.int64(0)
         for j in range(count):
-            value = x[start + j]
-            steps = np.floor(value * 1e8 + 0.5)
-            good = (steps / 1e8 == value) & (abs(steps) < limit)
+            near = np.floor(values[j] * 1e8 + 0.5)
+            good = (near / 1e8 == values[j]) & (abs(near) < limit)
             off += np.int64(not good)
-            moves[j] = np.int64(steps if good else 0.0)
+            entering[j] = np.int64(near if good else 0.0)
         if off and first_bad == size:
             j = 0
-            while np.floor(x[start + j] * 1e8 + 0.5) / 1e8 == x[start + j] and abs(x[start + j] * 1e8) < limit:
+            while np.floor(values[j] * 1e8 + 0.5) / 1e8 == values[j] and abs(np.floor(values[j] * 1e8 + 0.5)) < limit:
                 j += 1
             first_bad = start + j
         for j in range(count):
-            total += moves[j]
-            moves[j] = total
-            value = x[start + j - n + 1]
-            steps = np.floor(value * 1e8 + 0.5)
-            good = (steps / 1e8 == value) & (abs(steps) < limit)
-            total -= np.int64(steps if good else 0.0)
+            total += steps[n + j] - steps[j]
+            sums[j] = total
+        means = out[start : start + count]
         for j in range(count):
-            quotient = np.int64(np.floor(np.float64(moves[j]) * inverse))
-            rest = moves[j] - quotient * whole
+            part = np.int64(np.floor(np.float64(sums[j]) * inverse))  # may be one off
+            rest = sums[j] - part * whole
             low, high = np.int64(rest < 0), np.int64(rest >= whole)
-            out[start + j] = np.float64(quotient - low + high) + np.float64(rest + (low - high) * whole) / whole
+            means[j] = np.float64(part - low + high) + np.float64(rest + (low - high) * whole) / divisor
+        for j in range(n):
+            steps[j] = steps[count + j]
+    out[: min(n - 1, size)] = np.nan
     return first_bad
 
 
@@ -112,9 +105,9 @@ def _direct_means(x: Floats, n: int, limit: float, first: int, out: Floats) -> N
         total[:] = 0.0
         small[:] = 0.0
         for k in range(n):
-            oldest = begin - n + 1 + k
+            values = x[begin - n + 1 + k : begin - n + 1 + k + count]
             for j in range(count):
-                value = x[oldest + j]
+                value = values[j]
                 sum_now = total[j] + value
                 part = sum_now - total[j]
                 small[j] += (total[j] - (sum_now - part)) + (value - part)

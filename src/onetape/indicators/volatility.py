@@ -25,13 +25,14 @@ def _deviations(x: Floats, means: Floats, n: int, out: Floats) -> None:
     for start in range(n - 1, size, _BLOCK):
         count = min(_BLOCK, size - start)
         squares[:] = 0.0
+        centre, results = means[start : start + count], out[start : start + count]
         for k in range(n):
-            oldest = start - n + 1 + k
+            values = x[start - n + 1 + k : start - n + 1 + k + count]
             for j in range(count):
-                distance = x[oldest + j] - means[start + j]
+                distance = values[j] - centre[j]
                 squares[j] += distance * distance
         for j in range(count):
-            out[start + j] = np.sqrt(squares[j] / n)
+            results[j] = np.sqrt(squares[j] / n)
 
 
 def stdev(values: ArrayLike, n: int) -> Floats:

@@ -16,7 +16,7 @@ from onetape.strategies.market import Market
 class EmaCross(Strategy, frozen=True, tag="ema_cross"):
     """In when the fast exponential mean of closes crosses above the slow one, out when it crosses below.
 
-    Confidence: how decisively the means pass each other, 0.5 = by as much as an average candle; 0 where nothing is
+    Confidence: how decisively the means pass each other, 0.5 = by an average step of the fast one; 0 where nothing is
     said.
     """
 
@@ -33,4 +33,4 @@ class EmaCross(Strategy, frozen=True, tag="ema_cross"):
 
     def signals(self, market: Market) -> Signals:
         fast, slow = ema(market.close, self.fast), ema(market.close, self.slow)
-        return cross_signals(market, fast, slow, span=self.fast, below=-1.0 if self.short else 0.0)
+        return cross_signals(fast, slow, span=self.fast, below=-1.0 if self.short else 0.0)

@@ -17,7 +17,7 @@ from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame, Ints
 from onetape.domain.signals import OPTIONAL, Signals
 from onetape.domain.units import Micros, rfc3339
-from onetape.strategies.contract import Strategy
+from onetape.strategies.contract import Strategy, evaluate
 from onetape.strategies.foreign import Foreign
 from onetape.strategies.market import Market
 from onetape.strategies.sources import file_of, source_hash
@@ -26,6 +26,7 @@ COLUMNS: Final = ("target", "confidence", *OPTIONAL)
 CUTS: Final = 60  # prefixes tried; each costs a run over it
 WINDOWS: Final = 200  # windows tried
 TOLERANCE: Final = 1e-9  # relative, for all columns but target, which must be exact
+CONFIDENCE_TOLERANCE: Final = 1e-6  # absolute: four digits of it are kept
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,22 +110,15 @@ def _run(strategy: Strategy, frame: CandleFrame, what: str) -> Signals:
     """The signals for a frame, checked. Raises Unfit with a sentence."""
     place = f"{strategy.name()} on {what}"
     with Foreign(file_of(type(strategy))) as visit:
-        signals = strategy.signals(Market(frame))
+        signals = evaluate(strategy, Market(frame))
+    if isinstance(visit.error, BadInput):
+        raise Unfit(place, visit.error.value, f"the strategy fails: {visit.error}")
     if visit.fault:
         raise Unfit(place, visit.fault, "the strategy fails", "Candles are read-only; copy a column to change it.")
-    if not isinstance(signals, Signals):
-        raise Unfit(place, type(signals).__name__, "not Signals", "Answer Signals.holding(...).")
     for name in COLUMNS:
         column = getattr(signals, name)
-        if not isinstance(column, np.ndarray) or (len(column) != len(frame) and (len(column) or name not in OPTIONAL)):
+        if np.shape(column) != (len(frame),) and (len(column) or name not in OPTIONAL):
             raise Unfit(f"{place}, {name}", np.shape(column), f"not one number for each of the {len(frame)} candles")
-    wild = ~(np.isfinite(signals.confidence) & (signals.confidence >= 0.0) & (signals.confidence <= 1.0))
-    far = np.abs(signals.target) > 1.0
-    for name, bad in (("confidence", wild), ("target", far)):
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            value = float(getattr(signals, name)[row])
-            raise Unfit(f"{place}, {name} of candle {rfc3339(int(frame.ts[row]))}", value, "out of its range")
     return signals
 
 
@@ -148,7 +142,7 @@ def _first_difference(whole: Signals, part: Signals, rows: int, *, exact: bool =
         if not len(left) and not len(right):
             continue
         a, b = whole.column(name)[:rows], part.column(name)[:rows]
-        bad = ~_equal(a, b, 0.0 if exact or name == "target" else TOLERANCE)
+        bad = ~(_exactly(a, b) if exact or name == "target" else _nearly(a, b, name))
         if bad.any():
             row = int(np.argmax(bad))
             if first is None or row < first.row:
@@ -156,11 +150,13 @@ def _first_difference(whole: Signals, part: Signals, rows: int, *, exact: bool =
     return first
 
 
-def _equal(a: Any, b: Any, tolerance: float) -> Any:
-    close = a == b
-    if tolerance:
-        close |= np.abs(a - b) <= tolerance * np.maximum(np.abs(a), np.abs(b))
-    return close | (np.isnan(a) & np.isnan(b))
+def _exactly(a: Any, b: Any) -> Any:
+    return (a == b) | (np.isnan(a) & np.isnan(b))
+
+
+def _nearly(a: Any, b: Any, name: str) -> Any:
+    allowed = TOLERANCE * np.maximum(np.abs(a), np.abs(b)) + (CONFIDENCE_TOLERANCE if name == "confidence" else 0.0)
+    return _exactly(a, b) | (np.abs(a - b) <= allowed)
 
 
 def _some(rows: Ints, count: int) -> Ints:

@@ -16,7 +16,8 @@ from onetape.strategies.market import Market
 class MacdTrend(Strategy, frozen=True, tag="macd_trend"):
     """In when the MACD line crosses above its signal, out when it crosses below.
 
-    Confidence: how decisively the two pass each other, 0.5 = by as much as an average candle; 0 where nothing is said.
+    Confidence: how decisively the two pass each other, 0.5 = by an average step of the fast one; 0 where
+    nothing is said.
     """
 
     fast: Annotated[Period, about("candles of the fast mean")] = 12
@@ -33,4 +34,4 @@ class MacdTrend(Strategy, frozen=True, tag="macd_trend"):
 
     def signals(self, market: Market) -> Signals:
         line, signal, _ = macd(market.close, self.fast, self.slow, self.signal)
-        return cross_signals(market, line, signal, span=self.fast, below=-1.0 if self.short else 0.0)
+        return cross_signals(line, signal, span=self.fast, below=-1.0 if self.short else 0.0)

@@ -18,7 +18,7 @@ class SmaCross(Strategy, frozen=True, tag="sma_cross"):
     """In when the fast mean of closes crosses above the slow one, out when it crosses below.
 
     Nothing is said between crosses, so a position closed by its stop stays closed until the next cross. Confidence:
-    how decisively the means pass each other, 0.5 = by as much as an average candle; 0 where nothing is said.
+    how decisively the means pass each other, 0.5 = by an average step of the fast one; 0 where nothing is said.
     """
 
     fast: Annotated[Period, about("candles of the fast mean")] = 10
@@ -33,10 +33,10 @@ class SmaCross(Strategy, frozen=True, tag="sma_cross"):
         self.require(self.fast < self.slow, "fast", f"not below slow, which is {self.slow}")
 
     def warmup(self) -> int:
-        """The slow mean on two candles: exact, for a simple mean knows only its window."""
-        return self.slow + 1
+        """The slow mean on two candles, the fast one on `fast` + 1: exact, for a simple mean knows only its window."""
+        return max(self.slow + 1, 2 * self.fast)
 
     def signals(self, market: Market) -> Signals:
         below = -1.0 if self.short else 0.0 if self.exit == "cross" else np.nan
         fast, slow = sma(market.close, self.fast), sma(market.close, self.slow)
-        return cross_signals(market, fast, slow, span=self.fast, below=below)
+        return cross_signals(fast, slow, span=self.fast, below=below)
