@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from onetape.core import loop, step
 from onetape.core.matching import Bar
 from onetape.core.state import F_BAR, NOTHING, REASONS, empty_book, fill_buffer, resting

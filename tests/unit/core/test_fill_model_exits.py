@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from onetape.domain.accounts import Costs, Exits, RiskLimits, Terms
 
 ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT, TRAILING = 1, 2, 3, 4, 5

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from onetape.core.state import LIMIT, SLOTS, add_order, empty_book, watch
+
 from onetape.core.state import ENTRY as ENTRY_ROLE
+from onetape.core.state import LIMIT, SLOTS, add_order, empty_book, watch
 from onetape.core.state import STOP as STOP_COLUMN
 from onetape.core.state import TAKE as TAKE_COLUMN
 from onetape.core.state import TAKE_PROFIT as TAKE_ROLE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from onetape.core.state import HALTED, PAUSED, REASONS
 from onetape.domain.accounts import Account, Costs, Exits, RiskLimits, Sizing, Terms
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from onetape.core.state import NO_SHORT, REASONS
 from onetape.domain.accounts import Costs, Exits, RiskLimits, Sizing, Terms
 
