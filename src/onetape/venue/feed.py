@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from onetape.domain.units import MINUTE, Micros
@@ -22,7 +22,6 @@ from onetape.venue.tape import Tape
 
 _STRIDE: Final = 10 * MINUTE  # venue time pushed before other tasks get their turn
 _RUNNING_S: Final = 1.0  # a running bar is pushed at most so often (real seconds)
-_HEARTBEAT_S: Final = 60.0
 _MARK_S: Final = 10.0
 _BEFORE_ALL: Final = -1
 
@@ -54,6 +53,7 @@ class Feed:
         self._floor = floor
         self._streams = {symbol: Stream(tape, 0) for symbol, tape in floor.tapes.items()}
         self._wanted = asyncio.Event()
+        self.heartbeat_s = 60.0  # a book without changes says so this often (real seconds)
         self._latest: dict[str, Callable[[str, Stream], None]] = {
             "tickers": self._tickers,
             "bbo-tbt": self._top,
@@ -202,13 +202,13 @@ class Feed:
     def _books(self, name: str, stream: Stream) -> None:
         """The change since the last push; a heartbeat after a minute without any."""
         moment, before, after = time.monotonic(), stream.book, self._floor.book(stream.tape, stream.cursor)
-        if before is None or after.seq == before.seq:
-            if before and moment - stream.book_s >= _HEARTBEAT_S:
-                stream.book_s = moment
-                self._say(stream, name, self._update(stream, (), (), before.seq, before.seq))
+        if before is None:
             return
         asks, bids = changes(before.asks, after.asks), changes(before.bids, after.bids)
         if not len(asks.place) and not len(bids.place):
+            if moment - stream.book_s >= self.heartbeat_s:
+                stream.book_s = moment
+                self._say(stream, name, self._update(stream, [], [], before.seq, before.seq))
             return
         stream.book, stream.book_s = after, moment
         faults, symbol = self._floor.faults, stream.tape.listing.symbol
@@ -219,7 +219,7 @@ class Feed:
         text = self._update(stream, wire.levels(listing, asks), wire.levels(listing, bids), before.seq, after.seq)
         self._say(stream, name, text)
 
-    def _update(self, stream: Stream, asks: Iterable[Any], bids: Iterable[Any], before: int, seq: int) -> str:
+    def _update(self, stream: Stream, asks: list[Any], bids: list[Any], before: int, seq: int) -> str:
         ts = wire.millis(stream.cursor)
         data = {"asks": asks, "bids": bids, "ts": ts, "checksum": 0, "prevSeqId": before, "seqId": seq}
         return _frame(_arg("books", stream), [data], action="update")

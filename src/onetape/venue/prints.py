@@ -88,7 +88,7 @@ def _path(minutes: Minutes, n: Ints, slot: Ints, seed: int, step: int) -> Ints:
     to_y = np.where(slot <= a, one, np.where(slot <= b, other, close))
     jitter = (draw(seed, 6, number, slot) % 1_000 / 1_000 - 0.5) * 0.3 * (high - low)
     smooth = from_y + (to_y - from_y) * ((slot - from_x) / (to_x - from_x)) + jitter
-    price = np.clip(np.rint(smooth / step).astype(np.int64) * step, low, high)
+    price: Ints = np.clip(np.rint(smooth / step).astype(np.int64) * step, low, high)
     for x, y in ((a, one), (b, other), (n - 1, close), (np.zeros_like(n), opening)):
         price = np.where(slot == x, y, price)
     return price

@@ -71,6 +71,14 @@ class Venue:
         return self._floor.clock.now()
 
     @property
+    def speed(self) -> float:
+        return self._floor.clock.speed
+
+    @property
+    def symbols(self) -> list[str]:
+        return list(self._floor.tapes)
+
+    @property
     def end_ts(self) -> Micros:
         return self._floor.clock.end_ts
 
