@@ -13,7 +13,6 @@ from onetape.domain.services import ServiceState
 from onetape.domain.topics import Note
 from onetape.ports import EquityPoint, SignalView
 
-
 # Structs that carry their own tag, and plain ones that travel under the name given here.
 TAGGED: Final = (Candle, Forming, Print, Quote, Book, Funding, Gap, OrderEvent, Fill, Note, ServiceState, Wish)
 NAMED: Final[dict[str, type[msgspec.Struct]]] = {"bot": BotView, "signal": SignalView, "equity": EquityPoint}

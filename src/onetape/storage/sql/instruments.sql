@@ -1,0 +1,2 @@
+SELECT exchange, symbol, kind, base, quote, settle, tick, lot, min_qty, min_notional, contract_size
+FROM instruments ORDER BY exchange, symbol
