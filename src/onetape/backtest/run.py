@@ -16,7 +16,7 @@ import numpy as np
 
 from onetape.backtest.metrics import measure
 from onetape.core import loop
-from onetape.core.state import MAX_FILLS, REASONS, empty_book, fill_buffer
+from onetape.core.state import F_BAR, MAX_FILLS, REASONS, empty_book, fill_buffer
 from onetape.core.stats import T_WIDTH, round_trips
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.errors import BadInput
@@ -100,21 +100,21 @@ def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals
         known = known_rows(fills, closes)
     bars = tuple(np.ascontiguousarray(getattr(fills, name)[skipped:]) for name in ("open", "high", "low", "close"))
     n = len(fills) - skipped
-    equity = np.empty(n)
+    equity = np.empty(len(fills))
+    equity[:skipped] = spec.cash
     written = fill_buffer(max(4_096, n // 16) + MAX_FILLS)
     rejected = np.zeros(len(REASONS), np.int64)
     account = Account(cash=float(spec.cash), peak=float(spec.cash))
     book, rules, at = empty_book(), rules_of(spec), (0, 0, 0)
     while True:
-        account, *where = loop.run(bars, known, columns, account, book, rules, at, equity, written, rejected)  # type: ignore[arg-type]
+        account, *where = loop.run(bars, known, columns, account, book, rules, at, equity[skipped:], written, rejected)  # type: ignore[arg-type]
         at = (where[0], where[1], where[2])
         if at[0] == n:
             break
         written = np.concatenate((written, fill_buffer(len(written))))
     made = written[: at[2]]
     if skipped:
-        made[:, 0] += skipped
-        equity = np.concatenate((np.full(skipped, float(spec.cash)), equity))
+        made[:, F_BAR] += skipped
     trips = np.empty((len(made) + 1, T_WIDTH))
     count = round_trips(made, len(fills) - 1, float(fills.close[-1]), spec.terms.lot, trips)
     return Tape(

@@ -14,26 +14,18 @@ from onetape.domain.frame import Floats, Ints
 
 
 @inlined
-def signal_row(
-    columns: tuple[Floats, Floats, Floats, Floats, Floats], row: int
-) -> tuple[float, float, float, float, float]:
-    """Row of (target, stop, take, trail, limit); an empty column is NaN."""
-    target, stop, take, trail, limit = columns
-    nan = np.nan
-    return (
-        target[row],
-        stop[row] if len(stop) else nan,
-        take[row] if len(take) else nan,
-        trail[row] if len(trail) else nan,
-        limit[row] if len(limit) else nan,
-    )
+def pick(column: Floats, row: int) -> float:
+    """A value of an optional column; an empty one is NaN."""
+    return column[row] if len(column) else np.nan
 
 
 @kernel
 def coast(
     i: int,
     s: int,
-    bars: tuple[Floats, Floats, Floats, Floats],
+    highs: Floats,
+    lows: Floats,
+    closes: Floats,
     known: Ints,
     target: Floats,
     said: float,
@@ -50,7 +42,6 @@ def coast(
     Stops before the first candle (returned, with the next signal row and the peak) that leaves the band (low, high) of
     the resting orders, reaches the drawdown limit, or brings a signal row that says something new.
     """  # fmt: skip
-    _, highs, lows, closes = bars
     same = len(known) == 0
     while i < len(closes):
         if lows[i] <= low or highs[i] >= high:
@@ -90,12 +81,13 @@ def run(
     the last candle, `fills` is full: call again with a larger copy.
     """
     opens, highs, lows, closes = bars
-    target, drawdown = columns[0], rules.limits.max_drawdown
+    target, stop, take, trail, limit = columns
+    drawdown = rules.limits.max_drawdown
     i, s, n = at
     while i < len(closes):
         if book[SLOTS, TRAILS] == 0.0:
             i, s, peak = coast(
-                i, s, bars, known, target, account.said, account.cash, account.qty, account.peak, drawdown,
+                i, s, highs, lows, closes, known, target, account.said, account.cash, account.qty, account.peak, drawdown,
                 book[SLOTS, LOW], book[SLOTS, HIGH], equity,
             )  # fmt: skip
             account = watched(account, account.best, peak, account.halted, account.next_id)
@@ -110,7 +102,8 @@ def run(
         equity[i] = account.cash + account.qty * closes[i]
         until = i + 1 if len(known) == 0 else known[i]
         while s < until:
-            account, reason = on_signal(account, book, signal_row(columns, s), closes[i], rules)
+            row = (target[s], pick(stop, s), pick(take, s), pick(trail, s), pick(limit, s))
+            account, reason = on_signal(account, book, row, closes[i], rules)
             if reason != NOTHING:
                 rejected[reason] += 1
             s += 1
