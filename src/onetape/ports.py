@@ -25,6 +25,7 @@ class MarketFeed(Protocol):
     """A venue's market data."""
 
     exchange: str
+    timeframes: frozenset[str]  # the candles that the venue itself offers
 
     async def now(self) -> Micros:
         """The venue's time. A replaying venue lives in the past, so "until now" is never the machine's clock."""

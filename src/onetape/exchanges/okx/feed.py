@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Final
 
 from onetape.clock import RealClock
-from onetape.domain.errors import Refused, Transient
+from onetape.domain.errors import BadInput, Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Channel, Received, Want
@@ -61,8 +61,13 @@ class OkxFeed:
         await self._rest.close()
 
     async def stream(self, wants: Sequence[Want]) -> AsyncIterator[Received]:
-        """For ever. Raises BadInput for a timeframe that OKX has not, Refused for an instrument onetape cannot read."""
-        tracks = {names.arg(want): await self._series(want) for want in wants}
+        """For ever. A want that OKX cannot fulfil (an inverse contract, a length it has not) is logged and left out."""
+        tracks: dict[Arg, Series] = {}
+        for want in wants:
+            try:
+                tracks[names.arg(want)] = await self._series(want)
+            except (BadInput, Refused) as error:
+                log.warning("want_refused", symbol=want.symbol, channel=want.name, problem=str(error))
         inbox = Inbox()
         by_path: dict[str, list[Arg]] = {}
         for arg in tracks:

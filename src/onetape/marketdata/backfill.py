@@ -1,0 +1,91 @@
+"""Fetches the candles that are missing. Resumable and idempotent: what is stored is the only memory it has."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Final
+
+import numpy as np
+
+from onetape.domain.errors import BadInput
+from onetape.domain.frame import CandleFrame
+from onetape.domain.market import Gap, Origin, candle_channel
+from onetape.domain.units import Micros, Timeframe
+from onetape.marketdata.quality import Span, missing, without
+from onetape.observe import log
+from onetape.ports import CandleStore, MarketFeed
+
+ABSENT: Final = "the venue has no candle here"
+TOO_OLD: Final = "older than the reach of the backfill"
+_CANDLES: Final = 1_500
+_CANDLES_1M: Final = 3 * 1_440
+_REACH: Final = 10  # times the depth: so far back a hole behind the stored end is filled
+
+
+def depth(timeframe: Timeframe) -> int:
+    """How many candles a first start loads: three days of 1m, enough of the others for strategies to warm up."""
+    return _CANDLES_1M if str(timeframe) == "1m" else _CANDLES
+
+
+async def backfill(
+    feed: MarketFeed, store: CandleStore, symbol: str, timeframe: Timeframe, span: Span
+) -> AsyncIterator[CandleFrame]:
+    """Stores what is missing of the closed candles that open in `span`, and yields it page by page, oldest first.
+
+    What the venue itself has not is kept as a gap and not asked for again; other gaps in the span are settled. Raises
+    Transient and Refused; what was stored until then stays, and the next call goes on from there.
+    """
+    start_ts, end_ts = span
+    channel = candle_channel(timeframe)
+    stored = await store.load(feed.exchange, symbol, timeframe, start_ts, end_ts)
+    absent = [(g.start_ts, g.end_ts) for g in await store.gaps(feed.exchange, symbol, channel) if g.cause == ABSENT]
+    holes = without(missing(stored, start_ts, end_ts), absent)
+    rows = 0
+    for hole in holes:
+        got: list[CandleFrame] = []
+        async for page in feed.history(symbol, timeframe, *hole):
+            marked = _marked(page)
+            await store.append(marked)
+            rows += len(marked)
+            got.append(marked)
+            yield marked
+        await store.close_gaps(feed.exchange, symbol, channel, *hole, "backfilled")
+        still = _still_missing(got, hole)
+        await store.add_gaps([Gap(feed.exchange, symbol, channel, a, b, ABSENT) for a, b in still])
+    if holes:
+        log.info("candles_backfilled", symbol=symbol, timeframe=str(timeframe), holes=len(holes), rows=rows)
+
+
+async def first_span(
+    store: CandleStore, exchange: str, symbol: str, timeframe: Timeframe, now_ts: Micros, candles: int
+) -> Span:
+    """What a start must look at: the last `candles` closed candles, and further back to the stored end.
+
+    A stored end that lies too far back (old files were imported) is left alone, with a gap that says so.
+    """
+    if candles < 0:
+        raise BadInput("candles", candles, "not a number of candles")
+    end = timeframe.floor(now_ts)
+    start = timeframe.floor(max(0, end - candles * timeframe.micros))
+    tail = await store.tail(exchange, symbol, timeframe, 1, before_ts=end)
+    if not len(tail) or (stored_end := timeframe.next(int(tail.ts[-1]))) >= start:
+        return start, end
+    if end - stored_end <= _REACH * candles * timeframe.micros:
+        return stored_end, end
+    await store.add_gaps([Gap(exchange, symbol, candle_channel(timeframe), stored_end, start, TOO_OLD)])
+    return start, end
+
+
+def _marked(page: CandleFrame) -> CandleFrame:
+    return dataclasses.replace(page, origin=np.full(len(page), Origin.BACKFILLED, np.uint8))
+
+
+def _still_missing(pages: list[CandleFrame], hole: Span) -> list[Span]:
+    """Walks the pages, so that nobody holds them together."""
+    left, start = [], hole[0]
+    for page in pages:
+        end = int(page.close_ts[-1])
+        left += missing(page, start, end)
+        start = end
+    return left + ([(start, hole[1])] if start < hole[1] else [])

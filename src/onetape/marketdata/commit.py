@@ -1,0 +1,77 @@
+"""Group commit: items gather while the batch before them is committed. A batch that fails is tried again whole."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+from onetape.domain.errors import Transient
+from onetape.observe import log
+
+T = TypeVar("T")
+_BATCH: Final = 5_000
+
+
+class GroupCommit(Generic[T]):
+    """One task (`run`) commits what others `put`, in order. Bounded: the producer waits for room, nothing is dropped.
+
+    `linger` seconds are waited after the first item, for others to join it. Items stay in the queue until they are
+    committed, so a cancelled `run` loses none: `drain` commits the rest.
+    """
+
+    def __init__(
+        self, name: str, commit: Callable[[list[T]], Awaitable[None]], *, linger: float = 0.0, limit: int = 100_000
+    ) -> None:
+        self._name, self._commit, self._linger, self._limit = name, commit, linger, limit
+        self._items: list[T] = []
+        self._arrived, self._idle, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._idle.set()
+
+    async def put(self, item: T) -> None:
+        while len(self._items) >= self._limit:
+            self._room.clear()
+            await self._room.wait()
+        self._items.append(item)
+        self._idle.clear()
+        self._arrived.set()
+
+    async def settled(self) -> None:
+        """Returns when everything put so far is committed."""
+        await self._idle.wait()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._items)
+
+    async def run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            if self._linger:
+                await asyncio.sleep(self._linger)
+            await self._flush()
+
+    async def drain(self) -> None:
+        """Commits what is left, for the end of a service."""
+        while self._items:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        batch = self._items[:_BATCH]
+        await self._until_committed(batch)
+        del self._items[: len(batch)]
+        self._room.set()
+        if not self._items:
+            self._arrived.clear()
+            self._idle.set()
+
+    async def _until_committed(self, batch: list[T]) -> None:
+        delay = 0.05
+        while True:
+            try:
+                return await self._commit(batch)
+            except Transient as error:
+                log.warning("commit_delayed", what=self._name, items=len(batch), problem=str(error))
+                await asyncio.sleep(delay * (1 + random.random() / 2))
+                delay = min(5.0, delay * 2)

@@ -1,0 +1,52 @@
+"""What is wrong with candles, and what is missing. Pure; it judges and repairs nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from onetape.domain.frame import CandleFrame
+from onetape.domain.market import Candle
+from onetape.domain.units import Micros, Timeframe
+
+Span = tuple[Micros, Micros]  # [start, end)
+
+
+def fault(candle: Candle) -> str:
+    """Why a candle cannot be true, or "": such a one is refused, never repaired."""
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    if not all(math.isfinite(x) for x in (*prices, candle.volume, candle.turnover)):
+        return "a number is missing or infinite"
+    if min(prices) <= 0:
+        return "a price is not positive"
+    if candle.high < max(prices) or candle.low > min(prices):
+        return "the high or the low does not enclose the other prices"
+    if candle.volume < 0:
+        return "the volume is negative"
+    if Timeframe.parse(candle.timeframe).floor(candle.open_ts) != candle.open_ts:
+        return f"its time is not on the {candle.timeframe} grid"
+    return ""
+
+
+def missing(frame: CandleFrame, start_ts: Micros, end_ts: Micros) -> list[Span]:
+    """The spans of [start_ts, end_ts) for which `frame` has no candle. Both ends lie on the grid."""
+    inside = frame.between(start_ts, end_ts)
+    if not len(inside):
+        return [(start_ts, end_ts)] if start_ts < end_ts else []
+    first, last = int(inside.ts[0]), int(inside.close_ts[-1])
+    head = [(start_ts, first)] if start_ts < first else []
+    tail = [(last, end_ts)] if last < end_ts else []
+    return [*head, *inside.gaps(), *tail]
+
+
+def without(spans: Iterable[Span], known: Sequence[Span]) -> list[Span]:
+    """What of `spans` no `known` span covers."""
+    left = list(spans)
+    for start, end in known:
+        left = [
+            part
+            for a, b in left
+            for part in ((a, min(b, start)), (max(a, end), b))
+            if part[0] < part[1] and (part[1] <= start or part[0] >= end)
+        ]
+    return left
