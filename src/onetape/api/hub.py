@@ -1,0 +1,216 @@
+"""What is new, for every open page: one listener on the bus, one small mailbox per page. Knows the bus port only.
+
+A price, a book, the running candle or a bot's state is a value: the newest one wins. Closed candles, public trades,
+signals and fills are events: they wait in short lists until the page takes them. Mailboxes are bounded, so a page that
+stops reading costs nothing; whatever is lost can be read from the API again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import msgspec
+
+from onetape.api import wire
+from onetape.domain.bots import BotView
+from onetape.domain.market import Book, Candle, Forming, Print, Quote
+from onetape.domain.orders import Fill, OrderEvent
+from onetape.domain.services import ServiceState
+from onetape.domain.units import Micros
+from onetape.ports import BotStore, Bus, Clock, Resync, SignalView
+
+DEPTH: Final = 15  # levels of the book on each side
+KEPT: Final = 60  # events a mailbox or a symbol's memory keeps of each kind
+PAUSE: Final = 0.1  # seconds between two messages to one page; the first goes at once
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """What was last heard of a service, and when."""
+
+    state: ServiceState
+    heard_ts: Micros
+
+
+class Mailbox:
+    """What one page has not seen yet. `symbol` is `okx:BTC-USDT` or "" for none."""
+
+    def __init__(self, symbol: str, bots: bool) -> None:
+        self.symbol, self.bots = symbol, bots
+        self.values: dict[str, Any] = {}
+        self.events: dict[str, deque[Any]] = {}
+        self.ready = asyncio.Event()
+        self.recv_ts: Micros = 0
+
+    def value(self, key: str, value: Any, recv_ts: Micros = 0) -> None:
+        self.values[key] = value
+        self.recv_ts = max(self.recv_ts, recv_ts)
+        self.ready.set()
+
+    def event(self, key: str, value: Any, recv_ts: Micros = 0) -> None:
+        self.events.setdefault(key, deque(maxlen=KEPT)).append(value)
+        self.recv_ts = max(self.recv_ts, recv_ts)
+        self.ready.set()
+
+    def member(self, key: str, name: str, value: Any) -> None:
+        self.values.setdefault(key, {})[name] = value
+        self.ready.set()
+
+    def take(self) -> dict[str, Any]:
+        taken: dict[str, Any] = {**self.values, **{key: list(rows) for key, rows in self.events.items()}}
+        if self.recv_ts:
+            taken["received"] = self.recv_ts
+        self.values, self.events, self.recv_ts = {}, {}, 0
+        self.ready.clear()
+        return taken
+
+
+class Symbol:
+    """The memory of one symbol: what a page that opens now should see at once."""
+
+    def __init__(self) -> None:
+        self.quote: Quote | None = None
+        self.book: Book | None = None
+        self.forming: dict[str, Forming] = {}
+        self.prints: deque[Print] = deque(maxlen=KEPT)
+
+
+class Hub:
+    """Feed it with `run()`, in one task; read it with `updates()`, once per page."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self.bus, self.clock = bus, clock
+        self.symbols: dict[str, Symbol] = {}
+        self.bots: dict[str, BotView] = {}
+        self.services: dict[str, Beat] = {}
+        self.mailboxes: set[Mailbox] = set()
+        self.synced = False
+        self.resyncs = 0
+        self.handlers: Final[dict[type, Callable[[Any], None]]] = {
+            Quote: self.on_quote,
+            Book: self.on_book,
+            Forming: self.on_forming,
+            Candle: self.on_candle,
+            Print: self.on_print,
+            BotView: self.on_bot,
+            Fill: self.on_fill,
+            SignalView: self.on_signal,
+            OrderEvent: self.on_order,
+            ServiceState: self.on_service,
+        }
+
+    async def load(self, store: BotStore) -> None:
+        """The bots as the ledger has them."""
+        self.bots = {view.spec.name: view for view in await store.list()}
+
+    async def run(self) -> None:
+        """For ever: every message of the bus into the mailboxes that want it."""
+        async for message in self.bus.subscribe("*"):
+            if isinstance(message, Resync):
+                self.synced = True
+                self.resyncs += 1
+                self.tell_all("resync", self.resyncs)
+            elif handler := self.handlers.get(type(message.body)):
+                handler(message.body)
+
+    def symbol(self, exchange: str, symbol: str) -> Symbol:
+        return self.symbols.setdefault(f"{exchange}:{symbol}", Symbol())
+
+    def of(self, exchange: str, symbol: str) -> list[Mailbox]:
+        name = f"{exchange}:{symbol}"
+        return [box for box in self.mailboxes if box.symbol == name]
+
+    def tell_all(self, key: str, value: Any) -> None:
+        for box in self.mailboxes:
+            box.value(key, value)
+
+    def on_quote(self, quote: Quote) -> None:
+        self.symbol(quote.exchange, quote.symbol).quote = quote
+        for box in self.of(quote.exchange, quote.symbol):
+            box.value("quote", wire.quote(quote), quote.recv_ts)
+
+    def on_book(self, book: Book) -> None:
+        self.symbol(book.exchange, book.symbol).book = book
+        for box in self.of(book.exchange, book.symbol):
+            box.value("book", wire.book(book, DEPTH), book.recv_ts)
+
+    def on_forming(self, forming: Forming) -> None:
+        self.symbol(forming.exchange, forming.symbol).forming[forming.timeframe] = forming
+        for box in self.of(forming.exchange, forming.symbol):
+            box.value(f"forming_{forming.timeframe}", wire.tick(forming), forming.recv_ts)
+
+    def on_candle(self, candle: Candle) -> None:
+        for box in self.of(candle.exchange, candle.symbol):
+            box.event("candles", wire.tick(candle), candle.recv_ts)
+
+    def on_print(self, trade: Print) -> None:
+        self.symbol(trade.exchange, trade.symbol).prints.append(trade)
+        for box in self.of(trade.exchange, trade.symbol):
+            box.event("prints", wire.print_out(trade), trade.recv_ts)
+
+    def on_bot(self, view: BotView) -> None:
+        self.bots[view.spec.name] = view
+        for box in self.mailboxes:
+            if box.bots:
+                box.member("bots", view.spec.name, wire.bot(view))
+
+    def forget_bot(self, name: str) -> None:
+        self.bots.pop(name, None)
+        for box in self.mailboxes:
+            if box.bots:
+                box.member("bots", name, None)
+
+    def on_fill(self, fill: Fill) -> None:
+        for box in self.mailboxes:
+            box.event("fills", wire.fill(fill))
+
+    def on_signal(self, signal: SignalView) -> None:
+        for box in self.mailboxes:
+            box.event("signals", wire.signal(signal))
+
+    def on_order(self, event: OrderEvent) -> None:
+        for box in self.mailboxes:
+            if box.bots:
+                box.event("orders", wire.order(event.order))
+
+    def on_service(self, state: ServiceState) -> None:
+        self.services[state.name] = Beat(state, self.clock.now())
+        for box in self.mailboxes:
+            box.member("services", state.name, wire.service(state))
+
+    def open(self, symbol: str, bots: bool) -> Mailbox:
+        """A mailbox that holds what is known now. Close it with `close`."""
+        box = Mailbox(symbol, bots)
+        known = self.symbols.get(symbol)
+        if known:
+            if known.quote:
+                box.value("quote", wire.quote(known.quote))
+            if known.book:
+                box.value("book", wire.book(known.book, DEPTH))
+            for timeframe, forming in known.forming.items():
+                box.value(f"forming_{timeframe}", wire.tick(forming))
+            for trade in known.prints:
+                box.event("prints", wire.print_out(trade))
+        if bots:
+            for name, view in self.bots.items():
+                box.member("bots", name, wire.bot(view))
+        for name, beat in self.services.items():
+            box.member("services", name, wire.service(beat.state))
+        self.mailboxes.add(box)
+        return box
+
+    def close(self, box: Mailbox) -> None:
+        self.mailboxes.discard(box)
+
+    async def updates(self, box: Mailbox, idle: float = 5.0) -> AsyncIterator[dict[str, Any]]:
+        """What is new for this page: at once, then at most every PAUSE; at least an empty sign of life every `idle`."""
+        number = 0
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(box.ready.wait(), idle)
+            number += 1
+            yield {"seq": number, "sent": self.clock.now(), **box.take()}
+            await asyncio.sleep(PAUSE)

@@ -1,0 +1,236 @@
+"""Strategies with their schemas and gates; backtests as jobs, their results, and comparisons. Knows the desk."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+
+from onetape.api import wire
+from onetape.api.answers import Items, answer, body, desk, items, shows, takes
+from onetape.backtest.jobs import Job
+from onetape.backtest.wish import BacktestWish
+from onetape.domain.errors import Conflict
+from onetape.domain.results import Trade
+from onetape.domain.units import rfc3339
+from onetape.ports import RunView, StoredRun
+
+router = APIRouter()
+POINTS: Final = 1000  # of an equity curve in an answer
+
+
+class StrategyOut(msgspec.Struct, frozen=True, kw_only=True):
+    """`schema` is the JSON schema of the parameters; `gate` the last result, null before the first."""
+
+    name: str
+    description: str
+    built_in: bool
+    source_hash: str
+    schema: dict[str, Any]
+    gate: dict[str, Any] | None
+
+
+class GateWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Without a symbol the longest stored series is used."""
+
+    parameters: dict[str, Any] = {}
+    exchange: str = "okx"
+    symbol: str = ""
+    timeframe: str = "1m"
+
+
+class JobOut(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    state: str
+    stage: str
+    progress: float
+    error: str
+    run_id: str | None
+    strategy: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    parameters: dict[str, Any]
+    created: str
+    finished: str | None
+
+
+class RunOut(msgspec.Struct, frozen=True, kw_only=True):
+    run_id: str
+    strategy: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    parameters: dict[str, Any]
+    created: str | None
+    metrics: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+class TradeOut(msgspec.Struct, frozen=True, kw_only=True):
+    entry: str
+    exit: str
+    side: str
+    quantity: str
+    entry_price: str
+    exit_price: str
+    fees: str
+    profit: str
+    rate: float
+    exit_role: str
+    open: bool
+
+
+class CurvePoint(msgspec.Struct, frozen=True):
+    timestamp: str
+    equity: str
+
+
+class RunResult(RunOut, frozen=True, kw_only=True):
+    """`equity` has at most 1000 points, the last one of each stretch."""
+
+    trades: list[TradeOut]
+    equity: list[CurvePoint]
+
+
+def job_out(job: Job) -> JobOut:
+    return JobOut(
+        id=job.id,
+        state=job.state,
+        stage=job.stage,
+        progress=job.progress,
+        error=job.error,
+        run_id=job.run_id or None,
+        strategy=job.spec.strategy,
+        exchange=job.spec.exchange,
+        symbol=job.spec.symbol,
+        timeframe=job.spec.timeframe,
+        parameters=job.spec.parameters,
+        created=rfc3339(job.created_ts),
+        finished=wire.moment(job.finished_ts),
+    )
+
+
+def run_fields(view: RunView) -> dict[str, Any]:
+    return {
+        "run_id": view.run_id,
+        "strategy": view.spec.strategy,
+        "exchange": view.spec.exchange,
+        "symbol": view.spec.symbol,
+        "timeframe": view.spec.timeframe,
+        "parameters": view.spec.parameters,
+        "created": wire.moment(view.created_ts),
+        "metrics": view.metrics,
+        "manifest": view.manifest,
+    }
+
+
+def trade_out(trade: Trade) -> TradeOut:
+    return TradeOut(
+        entry=rfc3339(trade.entry_ts),
+        exit=rfc3339(trade.exit_ts),
+        side="long" if trade.side > 0 else "short",
+        quantity=wire.quantity(trade.qty),
+        entry_price=wire.money(trade.entry_price),
+        exit_price=wire.money(trade.exit_price),
+        fees=wire.money(trade.fees),
+        profit=wire.money(trade.profit),
+        rate=trade.rate,
+        exit_role=trade.exit_role,
+        open=trade.open,
+    )
+
+
+def run_result(run: StoredRun) -> RunResult:
+    picked = np.unique(np.linspace(0, max(0, len(run.ts) - 1), min(POINTS, len(run.ts))).astype(np.int64))
+    curve = [CurvePoint(rfc3339(int(run.ts[i])), wire.money(float(run.equity[i]))) for i in picked]
+    return RunResult(**run_fields(run.view), trades=[trade_out(trade) for trade in run.trades], equity=curve)
+
+
+@router.get("/strategies", tags=["strategies"], responses=shows(Items))
+async def strategies(request: Request) -> Response:
+    return items([strategy_out(request, tag) for tag in desk(request).registry.list()])
+
+
+@router.get("/strategies/{name}", tags=["strategies"], responses=shows(StrategyOut))
+async def strategy(request: Request, name: str) -> Response:
+    return answer(strategy_out(request, name))
+
+
+def strategy_out(request: Request, tag: str) -> StrategyOut:
+    registry = desk(request).registry
+    entry, report = registry.entry(tag), desk(request).gate(tag)
+    return StrategyOut(
+        name=tag,
+        description=entry.says,
+        built_in=entry.built_in,
+        source_hash=registry.source_hash(tag),
+        schema=registry.schema(tag),
+        gate=None if report is None else msgspec.to_builtins(report),
+    )
+
+
+@router.post("/strategies/{name}/verify", tags=["strategies"], openapi_extra=takes(GateWish))
+async def verify(request: Request, name: str) -> Response:
+    """Runs the gate: does the strategy look ahead, is its warm-up long enough?"""
+    wish = await body(request, GateWish)
+    series = (wish.exchange, wish.symbol, wish.timeframe) if wish.symbol else await desk(request).any_series()
+    return answer(await desk(request).verify(name, wish.parameters, series))
+
+
+@router.post(
+    "/backtests", tags=["backtests"], status_code=202, openapi_extra=takes(BacktestWish), responses=shows(JobOut, 202)
+)
+async def submit(request: Request) -> Response:
+    """A job; `GET /backtests/{id}` says how far it is, `/backtests/{id}/result` what came out."""
+    job = await desk(request).backtest(await body(request, BacktestWish))
+    response = answer(job_out(job), 202)
+    response.headers["Location"] = f"/api/v1/backtests/{job.id}"
+    return response
+
+
+@router.get("/backtests", tags=["backtests"], responses=shows(Items), summary="Jobs of this session, newest first")
+async def jobs(request: Request) -> Response:
+    return items([job_out(job) for job in desk(request).jobs.list()])
+
+
+@router.get("/backtests/{job_id}", tags=["backtests"], responses=shows(JobOut))
+async def job(request: Request, job_id: str) -> Response:
+    return answer(job_out(desk(request).jobs.get(job_id)))
+
+
+@router.get("/backtests/{job_id}/result", tags=["backtests"], responses=shows(RunResult))
+async def result(request: Request, job_id: str) -> Response:
+    found = desk(request).jobs.get(job_id)
+    if not found.run_id:
+        raise Conflict(
+            "id", job_id, f"the backtest is {found.state} {found.error}".rstrip(), "Ask again when it is done."
+        )
+    return answer(run_result(await desk(request).runs.get(found.run_id)))
+
+
+@router.delete("/backtests/{job_id}", tags=["backtests"], responses=shows(JobOut), summary="Cancel")
+async def cancel(request: Request, job_id: str) -> Response:
+    return answer(job_out(desk(request).jobs.cancel(job_id)))
+
+
+@router.get("/runs", tags=["backtests"], responses=shows(Items), summary="Stored backtests, newest first")
+async def runs(
+    request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 50, before: Annotated[str, Query()] = ""
+) -> Response:
+    rows, following = await desk(request).runs.list(limit, before)
+    return items([RunOut(**run_fields(row)) for row in rows], following)
+
+
+@router.get("/runs/{run_id}", tags=["backtests"], responses=shows(RunResult))
+async def run(request: Request, run_id: str) -> Response:
+    return answer(run_result(await desk(request).runs.get(run_id)))
+
+
+@router.get("/compare", tags=["backtests"], responses=shows(Items), summary="Stored backtests side by side")
+async def compare(
+    request: Request, runs: Annotated[list[str], Query(description="run ids", min_length=1, max_length=10)]
+) -> Response:
+    return items([run_result(await desk(request).runs.get(run_id)) for run_id in runs])

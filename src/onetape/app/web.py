@@ -1,0 +1,95 @@
+"""The web process: API, stream and dashboard as one ASGI application on one port. Wires the desk from the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from onetape.api import face as api
+from onetape.api.hub import Hub
+from onetape.api.origin import LOOPBACK
+from onetape.app.wiring import Platform
+from onetape.backtest.answer import answering
+from onetape.backtest.jobs import Jobs
+from onetape.bots.desk import Desk
+from onetape.clock import RealClock
+from onetape.dashboard import face as dashboard
+from onetape.domain.errors import BadInput
+from onetape.observe import log
+
+EXPECTED: Final = ("collector", "trader")  # what must run beside us before the platform is ready
+GRACE: Final = 2  # seconds that open connections get at the end
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers (the process that runs us has its own), telling when it listens."""
+
+    on_open: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        log.info("web_opened")
+        if self.on_open:
+            self.on_open()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def desk_of(platform: Platform) -> Desk:
+    return Desk(
+        queries=platform.queries,
+        bots=platform.bots,
+        candles=platform.candles,
+        runs=platform.runs,
+        bus=platform.bus,
+        registry=platform.registry,
+        jobs=Jobs(answering(platform.candles, platform.runs, platform.registry), RealClock()),
+    )
+
+
+def build(desk: Desk, hub: Hub, host: str = "127.0.0.1") -> FastAPI:
+    """The application. Somebody must run `hub.run()` beside it."""
+    app = api.build(desk, hub, EXPECTED, loopback=host in LOOPBACK)
+    dashboard.attach(app, desk)
+    return app
+
+
+async def serve(platform: Platform, host: str, port: int, on_open: Callable[[], None] | None = None) -> None:
+    """Until it is cancelled; `on_open` is called once connections are accepted. Raises BadInput for a port in use."""
+    listening = listen(host, port)
+    desk, hub = desk_of(platform), Hub(platform.bus, RealClock())
+    await hub.load(desk.bots)
+    server = Server(
+        uvicorn.Config(
+            build(desk, hub, host), log_config=None, access_log=False, timeout_graceful_shutdown=GRACE, lifespan="on"
+        )
+    )
+    server.on_open = on_open
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(hub.run(), name="hub")
+            group.create_task(server.serve([listening]), name="uvicorn")
+    finally:
+        await desk.jobs.stop()
+        listening.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises BadInput."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise BadInput("--port", port, f"not free on {host} ({error.strerror})", "Choose another port.") from None
+    return found

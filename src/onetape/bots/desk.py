@@ -1,0 +1,116 @@
+"""The desk: what a person can do with onetape, whichever face they use. API and dashboard work through it alone.
+
+Knows the ports, the strategies, the jobs and the domain; what fulfils the ports is chosen in `app`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any, Final
+
+import msgspec
+
+from onetape.backtest.jobs import Job, Jobs
+from onetape.backtest.wish import BacktestWish
+from onetape.domain import topics
+from onetape.domain.bots import BotSpec, BotStatus, BotView, Wish
+from onetape.domain.errors import BadInput, Conflict, NotFound
+from onetape.domain.frame import CandleFrame
+from onetape.domain.units import Timeframe
+from onetape.marketdata import reading
+from onetape.ports import BotStore, Bus, CandleStore, Coverage, Queries, RunStore
+from onetape.strategies.gate import GateReport, check
+from onetape.strategies.registry import Registry
+
+MOST_BOTS: Final = 10
+GATE_CANDLES: Final = 1500
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    queries: Queries
+    bots: BotStore
+    candles: CandleStore
+    runs: RunStore
+    bus: Bus
+    registry: Registry
+    jobs: Jobs
+    gates: dict[str, GateReport] = dataclasses.field(default_factory=dict)  # by source hash and parameters
+
+    # bots
+
+    async def create(self, spec: BotSpec) -> BotView:
+        """A new bot, stopped. Raises BadInput, Conflict when the name is taken or there are MOST_BOTS already."""
+        spec.check()
+        strategy = self.registry.build(spec.strategy, spec.parameters)
+        views = await self.bots.list()
+        if any(view.spec.name == spec.name for view in views):
+            raise Conflict("$.name", spec.name, "the name of a bot that exists", "Choose another name.")
+        if len(views) >= MOST_BOTS:
+            raise Conflict(
+                "$.name", spec.name, f"there are {MOST_BOTS} bots already", "Delete one that you do not need."
+            )
+        await reading.source_timeframe(self.candles, spec.exchange, spec.symbol, Timeframe.parse(spec.timeframe))
+        report = await self.verify(spec.strategy, spec.parameters, (spec.exchange, spec.symbol, spec.timeframe))
+        if not report.ok:
+            failed = report.causal if not report.causal.ok else report.finite_memory
+            raise BadInput("$.strategy", spec.strategy, f"it does not pass the gate. {failed.evidence.rstrip('.')}")
+        await self.bots.put(msgspec.structs.replace(spec, parameters=strategy.parameters()))
+        self.bus.publish(topics.CONTROL, Wish(spec.name))
+        return await self.bots.get(spec.name)
+
+    async def wish(self, name: str, status: BotStatus) -> BotView:
+        """Start, pause or stop a bot. It is made so by the trader within a moment. Raises NotFound."""
+        await self.bots.get(name)
+        await self.bots.wish(name, status)
+        self.bus.publish(topics.CONTROL, Wish(name))
+        return await self.bots.get(name)
+
+    async def delete(self, name: str) -> None:
+        """Raises NotFound, Conflict when the bot is not stopped."""
+        await self.bots.get(name)
+        await self.bots.delete(name)
+        self.bus.publish(topics.CONTROL, Wish(name))
+
+    # strategies
+
+    async def verify(self, tag: str, parameters: dict[str, Any], series: tuple[str, str, str]) -> GateReport:
+        """The gate on the last stored candles of a series; remembered for that code and those parameters."""
+        strategy = self.registry.build(tag, parameters)
+        key = f"{self.registry.source_hash(tag)}:{msgspec.json.encode(strategy.parameters()).decode()}"
+        if key not in self.gates:
+            exchange, symbol, timeframe = series
+            rows = max(GATE_CANDLES, 3 * strategy.warmup())
+            frame = await reading.tail(self.candles, (exchange, symbol, Timeframe.parse(timeframe)), rows)
+            self.gates[key] = await asyncio.to_thread(check, strategy, frame)
+        return self.gates[key]
+
+    def gate(self, tag: str) -> GateReport | None:
+        """The remembered result for the default parameters."""
+        strategy = self.registry.build(tag)
+        return self.gates.get(f"{self.registry.source_hash(tag)}:{msgspec.json.encode(strategy.parameters()).decode()}")
+
+    async def any_series(self) -> tuple[str, str, str]:
+        """The series with the most candles: what the gate uses when nobody names one. Raises NotFound."""
+        rows = await self.candles.coverage()
+        if not rows:
+            raise NotFound("data", "", "no candles are stored yet", "Import some: `onetape data import FILE`.")
+        best = max(rows, key=lambda row: row.rows)
+        return best.exchange, best.symbol, best.timeframe
+
+    # backtests
+
+    async def backtest(self, wish: BacktestWish) -> Job:
+        """A queued job. Raises BadInput when the question makes no sense or nothing is stored to answer it."""
+        spec = wish.spec()
+        self.registry.build(spec.strategy, spec.parameters)
+        timeframe = Timeframe.parse(spec.timeframe)
+        await reading.source_timeframe(self.candles, spec.exchange, spec.symbol, timeframe)
+        return self.jobs.submit(spec)
+
+    async def recent(self, exchange: str, symbol: str, timeframe: str, n: int) -> CandleFrame:
+        return await reading.tail(self.candles, (exchange, symbol, Timeframe.parse(timeframe)), n)
+
+    async def coverage(self) -> list[Coverage]:
+        return await self.candles.coverage()

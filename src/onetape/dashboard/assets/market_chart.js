@@ -1,0 +1,259 @@
+// The live candlestick chart. Candles of any timeframe are grown from the 1-minute ones of the stream.
+(() => {
+  const { format } = onetape;
+  const SECONDS = { m: 60, h: 3600, d: 86400, w: 604800 };
+  const COLOR = { up: "#3fb68b", down: "#e0605e", grid: "#23262b", text: "#9aa0a8", line: "#6ea8fe" };
+  const STEP = "1m"; // the timeframe of the stream
+
+  const span = (timeframe) => parseInt(timeframe, 10) * SECONDS[timeframe.slice(-1)];
+  const seconds = (stamp) => Math.floor(Date.parse(stamp) / 1000);
+  const stamp = (time) => new Date(time * 1000).toISOString();
+  const bar = (c) => ({ time: seconds(c.timestamp), open: c.open, high: c.high, low: c.low, close: c.close, volume: c.volume });
+  const grown = (a, b) => ({
+    time: a.time,
+    open: a.open,
+    high: Math.max(a.high, b.high),
+    low: Math.min(a.low, b.low),
+    close: b.close,
+    volume: a.volume + b.volume,
+  });
+  const shade = (b) => (b.close >= b.open ? "#3fb68b55" : "#e0605e55");
+
+  function make(element) {
+    const chart = LightweightCharts.createChart(element, {
+      autoSize: true,
+      layout: { background: { color: "transparent" }, textColor: COLOR.text, fontSize: 11, attributionLogo: true },
+      grid: { vertLines: { color: COLOR.grid }, horzLines: { color: COLOR.grid } },
+      rightPriceScale: { borderColor: COLOR.grid },
+      timeScale: { borderColor: COLOR.grid, timeVisible: true, secondsVisible: false, rightOffset: 6 },
+      crosshair: { mode: LightweightCharts.CrosshairMode.Normal },
+    });
+    const candles = chart.addSeries(LightweightCharts.CandlestickSeries, {
+      upColor: COLOR.up,
+      downColor: COLOR.down,
+      wickUpColor: COLOR.up,
+      wickDownColor: COLOR.down,
+      borderVisible: false,
+    });
+    const volume = chart.addSeries(LightweightCharts.HistogramSeries, {
+      priceScaleId: "volume",
+      priceFormat: { type: "volume" },
+      lastValueVisible: false,
+      priceLineVisible: false,
+    });
+    candles.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.24 } });
+    volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    return { chart, candles, volume, markers: LightweightCharts.createSeriesMarkers(candles, []) };
+  }
+
+  onetape.widget("chart", (element) => {
+    const legend = document.getElementById("chart-legend");
+    const { chart, candles, volume, markers } = make(element);
+    let shown = { exchange: "", symbol: "", timeframe: "1m" };
+    let bars = []; // what is drawn, oldest first; the last one may be running
+    let base = null; // the running bar as far as closed 1-minute candles make it
+    let marks = new Map();
+    let turn = 0; // answers of an older question are dropped
+    let complete = false; // nothing older is stored
+    let loading = false;
+
+    const query = (timeframe, more) =>
+      `candles?exchange=${shown.exchange}&symbol=${encodeURIComponent(shown.symbol)}&timeframe=${timeframe}${more}`;
+
+    async function load() {
+      if (!shown.symbol) return;
+      const mine = (turn += 1);
+      const { timeframe } = shown;
+      let answer;
+      try {
+        answer = await onetape.api(query(timeframe, "&limit=600"));
+        if (mine !== turn) return;
+        const got = answer.items.map(bar);
+        let running = null;
+        if (timeframe !== STEP && got.length) {
+          const from = stamp(got[got.length - 1].time + span(timeframe));
+          const rest = await onetape.api(query(STEP, `&start=${from}&limit=5000`));
+          if (mine !== turn) return;
+          for (const each of rest.items.map(bar)) {
+            running = { ...(running ? grown(running, each) : each), last: each.time };
+          }
+        }
+        begin(got, running);
+        loadMarks(mine);
+      } catch (error) {
+        if (mine !== turn) return;
+        begin([], null);
+        legend.textContent = error.message;
+      }
+    }
+
+    function begin(got, running) {
+      bars = running ? got.concat(running) : got;
+      const newest = bars[bars.length - 1];
+      base = running || (newest ? { ...newest, last: newest.time + span(shown.timeframe) - SECONDS.m } : null);
+      complete = got.length < 600;
+      marks = new Map();
+      if (bars.length) setPrecision(bars[bars.length - 1].close);
+      draw();
+      chart.timeScale().applyOptions({ barSpacing: element.clientWidth < 600 ? 5 : 7 });
+      chart.timeScale().scrollToRealTime();
+      showLegend(bars[bars.length - 1]);
+    }
+
+    function setPrecision(close) {
+      const precision = format.digits(close);
+      candles.applyOptions({ priceFormat: { type: "price", precision, minMove: 10 ** -precision } });
+    }
+
+    function draw() {
+      candles.setData(bars);
+      volume.setData(bars.map((b) => ({ time: b.time, value: b.volume, color: shade(b) })));
+      drawMarks();
+    }
+
+    // A 1-minute candle, running or closed, into the bar that holds it. `base.last` is the newest one that is in base.
+    function grow(each, closed) {
+      const step = span(shown.timeframe);
+      const time = each.time - ((each.time + (step === SECONDS.w ? 259200 : 0)) % step);
+      const same = base && base.time === time;
+      if (base && (time < base.time || (same && each.time <= base.last))) return;
+      const next = { ...(same ? grown(base, each) : each), time, last: each.time };
+      if (closed) base = next;
+      const last = bars[bars.length - 1];
+      if (last && time < last.time) return;
+      if (last && time === last.time) bars[bars.length - 1] = next;
+      else bars.push(next);
+      if (bars.length === 1) setPrecision(next.close);
+      candles.update(next);
+      volume.update({ time, value: next.volume, color: shade(next) });
+    }
+
+    async function loadMarks(mine) {
+      const one = `symbol=${encodeURIComponent(shown.symbol)}&limit=300`;
+      const [fills, signals] = await Promise.all([onetape.api(`fills?${one}`), onetape.api(`signals?${one}`)]);
+      if (mine !== turn) return;
+      signals.items.forEach(markSignal);
+      fills.items.forEach(markFill);
+      drawMarks();
+    }
+
+    function markFill(fill) {
+      if (fill.symbol !== shown.symbol) return;
+      const buy = fill.side === "buy";
+      marks.set(`f${fill.id}${fill.order_id}`, {
+        time: seconds(fill.timestamp),
+        position: buy ? "belowBar" : "aboveBar",
+        shape: buy ? "arrowUp" : "arrowDown",
+        color: buy ? COLOR.up : COLOR.down,
+        text: fill.bot,
+      });
+    }
+    function markSignal(signal) {
+      if (signal.symbol !== shown.symbol || signal.target === null) return;
+      marks.set(`s${signal.bot}${signal.timestamp}`, {
+        time: seconds(signal.timestamp) - 60, // known at the close: drawn on the candle that caused it
+        position: "inBar",
+        shape: "circle",
+        size: 0.4,
+        color: COLOR.line,
+      });
+    }
+    function drawMarks() {
+      if (!bars.length) return;
+      const step = span(shown.timeframe);
+      const first = bars[0].time;
+      const rows = [...marks.values()]
+        .filter((m) => m.time >= first)
+        .map((m) => ({ ...m, time: m.time - (m.time % step) }))
+        .sort((a, b) => a.time - b.time);
+      markers.setMarkers(rows);
+    }
+
+    async function older() {
+      if (loading || complete || !bars.length) return;
+      loading = true;
+      const mine = turn;
+      try {
+        const answer = await onetape.api(query(shown.timeframe, `&limit=1000&end=${stamp(bars[0].time)}`));
+        if (mine !== turn) return;
+        complete = answer.items.length < 1000;
+        const range = chart.timeScale().getVisibleLogicalRange();
+        bars = answer.items.map(bar).concat(bars);
+        draw();
+        if (range) {
+          const by = answer.items.length;
+          chart.timeScale().setVisibleLogicalRange({ from: range.from + by, to: range.to + by });
+        }
+      } catch {
+        complete = true;
+      } finally {
+        loading = false;
+      }
+    }
+
+    function showLegend(b) {
+      if (!b) {
+        legend.textContent = shown.symbol ? "No candles yet: they appear here as they arrive." : "";
+        return;
+      }
+      const color = b.close >= b.open ? "up" : "down";
+      const parts = [["O", b.open], ["H", b.high], ["L", b.low], ["C", b.close]];
+      legend.innerHTML =
+        `<span class="quiet">${format.moment(b.time * 1000)}</span> ` +
+        parts.map(([name, value]) => `<span class="quiet">${name}</span> <span class="${color}">${format.price(value)}</span>`).join(" ") +
+        ` <span class="quiet">V</span> ${format.amount(b.volume)}`;
+    }
+
+    let hovering = null;
+    chart.subscribeCrosshairMove((at) => {
+      hovering = at.time ? bars.find((b) => b.time === at.time) : null;
+      showLegend(hovering || bars[bars.length - 1]);
+    });
+    chart.timeScale().subscribeVisibleLogicalRangeChange((range) => range && range.from < 30 && older());
+
+    const end = onetape.live.listen((event) => {
+      if (event.kind === "again" || (event.kind === "news" && event.resync)) load();
+      if (event.kind !== "news") return;
+      for (const each of event.candles || []) if (each.timeframe === STEP) grow(bar(each), true);
+      const forming = event[`forming_${STEP}`];
+      if (forming) grow(bar(forming), false);
+      if (event.candles || forming) showLegend(hovering || bars[bars.length - 1]);
+      const fresh = (event.fills || []).length + (event.signals || []).length;
+      (event.signals || []).forEach(markSignal);
+      (event.fills || []).forEach(markFill);
+      if (fresh) drawMarks();
+    });
+
+    onetape.showMarket = (id, timeframe) => {
+      const [exchange, symbol] = id.split(":");
+      shown = { exchange, symbol, timeframe };
+      onetape.live.watch(id);
+      load();
+    };
+    if (onetape.wantedMarket) onetape.showMarket(...onetape.wantedMarket);
+    return () => {
+      end();
+      turn += 1;
+      delete onetape.showMarket;
+      chart.remove();
+    };
+  });
+
+  // Called by Dash when the symbol or the timeframe is chosen.
+  dash_clientside.onetape.showMarket = (id, timeframe) => {
+    if (!id) return dash_clientside.no_update;
+    onetape.wantedMarket = [id, timeframe];
+    localStorage.setItem("onetape.market", JSON.stringify(onetape.wantedMarket));
+    if (onetape.showMarket) onetape.showMarket(id, timeframe);
+    return dash_clientside.no_update;
+  };
+
+  // Called by Dash when the page opens: which symbols there are, and which one to show.
+  dash_clientside.onetape.symbols = async () => {
+    const { items } = await onetape.api("symbols");
+    const data = items.map((s) => ({ value: s.id, label: `${s.symbol} (${s.exchange}${s.live ? "" : ", stored"})` }));
+    const known = JSON.parse(localStorage.getItem("onetape.market") || "null");
+    const value = known && items.some((s) => s.id === known[0] && s.live) ? known[0] : items.length ? items[0].id : null;
+    return [data, value];
+  };
+})();

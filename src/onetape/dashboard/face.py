@@ -1,0 +1,100 @@
+"""Puts the dashboard onto a FastAPI application: the shell around all pages, and which page an address shows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, dcc, html
+
+from onetape.bots.desk import Desk
+from onetape.dashboard import backtest, bots, market, strategies
+
+ACCENT: Final = [
+    "#e8f1ff", "#cfe0fb", "#a3c4f5", "#7faaf0", "#6ea8fe", "#5b95ea", "#4a82d6", "#3c6fbc", "#2f5a9b", "#22436f",
+]  # fmt: skip
+GREYS: Final = [
+    "#d5d8dc", "#b3b8bf", "#9aa0a8", "#747b84", "#4a5058", "#33383f", "#272b31", "#1c1f24", "#16181c", "#101114",
+]  # fmt: skip
+THEME: Final = {
+    "primaryColor": "accent",
+    "colors": {"accent": ACCENT, "dark": GREYS},
+    "fontFamily": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+    "defaultRadius": "sm",
+    "fontSizes": {"xs": "11px", "sm": "13px", "md": "14px"},
+}
+
+
+class Page(NamedTuple):
+    path: str
+    name: str
+    content: Callable[[Desk], Awaitable[Any]]
+
+
+PAGES: Final = (
+    Page("/", "Market", market.content),
+    Page("/bots", "Bots", bots.content),
+    Page("/strategies", "Strategies", strategies.content),
+    Page("/backtest", "Backtest", backtest.content),
+)
+
+
+def attach(server: Any, desk: Desk) -> Dash:
+    """Adds the dashboard's routes to the FastAPI application `server`, after all routes of its own."""
+    app = Dash(
+        "onetape",
+        server=server,
+        assets_folder=str(Path(__file__).with_name("assets")),
+        title="onetape",
+        update_title=None,
+        suppress_callback_exceptions=True,
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+    )
+    app.layout = shell()
+
+    @app.callback(Output("page", "children"), Input("url", "pathname"))
+    async def show(path: str | None) -> Any:
+        page = next((each for each in PAGES if each.path == (path or "/")), None)
+        return await page.content(desk) if page else _no_page(path)
+
+    app.clientside_callback(
+        """(path) => { document.querySelectorAll(".nav a").forEach(
+             (a) => a.classList.toggle("here", a.getAttribute("href") === path)); document.title = "onetape";
+           return window.dash_clientside.no_update; }""",
+        Output("nav", "title"),
+        Input("url", "pathname"),
+    )
+    for room in (market, bots, strategies, backtest):
+        room.register(app, desk)
+    app._setup_server()  # all callbacks are known: a page that comes back after a restart finds them at once
+    return app
+
+
+def shell() -> Any:
+    links = [dcc.Link(page.name, href=page.path) for page in PAGES]
+    header = html.Header(
+        [
+            html.Div("onetape", className="brand"),
+            html.Nav(links, className="nav", id="nav"),
+            html.Div(className="status", **{"data-widget": "status"}),
+        ],
+        className="top",
+    )
+    return dmc.MantineProvider(
+        [
+            dcc.Location(id="url", refresh="callback-nav"),
+            dmc.NotificationContainer(id="notifications", position="bottom-right", limit=4),
+            header,
+            html.Main(id="page"),
+        ],
+        forceColorScheme="dark",
+        theme=THEME,
+    )
+
+
+def _no_page(path: str | None) -> Any:
+    return html.Div(
+        [html.P(f"There is no page {path}."), dcc.Link("Go to the market", href="/")], className="empty big"
+    )
