@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from onetape.domain.accounts import Account
 from onetape.domain.bots import BotSpec, BotStatus, BotView
@@ -58,7 +56,7 @@ class Broker(Protocol):
     """Where orders go."""
 
     async def submit(self, order: Order) -> None:
-        """Returns when the venue has it. Refused: it certainly has not. Transient: nobody knows. Same id, same order."""
+        """Returns when the venue has it. Refused: it surely has not. Transient: nobody knows. Same id, same order."""
         ...
 
     async def cancel(self, order: Order) -> None: ...
@@ -272,13 +270,15 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class StoredRun:
-    """A stored backtest: `ts` (close times, micros) and `equity` are its curve, `fills` the rows of results.Tape."""
+    """A stored backtest: `ts` (close times, micros) and `equity` are its curve, thinned where it is long so that no
+    extreme is lost; `fills` are the rows of results.Tape, `fill_ts` the open times of their candles."""
 
     view: RunView
     trades: list[Trade]
     ts: Ints
     equity: Floats
-    fills: NDArray[np.void]
+    fills: Floats
+    fill_ts: Ints
 
 
 class RunStore(Protocol):

@@ -1,0 +1,108 @@
+"""Backtests in PostgreSQL: what was asked, of which code and data, and what came out. Knows the pool and the SQL beside
+it. Long columns are packed arrays (numpy's zip format) in one value each."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from onetape.backtest.trades import fill_times, thinned, trades_of
+from onetape.domain.errors import BadInput, NotFound
+from onetape.domain.results import BacktestSpec, Result, Trade
+from onetape.ports import RunView, StoredRun
+from onetape.storage import sql
+from onetape.storage.pool import reading, transaction
+
+MOST: Final = 1000  # rows of one page
+
+
+class PgRunStore:
+    """Fulfils ports.RunStore."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def put(self, result: Result) -> None:
+        spec, metrics, tape = result.spec, result.metrics, result.tape
+        ts, equity = thinned(tape.close_ts, tape.equity)
+        async with transaction(self._pool) as connection:
+            await connection.execute(
+                sql.load("run_put"),
+                result.run_id,
+                spec.strategy,
+                spec.exchange or result.candles.exchange,
+                spec.symbol or result.candles.symbol,
+                spec.timeframe,
+                metrics["start_ts"],
+                metrics["end_ts"],
+                spec,
+                result.manifest | {"fill_timeframe": result.fill_timeframe, "rejected": tape.rejected},
+                metrics,
+                trades_of(tape),
+                pack(ts=ts, equity=equity),
+                pack(rows=tape.fills, ts=fill_times(tape)),
+            )
+
+    async def list(self, limit: int = 100, before: str = "") -> tuple[list[RunView], str]:
+        if not 1 <= limit <= MOST:
+            raise BadInput("limit", limit, f"not from 1 to {MOST}", "Ask for more with the cursor `next`.")
+        created_ts, run_id = read_cursor(before) if before else (None, None)
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(sql.load("run_list"), created_ts, run_id, limit + 1)
+        page = [view(row) for row in rows[:limit]]
+        return page, f"{page[-1].created_ts}.{page[-1].run_id}" if len(rows) > limit else ""
+
+    async def get(self, run_id: str) -> StoredRun:
+        async with reading(self._pool) as connection:
+            row = await connection.fetchrow(sql.load("run_get"), run_id)
+        if row is None:
+            raise NotFound("run_id", run_id, "not a stored run", "GET /api/v1/runs lists them.")
+        series, fills = unpack(row["series"]), unpack(row["fills"])
+        return StoredRun(
+            view=view(row),
+            trades=msgspec.convert(row["trades"], list[Trade]),
+            ts=series["ts"],
+            equity=series["equity"],
+            fills=fills["rows"],
+            fill_ts=fills["ts"],
+        )
+
+
+def view(row: Any) -> RunView:
+    return RunView(
+        run_id=row["run_id"],
+        spec=spec_of(row["spec"]),
+        metrics=row["metrics"],
+        manifest=row["manifest"],
+        created_ts=row["created_at"],
+    )
+
+
+def spec_of(document: dict[str, Any]) -> BacktestSpec:
+    """JSON has neither NaN (no exit) nor infinity (no limit): both are null in the row."""
+    exits = [math.nan if rate is None else rate for rate in document["exits"]]
+    limits = [math.inf if value is None else value for value in document["limits"]]
+    return msgspec.convert(document | {"exits": exits, "limits": limits}, BacktestSpec, strict=False)
+
+
+def read_cursor(text: str) -> tuple[int, str]:
+    created_ts, _, run_id = text.partition(".")
+    if not created_ts.isdigit() or not run_id:
+        raise BadInput("before", text, "not a cursor", "Give the `next` of the page before, as it is.")
+    return int(created_ts), run_id
+
+
+def pack(**columns: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **columns)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def unpack(data: bytes) -> dict[str, Any]:
+    with np.load(io.BytesIO(data), allow_pickle=False) as columns:
+        return {name: columns[name] for name in columns.files}
