@@ -111,12 +111,8 @@ class CandleStore(Protocol):
         """How many were new."""
         ...
 
-    async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]: ...
-
-    async def close_gaps(
-        self, exchange: str, symbol: str, channel: str, start_ts: Micros, end_ts: Micros, how: str
-    ) -> int:
-        """The open gaps inside [start_ts, end_ts) are settled and no longer listed; how many there were."""
+    async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
+        """The open ones, oldest first. A gap of `candle_channel` closes by itself when its last candle is appended."""
         ...
 
     async def instruments(self) -> list[Instrument]: ...

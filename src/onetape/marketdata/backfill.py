@@ -33,8 +33,7 @@ async def backfill(
 ) -> AsyncIterator[CandleFrame]:
     """Stores what is missing of the closed candles that open in `span`, and yields it page by page, oldest first.
 
-    What the venue itself has not is kept as a gap and not asked for again; other gaps in the span are settled. Raises
-    Transient and Refused; what was stored until then stays, and the next call goes on from there.
+    What the venue itself has not is kept as a gap and not asked for again. Raises Transient and Refused; what was stored until then stays, and the next call goes on from there.
     """
     start_ts, end_ts = span
     channel = candle_channel(timeframe)
@@ -50,7 +49,6 @@ async def backfill(
             rows += len(marked)
             got.append(marked)
             yield marked
-        await store.close_gaps(feed.exchange, symbol, channel, *hole, "backfilled")
         still = _still_missing(got, hole)
         await store.add_gaps([Gap(feed.exchange, symbol, channel, a, b, ABSENT) for a, b in still])
     if holes:
