@@ -26,9 +26,9 @@ CONFIDENCE_DIGITS: Final = 4  # of a row that is acted on or stored, so that it 
 def _floats(name: str, values: ArrayLike | None, n: int) -> Floats:
     if values is None:
         return NONE
+    if np.ndim(values) == 0:
+        return np.full(n, values, np.float64)
     array = np.ascontiguousarray(values, np.float64)
-    if array.ndim == 0:
-        array = np.full(n, float(array))
     if array.shape != (n,):
         raise BadInput(f"signals.{name}", array.shape, f"not one number per candle, which would be ({n},)")
     return array

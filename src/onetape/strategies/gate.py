@@ -80,7 +80,7 @@ def check(strategy: Strategy, frame: CandleFrame) -> GateReport:
         whole = _run(strategy, frame, "all candles")
         _same_twice(strategy, frame, whole)
         causal = _causal(strategy, frame, whole, warmup)
-        finite = _finite_memory(strategy, frame, whole, warmup)
+        finite = _finite_memory(strategy, frame, whole, warmup, causal=causal.ok)
     except Unfit as error:
         causal = finite = Verdict(ok=False, evidence=str(error))
     return GateReport(
@@ -112,7 +112,7 @@ def _run(strategy: Strategy, frame: CandleFrame, what: str) -> Signals:
     with Foreign(file_of(type(strategy))) as visit:
         signals = evaluate(strategy, Market(frame))
     if isinstance(visit.error, BadInput):
-        raise Unfit(place, visit.error.value, f"the strategy fails: {visit.error}")
+        raise Unfit(place, visit.error.value, f"the strategy fails: {str(visit.error).rstrip('.')}")
     if visit.fault:
         raise Unfit(place, visit.fault, "the strategy fails", "Candles are read-only; copy a column to change it.")
     for name in COLUMNS:
@@ -220,7 +220,9 @@ def _earliest(
     return high, found
 
 
-def _finite_memory(strategy: Strategy, frame: CandleFrame, whole: Signals, warmup: int) -> Verdict:
+def _finite_memory(
+    strategy: Strategy, frame: CandleFrame, whole: Signals, warmup: int, *, causal: bool = True
+) -> Verdict:
     if warmup >= len(frame):
         return Verdict(
             ok=False,
@@ -229,22 +231,41 @@ def _finite_memory(strategy: Strategy, frame: CandleFrame, whole: Signals, warmu
         )
     rows = _places(whole, warmup - 1, WINDOWS)
     for row in rows:
-        window = frame.rows(row - warmup + 1, row + 1)
-        part = _run(strategy, window, f"the {warmup} candles up to {rfc3339(int(frame.ts[row]))}")
-        found = _first_difference(_row_of(whole, row), _row_of(part, warmup - 1), 1)
-        if found:
-            return _blame(
-                frame,
-                dataclasses.replace(found, row=row),
-                expected=found.whole,
-                got=found.part,
-                sentence=f"with all candles it is {_say(found.whole)}, but with the last {warmup} (the warm-up) it is "
-                f"{_say(found.part)}: the warm-up is too short",
-            )
+        found = _window_difference(strategy, frame, whole, row, warmup)
+        if found is None:
+            continue
+        advice = _enough(strategy, frame, whole, row, warmup) if causal else "the row needs candles outside its window"
+        return _blame(
+            frame,
+            found,
+            expected=found.whole,
+            got=found.part,
+            sentence=f"with all candles it is {_say(found.whole)}, but with the last {warmup} (the warm-up) it is "
+            f"{_say(found.part)}: {advice}",
+        )
     return Verdict(
         ok=True,
         evidence=f"The last signal of a window of {warmup} candles is that of the whole, at {len(rows)} places.",
     )
+
+
+def _window_difference(
+    strategy: Strategy, frame: CandleFrame, whole: Signals, row: int, size: int
+) -> Difference | None:
+    window = frame.rows(row - size + 1, row + 1)
+    part = _run(strategy, window, f"the {size} candles up to {rfc3339(int(frame.ts[row]))}")
+    found = _first_difference(_row_of(whole, row), _row_of(part, size - 1), 1)
+    return None if found is None else dataclasses.replace(found, row=row)
+
+
+def _enough(strategy: Strategy, frame: CandleFrame, whole: Signals, row: int, warmup: int) -> str:
+    """What is wrong with the warm-up; a longer window that gives the right row is looked for by doubling."""
+    size = 2 * warmup
+    while size <= row + 1:
+        if _window_difference(strategy, frame, whole, row, size) is None:
+            return f"the warm-up is too short ({size} candles are enough here)"
+        size *= 2
+    return "the warm-up is too short"
 
 
 def _row_of(signals: Signals, row: int) -> Signals:
