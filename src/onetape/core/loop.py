@@ -87,7 +87,8 @@ def run(
     while i < len(closes):
         if book[SLOTS, TRAILS] == 0.0:
             i, s, peak = coast(
-                i, s, highs, lows, closes, known, target, account.said, account.cash, account.qty, account.peak, drawdown,
+                i, s, highs, lows, closes, known, target,
+                account.said, account.cash, account.qty, account.peak, drawdown,
                 book[SLOTS, LOW], book[SLOTS, HIGH], equity,
             )  # fmt: skip
             account = watched(account, account.best, peak, account.halted, account.next_id)

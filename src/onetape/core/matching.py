@@ -220,29 +220,36 @@ def shrink(book: Floats, held: float) -> None:
 
 @kernel
 def protect(account: Account, book: Floats, stop: float, take: float, trail: float, tick: float) -> Account:
-    """Replaces the protective exits by new ones for the whole position, from its average entry price.
-
-    A stop-loss always finds a slot (the youngest resting entry makes room); a take-profit or a trailing stop that finds
-    none is left out.
-    """
-    drop_exits(book)
+    """Sets the protective exits for the whole position, from its average entry price. A rate of NaN keeps the exit of
+    that kind that an earlier entry brought, and lets it cover what was added."""
     side = 1.0 if account.qty > 0.0 else -1.0
     entry, held, number = account.entry_price, abs(account.qty), account.next_id
-    if stop == stop:
-        if int(book[SLOTS, COUNT]) == SLOTS:
-            drop_order(book, SLOTS - 1)
-        add_order(book, number, STOP_KIND, STOP_LOSS, -side, held, nearest(entry * (1.0 - side * stop), tick))
-        number += 1.0
-    if trail == trail:
-        row = add_order(book, number, STOP_KIND, TRAILING, -side, held, nearest(entry * (1.0 - side * trail), tick))
-        if row >= 0:
-            book[row, TRAIL] = trail
-            number += 1.0
-    if take == take:
-        row = add_order(book, number, LIMIT, TAKE_PROFIT, -side, held, nearest(entry * (1.0 + side * take), tick))
-        if row >= 0:
-            number += 1.0
+    number = renew(book, STOP_LOSS, stop, nearest(entry * (1.0 - side * stop), tick), -side * held, number)
+    number = renew(book, TRAILING, trail, nearest(entry * (1.0 - side * trail), tick), -side * held, number)
+    number = renew(book, TAKE_PROFIT, take, nearest(entry * (1.0 + side * take), tick), -side * held, number)
     return watched(account, account.best, account.peak, account.halted, number)
+
+
+@kernel
+def renew(book: Floats, role: float, rate: float, price: float, signed: float, number: float) -> float:
+    """Replaces the protective order of one role, or keeps it at the new quantity when `rate` is NaN; gives the next
+    free number. Protection always finds a slot: the youngest resting order makes room for it."""
+    for row in range(int(book[SLOTS, COUNT])):
+        if book[row, ROLE] == role:
+            if rate != rate:
+                book[row, QTY] = abs(signed)
+                return number
+            drop_order(book, row)
+            break
+    if rate != rate:
+        return number
+    if int(book[SLOTS, COUNT]) == SLOTS:
+        drop_order(book, SLOTS - 1)
+    kind = LIMIT if role == TAKE_PROFIT else STOP_KIND
+    row = add_order(book, number, kind, role, 1.0 if signed > 0.0 else -1.0, abs(signed), price)
+    if role == TRAILING:
+        book[row, TRAIL] = rate
+    return number + 1.0
 
 
 @kernel
