@@ -86,7 +86,7 @@ async def _put_orders(connection: Any, orders: Sequence[Order]) -> None:
 
 
 async def _put_state(connection: Any, bot: str, state: BotState) -> None:
-    await connection.execute(sql.load("bot_state_put"), bot, state, state.matched_ts)
+    await connection.execute(sql.load("bot_state_put"), bot, state, max(state.matched_ts, state.decided_ts))
 
 
 def read_state(stored: Any) -> BotState | None:

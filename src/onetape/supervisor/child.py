@@ -176,7 +176,7 @@ def spawn(
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_dies_with_parent(death),  # noqa: PLW1509 - one system call, which takes no lock
+            preexec_fn=dies_with_parent(death),  # noqa: PLW1509 - one system call, which takes no lock
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
             user=user.uid if user else None,
             group=user.gid if user else None,
@@ -184,7 +184,7 @@ def spawn(
         )
 
 
-def _dies_with_parent(death: signal.Signals) -> Callable[[], None] | None:
+def dies_with_parent(death: signal.Signals) -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None  # there an orphan is found and ended at the next start
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -223,9 +223,10 @@ async def end_orphan(pid: int, folder: Path, how: signal.Signals, limit: float) 
 
 async def ended(process: subprocess.Popen[bytes]) -> int:
     """Its exit code, when it has ended by itself."""
-    while (code := process.poll()) is None:
+    while True:
+        if (code := process.poll()) is not None:
+            return code
         await asyncio.sleep(0.01)
-    return code
 
 
 async def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit: float) -> None:

@@ -13,25 +13,20 @@ from onetape.trading.runner import Runner
 Seen = Callable[[], Awaitable[None]]
 
 
-async def follow(runner: Runner, bus: Bus, seen: Seen, *, interrupted: bool) -> None:
-    """For ever. `interrupted`: go on from the stored state; else the first candle to arrive is the first that counts.
-
-    `seen` is called after each candle or catch-up.
-    """
-    begun = False
+async def follow(runner: Runner, bus: Bus, begun: Seen, seen: Seen) -> None:
+    """For ever. An interrupted bot goes on from its state; for another one the first candle to arrive is the first that
+    counts. `begun` is called once the bot stands on the tape, `seen` after each candle or catch-up."""
+    on_tape = False
     topic = topics.candle(runner.spec.exchange, runner.spec.symbol, str(runner.fills))
     async for message in bus.subscribe(topic):
-        if isinstance(message, Resync):
-            if interrupted and not begun:
-                begun = await runner.begin()
-            if not begun:
+        candle: Candle | None = None if isinstance(message, Resync) else message.body
+        if not on_tape:
+            on_tape = await runner.begin() or (candle is not None and await runner.begin(candle.open_ts))
+            if not on_tape:
                 continue
+            await begun()
+        if candle is None or not runner.follows(candle):
             await runner.catch_up()
-        else:
-            candle: Candle = message.body
-            if not begun:
-                begun = await runner.begin(candle.open_ts)
-            if not runner.follows(candle):
-                await runner.catch_up()
+        if candle is not None:
             await runner.on_candle(candle)
         await seen()

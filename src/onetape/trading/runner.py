@@ -31,7 +31,7 @@ from onetape.domain.signals import SignalRow
 from onetape.domain.units import Micros, Timeframe, rfc3339
 from onetape.observe import log
 from onetape.ports import BotState, Bus, SignalView, TradeStore
-from onetape.strategies.contract import Strategy
+from onetape.strategies.contract import Strategy, evaluate
 from onetape.strategies.market import Market
 from onetape.trading.rows import Series, order_of
 from onetape.trading.sim_broker import SimBroker, changes
@@ -87,22 +87,24 @@ class Runner:
         self.decided_ts: Micros = 0
         self.price = 0.0
         self.broker = SimBroker(self.series, self.rules, self.account)
+        self.stopped = False
         self._turn = asyncio.Lock()  # one candle or one wish at a time
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def begin(self, start_ts: Micros | None = None) -> bool:
-        """Takes up the stored state. With `start_ts` the bot did not run meanwhile: the first candle that counts opens
-        then. Without it the bot was interrupted, and every candle since then will be folded; False when it has no
-        state to go on from."""
+        """Takes up the stored state. Without `start_ts` the bot was interrupted, and every candle since then will be
+        folded; False when it is not on the tape (never started, or stopped). With `start_ts` it comes back to the tape:
+        the first candle that counts opens then, and a halt of before is forgotten, the drawdown counts from here."""
         async with self._turn:
             state = await self.ledger.restore(self.spec.name)
-            if state is None and start_ts is None:
+            if start_ts is None and (state is None or not state.matched_ts):
                 return False
             if state is not None:
                 self._restore(state)
             if start_ts is not None:
                 self.matched_ts = self.decided_ts = start_ts
+                self._forgive()
             self.window.load(await self._tail(self.window.rows_needed(), self.matched_ts), self.matched_ts)
             await self._send_planned()
             if start_ts is None:
@@ -113,6 +115,12 @@ class Runner:
         self.account, self.book = state.account, col.book_of(state.book)
         self.matched_ts, self.decided_ts, self.price = state.matched_ts, state.decided_ts, state.price
         self.broker = SimBroker(self.series, self.rules, self.account)  # its orders follow by `_send_planned`
+
+    def _forgive(self) -> None:
+        a = self.account
+        peak = a.equity(self.price) if a.halted == col.HALTED else a.peak
+        self.account = watched(a, a.best, peak, 0.0, a.next_id)
+        self.broker.account = self.account
 
     async def _send_planned(self) -> None:
         """What the state says is resting is sent (again): the same id is the same order."""
@@ -139,7 +147,7 @@ class Runner:
     async def on_candle(self, candle: Candle) -> None:
         """The next closed fill candle; one that was seen already is ignored. Raises Halt when a limit ended the bot."""
         async with self._turn:
-            if candle.close_ts <= self.matched_ts:
+            if self.stopped or candle.close_ts <= self.matched_ts:
                 return
             due = self.window.due_ts
             if due and candle.open_ts >= due:  # the bucket's last fill candle never came
@@ -197,7 +205,7 @@ class Runner:
         await self._act(orders)
 
     def _signal(self) -> SignalRow:
-        signals = self.strategy.signals(Market(self.window.frame))
+        signals = evaluate(self.strategy, Market(self.window.frame))
         return signals.row(len(signals) - 1)
 
     async def _act(self, orders: list[Order]) -> None:
@@ -234,30 +242,31 @@ class Runner:
             await self._drop((Role.ENTRY,))
 
     async def resume(self) -> None:
-        """Entries again, from the next signal that says something new. After a halt the drawdown counts from here."""
+        """Entries again, from the next signal that says something new."""
         async with self._turn:
-            equity = self.account.equity(self.price)
-            peak = equity if self.account.halted == col.HALTED else self.account.peak
-            self.account = watched(self._allowed(0.0), self.account.best, peak, 0.0, self.account.next_id)
-            self.broker.allow(peak)
-            await self._drop(())
+            if self.account.halted == col.PAUSED:
+                self.account = self._allowed(0.0)
+                await self._drop(())
 
     async def stop(self) -> None:
-        """All resting orders are cancelled, protective exits too; the position is kept as it is."""
+        """Leaves the tape: all resting orders are cancelled, protective exits too; the position is kept as it is."""
         async with self._turn:
-            await self._drop(tuple(Role))
+            self.stopped = True
+            at, self.matched_ts = self.matched_ts, 0
+            await self._drop(tuple(Role), at)
 
     def _allowed(self, code: float) -> Account:
         a = self.account
         return watched(a, a.best, a.peak, code, a.next_id)
 
-    async def _drop(self, roles: tuple[Role, ...]) -> None:
+    async def _drop(self, roles: tuple[Role, ...], ts: Micros | None = None) -> None:
+        at = self.matched_ts if ts is None else ts
         before = col.resting(self.book).copy()
         for role in roles:
             col.drop_role(self.book, float(role))
         col.watch(self.book)
-        orders = changes(before, self.book, (), self.series, self.matched_ts)
-        await self.ledger.plan(self.spec.name, self.matched_ts, None, orders, self.state())
+        orders = changes(before, self.book, (), self.series, at)
+        await self.ledger.plan(self.spec.name, at, None, orders, self.state())
         await self._act(orders)
         self._announce(orders, [])
 

@@ -98,11 +98,6 @@ class SimBroker:
             self._tell(OrderEvent(order))
         return Matched(fills, orders)
 
-    def allow(self, peak: float) -> None:
-        """Trading again after a halt: the drawdown limit counts from `peak`."""
-        a = self.account
-        self.account = watched(a, a.best, peak, 0.0, a.next_id)
-
     def _tell(self, event: OrderEvent | Fill) -> None:
         for queue in self._listeners:
             queue.put_nowait(event)

@@ -1,0 +1,58 @@
+"""No bot starts with a strategy that looks ahead or forgets: the gate, remembered by code and parameters."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from onetape.domain.bots import BotSpec
+from onetape.domain.errors import BadInput, Halt
+from onetape.domain.frame import CandleFrame
+from onetape.domain.units import Timeframe
+from onetape.marketdata import reading
+from onetape.ports import CandleStore
+from onetape.strategies.gate import GateReport, check
+from onetape.strategies.registry import Registry
+
+CANDLES: Final = 1500  # tried on at least so many, or three warm-ups
+WAIT: Final = 1.0  # seconds between two looks for candles
+
+
+class Gates:
+    def __init__(self, candles: CandleStore, registry: Registry) -> None:
+        self._candles, self._registry = candles, registry
+        self._passed: set[str] = set()
+
+    async def require(self, spec: BotSpec) -> None:
+        """Raises Halt when the strategy does not hold; waits until there are candles to try it on."""
+        strategy = self._registry.build(spec.strategy, spec.parameters)
+        key = f"{self._registry.source_hash(spec.strategy)}:{msgspec.json.encode(strategy.parameters()).decode()}"
+        if key in self._passed:
+            return
+        warmup = strategy.warmup()
+        while len(frame := await self._frame(spec, warmup)) <= warmup:  # noqa: ASYNC110
+            await asyncio.sleep(WAIT)  # the collector may be filling the store
+        report: GateReport = await asyncio.to_thread(check, strategy, frame)
+        if not report.ok:
+            failed = report.finite_memory if report.causal.ok else report.causal
+            raise Halt(f"the strategy {spec.strategy} did not pass the gate: {failed.evidence}")
+        self._passed.add(key)
+
+    async def _frame(self, spec: BotSpec, warmup: int) -> CandleFrame:
+        """The newest candles of the bot's own series, or where these are too few, of the longest series stored."""
+        wanted, timeframe = max(CANDLES, 3 * warmup), Timeframe.parse(spec.timeframe)
+        rows = await self._candles.coverage()
+        rows.sort(key=lambda row: ((row.exchange, row.symbol) == (spec.exchange, spec.symbol), row.rows), reverse=True)
+        best = CandleFrame.empty(spec.exchange, spec.symbol, timeframe)
+        for row in rows:
+            try:
+                frame = await reading.tail(self._candles, (row.exchange, row.symbol, timeframe), wanted)
+            except BadInput:  # no multiple of what is stored
+                continue
+            if len(frame) > max(len(best), 2 * warmup):
+                best = frame
+            if len(best) >= wanted // 2:
+                break
+        return best
