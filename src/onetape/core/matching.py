@@ -224,16 +224,16 @@ def protect(account: Account, book: Floats, stop: float, take: float, trail: flo
     that kind that an earlier entry brought, and lets it cover what was added."""
     side = 1.0 if account.qty > 0.0 else -1.0
     entry, held, number = account.entry_price, abs(account.qty), account.next_id
-    number = renew(book, STOP_LOSS, stop, nearest(entry * (1.0 - side * stop), tick), -side * held, number)
-    number = renew(book, TRAILING, trail, nearest(entry * (1.0 - side * trail), tick), -side * held, number)
-    number = renew(book, TAKE_PROFIT, take, nearest(entry * (1.0 + side * take), tick), -side * held, number)
+    number = renew(book, STOP_LOSS, stop, (entry * (1.0 - side * stop), tick), -side * held, number)
+    number = renew(book, TRAILING, trail, (entry * (1.0 - side * trail), tick), -side * held, number)
+    number = renew(book, TAKE_PROFIT, take, (entry * (1.0 + side * take), tick), -side * held, number)
     return watched(account, account.best, account.peak, account.halted, number)
 
 
 @kernel
-def renew(book: Floats, role: float, rate: float, price: float, signed: float, number: float) -> float:
-    """Replaces the protective order of one role, or keeps it at the new quantity when `rate` is NaN; gives the next
-    free number. Protection always finds a slot: the youngest resting order makes room for it."""
+def renew(book: Floats, role: float, rate: float, at: tuple[Price, float], signed: float, number: float) -> float:
+    """Replaces the protective order of one role by one `at` (price, tick), or keeps it at the new quantity when `rate`
+    is NaN; gives the next free number. It always finds a slot: the youngest resting order makes room."""
     for row in range(int(book[SLOTS, COUNT])):
         if book[row, ROLE] == role:
             if rate != rate:
@@ -246,7 +246,7 @@ def renew(book: Floats, role: float, rate: float, price: float, signed: float, n
     if int(book[SLOTS, COUNT]) == SLOTS:
         drop_order(book, SLOTS - 1)
     kind = LIMIT if role == TAKE_PROFIT else STOP_KIND
-    row = add_order(book, number, kind, role, 1.0 if signed > 0.0 else -1.0, abs(signed), price)
+    row = add_order(book, number, kind, role, 1.0 if signed > 0.0 else -1.0, abs(signed), nearest(at[0], at[1]))
     if role == TRAILING:
         book[row, TRAIL] = rate
     return number + 1.0
