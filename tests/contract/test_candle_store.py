@@ -1,0 +1,175 @@
+"""What every candle store must do: the one in memory and the one in PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onetape.domain.frame import COLUMNS, CandleFrame
+from onetape.domain.instrument import Instrument, Kind
+from onetape.domain.market import Gap, Origin
+from onetape.domain.units import MINUTE, Timeframe, parse_time
+from onetape.ports import Appended, CandleStore, Coverage
+from onetape.storage.candles import PgCandleStore
+from onetape.storage.memory import MemoryCandleStore
+
+MINUTES = Timeframe(1, "m")
+START = parse_time("2019-12-31T23:50")  # so that ten minutes later another partition begins
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def store(request: pytest.FixtureRequest) -> CandleStore:
+    if request.param == "memory":
+        return MemoryCandleStore()
+    return PgCandleStore(request.getfixturevalue("pool"))
+
+
+def frame(n: int, first: int = 0, *, price: float = 100.0, symbol: str = "BTC-USDT", **columns: Any) -> CandleFrame:
+    """`n` minutes from START + `first` minutes; the close of minute i is price + i / 4."""
+    minutes = np.arange(first, first + n)
+    close = price + minutes / 4
+    values: dict[str, object] = {
+        "ts": START + minutes * MINUTE,
+        "open": close - 0.5,
+        "high": close + 1,
+        "low": close - 1,
+        "close": close,
+        "volume": minutes + 0.125,
+        "turnover": columns.get("turnover", close * 2),
+        "origin": np.full(n, columns.get("origin", Origin.IMPORTED)),
+    }
+    return CandleFrame.of("okx", symbol, MINUTES, values)
+
+
+async def load(store: CandleStore, start: int | None = None, end: int | None = None) -> CandleFrame:
+    return await store.load("okx", "BTC-USDT", MINUTES, start, end)
+
+
+def assert_same(a: CandleFrame, b: CandleFrame) -> None:
+    assert (a.exchange, a.symbol, a.timeframe) == (b.exchange, b.symbol, b.timeframe)
+    for name in COLUMNS:
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+        assert getattr(a, name).dtype == getattr(b, name).dtype
+
+
+@pytest.mark.parametrize("n", [1, 20, 2_500])
+async def test_what_was_appended_is_loaded_bit_for_bit(store: CandleStore, n: int) -> None:
+    given = frame(n)
+    assert await store.append(given) == Appended(n, n, 0)
+    assert_same(await load(store), given)
+
+
+@pytest.mark.parametrize("n", [20, 2_500])
+async def test_the_same_rows_again_change_nothing(store: CandleStore, n: int) -> None:
+    await store.append(frame(n))
+    assert await store.append(frame(n)) == Appended(n, 0, 0)
+    assert (await store.coverage())[0].rows == n
+
+
+@pytest.mark.parametrize("n", [20, 2_500])
+async def test_overlap_counts_new_and_changed_rows_apart(store: CandleStore, n: int) -> None:
+    await store.append(frame(n))
+    other = frame(n, 5)  # n - 5 rows are there already and equal
+    lifted = CandleFrame.of(
+        "okx",
+        "BTC-USDT",
+        MINUTES,
+        {
+            name: getattr(other, name) + (0.5 if name == "high" else 0) * (other.ts < START + 8 * MINUTE)
+            for name in COLUMNS
+        },
+    )  # rows 5, 6 and 7 differ
+    assert await store.append(lifted) == Appended(n, 5, 3)
+    stored = await load(store)
+    assert len(stored) == n + 5
+    assert stored.high[5] == frame(n).high[5] + 0.5
+    assert stored.high[8] == frame(n).high[8]
+
+
+async def test_unknown_turnover_does_not_replace_a_known_one(store: CandleStore) -> None:
+    await store.append(frame(3))
+    assert await store.append(frame(3, turnover=None)) == Appended(3, 0, 0)
+    assert await store.append(frame(3, price=50.0, turnover=None)) == Appended(3, 0, 3)
+    stored = await load(store)
+    assert stored.close[0] == 50
+    np.testing.assert_array_equal(stored.turnover, frame(3).turnover)
+
+
+async def test_load_is_half_open(store: CandleStore) -> None:
+    await store.append(frame(20))
+    part = await load(store, START + 5 * MINUTE, START + 8 * MINUTE)
+    assert_same(part, frame(3, 5))
+
+
+async def test_series_do_not_mix(store: CandleStore) -> None:
+    await store.append(frame(3))
+    await store.append(frame(4, symbol="ETH-USDT"))
+    assert len(await load(store)) == 3
+    assert [c.symbol for c in await store.coverage(symbol="ETH-USDT")] == ["ETH-USDT"]
+
+
+async def test_an_unknown_series_loads_empty(store: CandleStore) -> None:
+    assert len(await load(store)) == 0
+    assert len(await store.tail("okx", "BTC-USDT", MINUTES, 5)) == 0
+    assert await store.coverage() == []
+
+
+async def test_empty_frame_appends_nothing(store: CandleStore) -> None:
+    assert await store.append(frame(0)) == Appended(0, 0, 0)
+    assert await store.coverage() == []
+
+
+async def test_tail_gives_the_last_ones_oldest_first(store: CandleStore) -> None:
+    await store.append(frame(30))
+    assert_same(await store.tail("okx", "BTC-USDT", MINUTES, 4), frame(4, 26))
+    before = await store.tail("okx", "BTC-USDT", MINUTES, 4, START + 10 * MINUTE)
+    assert_same(before, frame(4, 6))
+    assert len(await store.tail("okx", "BTC-USDT", MINUTES, 100)) == 30
+
+
+async def test_coverage_knows_ends_rows_and_gaps(store: CandleStore) -> None:
+    await store.append(frame(10, 20))
+    await store.append(frame(10))
+    await store.add_gaps([hole(10, 20)])
+    assert await store.coverage("okx", "BTC-USDT") == [
+        Coverage(
+            exchange="okx",
+            symbol="BTC-USDT",
+            timeframe="1m",
+            first_ts=START,
+            last_ts=START + 29 * MINUTE,
+            rows=20,
+            gaps=1,
+        )
+    ]
+
+
+def hole(start: int, end: int) -> Gap:
+    return Gap("okx", "BTC-USDT", "candles:1m", START + start * MINUTE, START + end * MINUTE, "file has a hole")
+
+
+async def test_a_gap_is_kept_once(store: CandleStore) -> None:
+    assert await store.add_gaps([hole(5, 7), hole(1, 2)]) == 2
+    assert await store.add_gaps([hole(1, 2), hole(8, 9)]) == 1
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(1, 2), hole(5, 7), hole(8, 9)]
+    assert await store.gaps("okx", "BTC-USDT", "candles:5m") == []
+
+
+async def test_a_gap_closes_with_its_last_candle(store: CandleStore) -> None:
+    await store.add_gaps([hole(5, 7), hole(20, 22)])
+    await store.append(frame(1, 5))
+    assert hole(5, 7) in await store.gaps("okx", "BTC-USDT", "candles:1m")
+    await store.append(frame(1, 6))
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(20, 22)]
+
+
+async def test_instruments_are_replaced_by_their_id(store: CandleStore) -> None:
+    btc = Instrument(exchange="okx", symbol="BTC-USDT", base="BTC", quote="USDT", settle="USDT", tick=0.1, lot=1e-8)
+    swap = Instrument(exchange="okx", symbol="BTC-USDT-SWAP", kind=Kind.SWAP, contract_size=0.01)
+    await store.put_instruments([swap, btc])
+    assert await store.instruments() == [btc, swap]
+    finer = Instrument(exchange="okx", symbol="BTC-USDT", tick=0.01)
+    await store.put_instruments([finer])
+    assert await store.instruments() == [finer, swap]
