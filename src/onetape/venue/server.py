@@ -105,15 +105,19 @@ class Venue:
         log.info("venue_opened", rest=self.rest_url, ws=self.ws_url, now=rfc3339(self.now()))
 
     async def stop(self) -> None:
+        """Closes every connection. A fault of the feed that nobody has seen yet is raised here."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         for connection in tuple(self._connections):
             await connection.close(1001, "going away")
         if self._runner:
             await self._runner.cleanup()
             self._runner = None
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     async def _finish(self) -> None:
         clock = self._floor.clock
