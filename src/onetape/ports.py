@@ -123,9 +123,13 @@ class CandleStore(Protocol):
 class RawStore(Protocol):
     """Frames as they came."""
 
-    async def append(self, frames: Sequence[RawFrame]) -> int: ...
+    async def append(self, frames: Sequence[RawFrame]) -> int:
+        """How many were new."""
+        ...
 
-    async def prints(self, exchange: str, symbol: str, n: int) -> list[dict[str, Any]]: ...
+    async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
+        """The last n messages of one series, oldest first."""
+        ...
 
 
 class BotState(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,63 @@
+"""Messages in PostgreSQL exactly as the venue sent them. A message that is there already is not stored again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from onetape.domain.market import RawFrame
+from onetape.domain.units import Micros
+from onetape.storage.partitions import SPANS, ensure_partitions
+from onetape.storage.pool import reading, transaction
+from onetape.storage.sql import load
+
+TABLE: Final = "raw_market_data"
+_json: Final = msgspec.json.Decoder(msgspec.Raw)
+
+
+class PgRawStore:
+    """Fulfils ports.RawStore. `pool` comes from storage.pool.open_pool."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._partitions: set[Micros] = set()
+
+    async def append(self, frames: Sequence[RawFrame]) -> int:
+        """Stores a batch in one transaction and gives how many were new. A frame is the same when its series, times
+        and sequence number are; messages that share a millisecond are all kept."""
+        if not frames:
+            return 0
+        await self._make_partitions(frames)
+        columns: list[list[Any]] = [
+            [getattr(frame, name) for frame in frames]
+            for name in ("exchange", "symbol", "channel", "ts", "seq", "recv_ts")
+        ]
+        async with transaction(self._pool, durable=False) as connection:
+            return len(await connection.fetch(load("raw_append"), *columns, [_text(frame.data) for frame in frames]))
+
+    async def _make_partitions(self, frames: Sequence[RawFrame]) -> None:
+        wanted = {SPANS[TABLE].floor(frame.ts) for frame in frames} - self._partitions
+        if not wanted:
+            return
+        async with reading(self._pool) as connection:
+            for start in wanted:
+                await ensure_partitions(connection, TABLE, start, start)
+        self._partitions |= wanted
+
+    async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
+        """The last `n` messages of one series, oldest first."""
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(load("raw_tail"), exchange, symbol, channel, n)
+        return [RawFrame(**{**row, "data": row["data"].encode()}) for row in rows]
+
+
+def _text(data: bytes) -> str:
+    """JSON text as it came; anything else is kept as a JSON string, so that one odd message cannot stop the tape."""
+    text = data.decode("utf-8", "replace")
+    try:
+        _json.decode(text)
+    except msgspec.DecodeError:
+        return msgspec.json.encode(text).decode()
+    return text
