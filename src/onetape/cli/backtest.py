@@ -1,0 +1,355 @@
+"""`onetape backtest`: one or several strategies over the past, from the database or straight from a candle file."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
+from onetape.domain.accounts import Costs, Exits, RiskLimits, Sizing, Terms
+from onetape.domain.errors import BadInput, NotFound
+from onetape.domain.instrument import Instrument
+from onetape.domain.results import BacktestSpec, Result
+from onetape.domain.units import DAY, Micros, Timeframe, parse_time
+
+if TYPE_CHECKING:
+    from onetape.app.wiring import Platform
+    from onetape.backtest.candles import Chosen
+    from onetape.domain.frame import CandleFrame
+    from onetape.strategies.gate import GateReport
+    from onetape.strategies.registry import Registry
+
+_HELP: Final = """\
+Signals are made on candles of --timeframe, orders fill on the finest stored candles at or below it: docs/fill-model.md
+says how. Every run is stored with hashes of code, parameters and data. A strategy that looks ahead is refused (exit
+code 3): `onetape verify` is run before each.
+
+  onetape backtest -s ema_cross --symbol BTC-USD --timeframe 1h --timerange 20180101-20191231
+  onetape backtest -s ema_cross --set fast=10 --stop 0.02 --take 0.04 --symbol BTC-USD --html report.html
+  onetape backtest -s ema_cross -s sma_cross:fast=5,slow=20 --symbol BTC-USD        several are compared
+  onetape backtest -s sma_cross --file candles.csv --timeframe 1h                   no database needed
+
+Parameters: `--set slow=30` sets it for every strategy named, `--set ema_cross.slow=30` for one, and `-s
+ema_cross:fast=5,slow=20` for this entry, so that one strategy can be compared with itself.
+"""
+
+
+class Wanted(NamedTuple):
+    """One -s: the strategy's name and its own settings as text."""
+
+    name: str
+    settings: dict[str, str]
+
+
+class Outcome(NamedTuple):
+    """A strategy's run, or only its gate when that did not hold."""
+
+    name: str
+    result: Result | None
+    gate: GateReport | None
+
+
+def parser() -> argparse.ArgumentParser:
+    top = Parser(prog="onetape backtest", description="Run strategies over the past.", epilog=_HELP)
+    top.add_argument("-s", "--strategy", action="append", required=True, metavar="NAME[:k=v,...]", dest="strategy")
+    top.add_argument("--set", action="append", default=[], metavar="[NAME.]K=V", help="a parameter; repeat it")
+    top.add_argument("--strategies", type=Path, metavar="DIR", help="a folder of strategy files of your own")
+    data = top.add_argument_group("candles")
+    data.add_argument("--symbol", metavar="BTC-USDT")
+    data.add_argument("--exchange", default="", metavar="okx", help="needed when several have the symbol")
+    data.add_argument("--timeframe", metavar="1h", help="of the signals; 1h unless a file says otherwise")
+    data.add_argument(
+        "--timerange", default="", metavar="20180101-20191231", help="end day included; either end may lack"
+    )
+    data.add_argument("--file", type=Path, metavar="FILE", help="a candle file instead of the database")
+    data.add_argument("--data-dir", type=Path, metavar="DIR", help="where the embedded database lives")
+    money = top.add_argument_group("money")
+    plain = Costs()
+    money.add_argument("--cash", type=float, default=10_000.0, help="at the start, in quote currency (10000)")
+    money.add_argument(
+        "--sizing", default="fraction:0.95", metavar="RULE", help="fraction:0.95, quote:1000, qty:1, risk:0.01"
+    )
+    for name, rate in (("--fee-maker", plain.maker), ("--fee-taker", plain.taker), ("--slippage", plain.slippage)):
+        money.add_argument(name, type=float, default=rate, metavar="RATE", help=f"0.001 is 0.1 %% ({rate:g})")
+    for name, what in (("--stop", "loss"), ("--take", "profit"), ("--trail", "fall from the best price")):
+        money.add_argument(name, type=float, metavar="RATE", help=f"leave at this {what}, as a rate of the price")
+    money.add_argument(
+        "--max-drawdown", type=float, metavar="RATE", help="close and enter nothing more at this fall of equity"
+    )
+    money.add_argument("--allow-short", action="store_true", help="targets below zero sell short")
+    out = top.add_argument_group("output")
+    out.add_argument("--json", nargs="?", const="-", metavar="FILE", help="the figures as JSON; - is standard output")
+    out.add_argument("--html", type=Path, metavar="FILE", help="a report with charts that opens without a network")
+    out.add_argument("--no-gate", action="store_true", help="do not prove that the strategy is causal first")
+    keep = out.add_mutually_exclusive_group()
+    keep.add_argument("--store", action="store_true", help="keep the run in the database (with --file)")
+    keep.add_argument("--no-store", action="store_true", help="do not keep the run")
+    return top
+
+
+def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
+    wish = parser().parse_args(args)
+    check_outputs(wish)
+    spec = spec_of(wish)
+    wanted = [entry_of(text) for text in wish.strategy]
+    outcomes = asyncio.run(from_file(wish, spec, wanted) if wish.file else from_store(wish, spec, wanted))
+    return tell(wish, outcomes)
+
+
+# --- what is asked
+
+
+def spec_of(wish: argparse.Namespace) -> BacktestSpec:
+    """The question without its strategy. Raises BadInput naming the flag."""
+    if not wish.symbol and not wish.file:
+        raise Usage("--symbol is needed (or --file). `onetape data list` shows what is stored.")
+    start_ts, end_ts = timerange_of(wish.timerange)
+    if not 0.0 < wish.cash < 1e15:
+        raise BadInput("--cash", wish.cash, "not a positive amount of money")
+    for flag in ("fee_maker", "fee_taker", "slippage"):
+        rate_in(wish, flag, -0.01 if flag != "slippage" else 0.0, 0.1)
+    for flag, high in (("stop", 1.0), ("take", 100.0), ("trail", 1.0), ("max_drawdown", 1.0)):
+        if getattr(wish, flag) is not None:
+            rate_in(wish, flag, 0.0, high, inside=True)
+    drawdown = 1.0 if wish.max_drawdown is None else float(wish.max_drawdown)
+    return BacktestSpec(
+        strategy="",
+        exchange=wish.exchange.strip().lower(),
+        symbol=(wish.symbol or "").strip().upper().replace("/", "-"),
+        timeframe=str(Timeframe.parse(wish.timeframe, "--timeframe")) if wish.timeframe else "",
+        start_ts=start_ts,
+        end_ts=end_ts,
+        cash=wish.cash,
+        costs=Costs(wish.fee_maker, wish.fee_taker, wish.slippage),
+        sizing=Sizing.parse(wish.sizing),
+        limits=RiskLimits(max_drawdown=drawdown, allow_short=float(wish.allow_short)),
+        exits=Exits(*(math.nan if rate is None else rate for rate in (wish.stop, wish.take, wish.trail))),
+    )
+
+
+def rate_in(wish: argparse.Namespace, flag: str, low: float, high: float, inside: bool = False) -> None:
+    rate = getattr(wish, flag)
+    if not (low < rate < high if inside else low <= rate <= high):
+        field = "--" + flag.replace("_", "-")
+        raise BadInput(field, rate, f"not a rate between {low:g} and {high:g}", "0.02 is 2 %.")
+
+
+def timerange_of(text: str) -> tuple[Micros | None, Micros | None]:
+    """`20180101-20191231`, `20180101-`, `-20191231`, ``: the end day is included."""
+    found = re.fullmatch(r"(\d{8})?-(\d{8})?", text.strip()) if text.strip() else None
+    if text.strip() and not found:
+        raise BadInput("--timerange", text, "not two days", "Write 20180101-20191231, 20180101- or -20191231.")
+    first, last = (found[1], found[2]) if found else (None, None)
+    start_ts = parse_time(first, "--timerange") if first else None
+    end_ts = parse_time(last, "--timerange") + DAY if last else None
+    if start_ts is not None and end_ts is not None and start_ts >= end_ts:
+        raise BadInput("--timerange", text, "ends before it begins")
+    return start_ts, end_ts
+
+
+def entry_of(text: str) -> Wanted:
+    """`ema_cross` or `ema_cross:fast=5,slow=20`."""
+    from onetape.strategies.registry import parse_settings
+
+    name, _, rest = text.partition(":")
+    return Wanted(name.strip(), parse_settings(rest.split(","), "-s") if rest else {})
+
+
+def settings_for(wanted: Wanted, given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """The settings of one entry: --set for all, then --set NAME., then its own."""
+    from onetape.strategies.registry import parse_settings
+
+    common: dict[str, str] = {}
+    own: dict[str, str] = {}
+    for key, value in parse_settings(given).items():
+        name, dot, parameter = key.partition(".")
+        if dot and name not in names:
+            raise BadInput("--set", f"{key}={value}", f"{name} is none of the strategies of this run")
+        if not dot:
+            common[key] = value
+        elif name == wanted.name:
+            own[parameter] = value
+    return common | own | wanted.settings
+
+
+def check_outputs(wish: argparse.Namespace) -> None:
+    """A report that cannot be written is refused before anything is worked out."""
+    for flag, path in (("--json", wish.json), ("--html", wish.html)):
+        if path not in (None, "-") and not Path(path).expanduser().resolve().parent.is_dir():
+            raise BadInput(flag, str(path), "in a folder that does not exist", "Make the folder first.")
+
+
+# --- where the candles come from
+
+
+async def from_store(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequence[Wanted]) -> list[Outcome]:
+    from onetape.app.wiring import open_platform
+    from onetape.backtest.candles import choose, terms_of
+
+    registry = registry_of(wish)
+    built = [build(registry, wish, one, wanted) for one in wanted]  # bad names are refused before a server starts
+    say("opening the database ...")
+    async with open_platform(settings_of(wish)) as platform:
+        if not spec.timeframe:
+            spec = replaced(spec, timeframe="1h")
+        say("loading candles ...")
+        chosen = await choose(platform.candles, spec, max(strategy.warmup() for strategy in built))
+        exchange = chosen.frame.exchange
+        spec = replaced(spec, exchange=exchange, terms=await terms_of(platform.candles, exchange, spec.symbol))
+        outcomes = run_all(wish, spec, wanted, registry, chosen)
+        if not wish.no_store:
+            await keep(platform, outcomes)
+    return outcomes
+
+
+async def from_file(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequence[Wanted]) -> list[Outcome]:
+    from onetape.archive import read
+    from onetape.backtest.candles import split
+
+    registry = registry_of(wish)
+    for one in wanted:
+        build(registry, wish, one, wanted)
+    say(f"reading {wish.file} ...")
+    candles = read(wish.file, symbol=wish.symbol, exchange=wish.exchange or None).frame
+    timeframe = spec.timeframe or str(candles.timeframe)
+    terms = Terms.of(Instrument.unknown(candles.exchange, candles.symbol))
+    spec = replaced(spec, exchange=candles.exchange, symbol=candles.symbol, timeframe=timeframe, terms=terms)
+    outcomes = run_all(wish, spec, wanted, registry, split(candles, spec))
+    if wish.store:
+        from onetape.app.wiring import open_platform
+
+        async with open_platform(settings_of(wish)) as platform:
+            await keep(platform, outcomes)
+    return outcomes
+
+
+async def keep(platform: Platform, outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.result is not None:
+            await platform.runs.put(outcome.result)
+
+
+def settings_of(wish: argparse.Namespace) -> Any:
+    from onetape.settings import Settings
+
+    given = {name: getattr(wish, name) for name in ("data_dir", "strategies") if getattr(wish, name)}
+    return Settings(**given)
+
+
+def registry_of(wish: argparse.Namespace) -> Registry:
+    from onetape.strategies.registry import Registry
+
+    registry = Registry.load(settings_of(wish).strategies)
+    for error in registry.errors:
+        print(f"onetape backtest: left out: {error}", file=sys.stderr)
+    return registry
+
+
+def replaced(spec: BacktestSpec, **parts: Any) -> BacktestSpec:
+    import msgspec
+
+    return msgspec.structs.replace(spec, **parts)
+
+
+# --- running
+
+
+def build(registry: Registry, wish: argparse.Namespace, one: Wanted, wanted: Sequence[Wanted]) -> Any:
+    """The strategy of one entry. Raises NotFound with the nearest name, BadInput with the parameter."""
+    import difflib
+
+    if one.name not in registry.list():
+        near = difflib.get_close_matches(one.name, registry.list(), 1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise NotFound("--strategy", one.name, "not known", f"{hint}There are: {', '.join(registry.list())}.")
+    return registry.build(one.name, settings_for(one, wish.set, [other.name for other in wanted]), text=True)
+
+
+def run_all(
+    wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequence[Wanted], registry: Registry, chosen: Chosen
+) -> list[Outcome]:
+    from onetape.backtest.run import run
+
+    outcomes = []
+    for one in wanted:
+        strategy = build(registry, wish, one, wanted)
+        gate = None
+        if not wish.no_gate:
+            say(f"verifying {one.name} ...")
+            gate = gated(strategy, chosen.frame)
+            if not gate.ok:
+                outcomes.append(Outcome(one.name, None, gate))
+                continue
+        say(f"running {one.name} ...")
+        mine = replaced(spec, strategy=one.name, parameters=strategy.parameters())
+        outcomes.append(Outcome(one.name, run(mine, *chosen, strategy, registry.source_hash(one.name)), gate))
+    say("")
+    return outcomes
+
+
+def gated(strategy: Any, frame: CandleFrame) -> GateReport:
+    """The gate on the beginning of the very candles that are run: enough to catch it, and soon done."""
+    from onetape.strategies.gate import check
+
+    return check(strategy, frame.rows(0, max(20_000, 4 * strategy.warmup())))
+
+
+def say(text: str) -> None:
+    """Progress, for a person who looks."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
+
+
+# --- telling
+
+
+def tell(wish: argparse.Namespace, outcomes: Sequence[Outcome]) -> int:
+    results = [outcome.result for outcome in outcomes if outcome.result is not None]
+    if wish.json == "-":
+        print_json(document(outcomes))
+    else:
+        from onetape.cli import backtest_report
+
+        backtest_report.show(results)
+        if wish.json:
+            write_json(Path(wish.json), document(outcomes))
+    if wish.html and results:
+        from onetape.dashboard.report_html import page
+
+        wish.html.expanduser().write_text(page(results), encoding="utf-8")
+        print(f"Report: {wish.html}", file=sys.stderr)
+    for outcome in outcomes:
+        if outcome.result is None and outcome.gate is not None:
+            failed = [v for v in (outcome.gate.causal, outcome.gate.finite_memory) if not v.ok]
+            print(f"onetape backtest: {outcome.name} did not pass the gate: {failed[0].evidence}", file=sys.stderr)
+    return DONE if len(results) == len(outcomes) else NOT_HELD
+
+
+def document(outcomes: Sequence[Outcome]) -> Any:
+    """One run flat, several under `runs`."""
+    runs = [one_document(outcome) for outcome in outcomes]
+    return runs[0] if len(runs) == 1 else {"runs": runs}
+
+
+def one_document(outcome: Outcome) -> dict[str, Any]:
+    from onetape.backtest.report import figures
+    from onetape.backtest.trades import trades_of
+
+    gate = (
+        None if outcome.gate is None else {"causal": outcome.gate.causal, "finite_memory": outcome.gate.finite_memory}
+    )
+    if outcome.result is None:
+        return {"strategy": outcome.name, "error": "did not pass the gate", "gate": gate}
+    return figures(outcome.result) | {"gate": gate, "trade_list": trades_of(outcome.result.tape)}
+
+
+def write_json(path: Path, value: Any) -> None:
+    import msgspec
+
+    path.expanduser().write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
