@@ -53,8 +53,9 @@ def decide(account: Account, book: Floats, signal: Signal, close: Price, rules: 
 def fulfil(account: Account, book: Floats, signal: Signal, close: Price, rules: Rules) -> tuple[Account, int]:
     """Places what a new wish needs, after taking back what the last one still has waiting."""
     target = signal[0]
-    drop_role(book, ENTRY)
-    drop_role(book, EXIT)
+    if book[SLOTS, COUNT] > 0.0:
+        drop_role(book, ENTRY)
+        drop_role(book, EXIT)
     next_id = account.next_id
     held = account.qty
     if held != 0.0 and target * held <= 0.0:

@@ -222,6 +222,8 @@ def shrink(book: Floats, held: float) -> None:
 def protect(account: Account, book: Floats, stop: float, take: float, trail: float, tick: float) -> Account:
     """Sets the protective exits for the whole position, from its average entry price. A rate of NaN keeps the exit of
     that kind that an earlier entry brought, and lets it cover what was added."""
+    if stop != stop and take != take and trail != trail and book[SLOTS, COUNT] == 0.0:
+        return account
     side = 1.0 if account.qty > 0.0 else -1.0
     entry, held, number = account.entry_price, abs(account.qty), account.next_id
     number = renew(book, STOP_LOSS, stop, (entry * (1.0 - side * stop), tick), -side * held, number)
