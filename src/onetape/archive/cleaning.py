@@ -22,6 +22,7 @@ from onetape.domain.units import DAY, HOUR, MINUTE, SECOND, WEEK, Micros, Timefr
 
 EARLIEST: Final[Micros] = 1_230_768_000 * SECOND  # 2009-01-01: there was no market before
 LISTED: Final = 10_000  # refused rows that are listed one by one; all are counted
+_YEAR_9999: Final[Micros] = 253_402_300_799 * SECOND
 _COMPLETE: Final = 0.999
 
 
@@ -69,7 +70,7 @@ def _prices(rows: Rows, i: int) -> str:
 
 def _time(rows: Rows, i: int) -> str:
     ts = int(rows.ts[i])
-    return rfc3339(ts) if abs(ts) < 4e15 else str(ts)
+    return rfc3339(ts) if abs(ts) < _YEAR_9999 else str(ts)
 
 
 def _volume(rows: Rows, i: int) -> str:
@@ -140,10 +141,10 @@ def timeframe_of(ts: Ints, said: Timeframe | None, named: Timeframe | None) -> T
             problem = f"finer than the file: its rows are {_length(int(steps.min()))} apart or more"
             raise BadInput("--timeframe", str(said), problem)
         return said
-    if len(steps) < 2:
-        if named is None:
-            raise BadInput("--timeframe", "", f"not given, and {len(opens)} rows do not tell it", "Say --timeframe 1m.")
+    if len(steps) < 2 and named is not None:
         return named
+    if not len(steps) or (len(steps) == 1 and int(steps[0]) not in _SENSIBLE):
+        raise BadInput("--timeframe", "", f"not given, and {len(opens)} rows do not tell it", "Say --timeframe 1m.")
     values, counts = np.unique(steps, return_counts=True)
     step = int(values[np.argmax(counts)])
     if 28 * DAY <= step <= 31 * DAY and all(to_datetime(int(t)).day == 1 for t in opens):

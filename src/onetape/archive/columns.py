@@ -19,8 +19,7 @@ _OFFSET: Final = r"([+-]\d{2}):?(\d{2})$"
 _FORMATS: Final = (
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%d %H:%M",
-    "%Y-%m-%d %I-%p",  # 2017-08-17 04-AM
-    "%Y-%m-%d %H",
+    "%Y-%m-%d %I:%M %p",
     "%Y-%m-%d",
     "%Y%m%d %H:%M:%S",
     "%Y%m%d %H:%M",
@@ -86,7 +85,7 @@ def epoch_micros(frame: pl.DataFrame) -> pl.Series:
     w, f = pl.col("w"), pl.col("f")
     huge = pl.lit(None, pl.Int64)
     found = (
-        pl.when(f.abs() > 4e18)
+        pl.when(f.abs() > 9e18)
         .then(huge)
         .when(f > 1e17)
         .then(w.fill_null(0) // 1_000)
@@ -100,7 +99,8 @@ def epoch_micros(frame: pl.DataFrame) -> pl.Series:
 
 
 def _dates(text: pl.Series) -> pl.Series:
-    plain = text.str.replace("T", " ", literal=True).str.replace(r"(?i)\s*(Z|UTC)$", "")
+    plain = text.str.replace(r"(\d)T", "${1} ").str.replace(r"(?i)\s*(Z|UTC)$", "")
+    plain = plain.str.replace(r"(?i) (\d\d)-(AM|PM)$", " ${1}:00 ${2}")  # 2017-08-17 04-AM
     ahead = plain.str.extract(r" .*?" + _OFFSET, 1)
     if ahead.null_count() < len(ahead):
         minutes = plain.str.extract(r" .*?" + _OFFSET, 2).cast(pl.Int64) * ahead.str.replace(r"\d+", "1").cast(pl.Int64)

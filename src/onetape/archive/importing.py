@@ -6,9 +6,11 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from onetape.archive.cleaning import Rejected
 from onetape.archive.reading import NOTHING_SAID, Hints, Reading, read
+from onetape.domain.market import Gap
 from onetape.domain.units import Micros
 from onetape.observe import log
 from onetape.ports import CandleStore
@@ -47,8 +49,8 @@ async def put(reading: Reading, store: CandleStore) -> Imported:
     """A reading into the store: its candles in one transaction, then its gaps in one."""
     frame = reading.frame
     appended = await store.append(frame)
-    if reading.gaps:
-        await store.add_gaps(reading.gaps)
+    if gaps := await _unfilled(reading, store):
+        await store.add_gaps(gaps)
     log.info("file_imported", file=reading.file, layout=reading.layout, rows=len(frame), new=appended.new)
     return Imported(
         file=reading.file,
@@ -70,3 +72,20 @@ async def put(reading: Reading, store: CandleStore) -> Imported:
         first_ts=int(frame.ts[0]),
         last_ts=int(frame.ts[-1]),
     )
+
+
+async def _unfilled(reading: Reading, store: CandleStore) -> list[Gap]:
+    """The gaps of a file that other files or the venue have not filled already."""
+    frame, gaps = reading.frame, list(reading.gaps)
+    if not gaps:
+        return []
+    series = next(
+        one for one in await store.coverage(frame.exchange, frame.symbol) if one.timeframe == str(frame.timeframe)
+    )
+    if series.rows == len(frame):
+        return gaps
+    stored = await store.load(frame.exchange, frame.symbol, frame.timeframe, int(frame.ts[0]), int(frame.ts[-1]) + 1)
+    holes = np.array(stored.gaps(), np.int64).reshape(-1, 2)
+    starts, ends = holes[:, 0], holes[:, 1]
+    nearest = np.searchsorted(ends, [gap.start_ts for gap in gaps], side="right")  # the first hole that ends later
+    return [gap for gap, i in zip(gaps, nearest, strict=True) if i < len(holes) and starts[i] < gap.end_ts]

@@ -23,7 +23,7 @@ QUOTES: Final = (
 _COINS: Final = {"XBT": "BTC", "XXBT": "BTC", "ZUSD": "USD", "ZEUR": "EUR", "UST": "USDT"}
 _PERPETUAL: Final = {"um", "perp", "perpetual", "swap"}
 _WORDS: Final = re.compile(r"[^A-Za-z0-9]+")
-_PAIR: Final = re.compile(rf"t?([A-Z0-9]{{2,10}}?)({'|'.join(QUOTES)})", re.IGNORECASE)
+_MAJOR: Final = frozenset({"BTC", "XBT", "ETH", "XRP", "SOL", "DOGE", "ADA", "LTC", "BNB", "TRX", "LINK", "DOT"})
 
 
 def normal_symbol(text: str, field: str = "--symbol") -> str:
@@ -47,10 +47,15 @@ def normal_exchange(text: str, field: str = "--exchange") -> str:
 
 
 def _pair_of(word: str) -> str:
-    found = _PAIR.fullmatch(word)
-    if not found:
+    """`btcusdt` split where a quote currency begins; XBTUSD is XBT and USD, not XB and TUSD."""
+    if re.fullmatch(r"t[A-Z0-9]{5,}", word):  # Bitfinex writes tBTCUSD
+        word = word[1:]
+    upper = word.upper()
+    splits = [(upper.removesuffix(quote), quote) for quote in QUOTES if upper.endswith(quote)]
+    splits = [(base, quote) for base, quote in splits if re.fullmatch(r"[A-Z0-9]{2,10}", base)]
+    if not splits:
         return ""
-    base, quote = found[1].upper(), found[2].upper()
+    base, quote = max(splits, key=lambda split: (split[0] in _MAJOR, len(split[0]) >= 3, len(split[1])))
     return f"{_COINS.get(base, base)}-{quote}"
 
 

@@ -86,11 +86,15 @@ def _named(frame: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:
 def _beginning(text: bytes) -> tuple[int, str, list[str] | None]:
     """How many lines are banner, the separator, and the header's names if there is a header."""
     head = text[:65_536].decode(errors="ignore").split("\n")[:6]
+    above = 0
     for i, line in enumerate(head):
         separator = max(SEPARATORS, key=line.count)
         cells = next(csv.reader([line], delimiter=separator), [])
         if _is_row(cells):
+            if above == len(cells):
+                raise BadInput(f"line {i}", head[i - 1][:80], "a header that names neither open nor close", _EXPECTED)
             return i, separator, None
+        above = len(cells)
         names = [_normal(cell) for cell in cells]
         if {"open", "close"} <= set(names) or {"o", "c"} <= set(names):
             return i, separator, names

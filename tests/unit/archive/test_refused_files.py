@@ -1,0 +1,109 @@
+"""Files that are no candle files: one sentence with the place, the value and what was expected."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from onetape import archive
+from onetape.domain.errors import BadInput, NotFound
+
+HEADER = "time,open,high,low,close,volume"
+GOOD = [f"{1_600_000_020 + 60 * i},5,6,4,5,1" for i in range(6)]
+
+
+def refused(path: Path, **hints: str) -> BadInput:
+    with pytest.raises(BadInput) as caught:
+        archive.read(path, **({"symbol": "BTC-USDT", "exchange": "okx"} | hints))
+    return caught.value
+
+
+def test_missing_file(tmp_path: Path):
+    with pytest.raises(NotFound, match="there is no such file"):
+        archive.read(tmp_path / "none.csv")
+
+
+def test_folder(tmp_path: Path):
+    assert "a folder" in str(refused(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"\n\n  \n", "empty"),
+        (bytes(range(256)) * 20, "binary"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "binary"),
+        (gzip.compress(b"x" * 5000)[:20], "gzip"),
+        (gzip.compress("\n".join([HEADER, *GOOD]).encode())[:-9], "gzip"),
+        (b"PK\x03\x04 and then nothing", "zip"),
+        (b"\x28\xb5\x2f\xfd and then nothing", "zstd"),
+        (b"ARROW1\0\0 and then nothing", "columnar"),
+        (b"<!DOCTYPE html>\n<html><body>404</body></html>", "a web page"),
+        (b"<Error><Code>NoSuchKey</Code></Error>", "a web page"),
+        (b'[["1600000020","5","6"]]', "JSON"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "Git LFS"),
+        (b"some words\nand more\n", "line 1 is 'some words'"),
+        (b"id,price,qty,time,is_buyer\n1,2,3,4,true\n", "names neither open nor close"),
+        (b"1,2,3,4,5,6\n2,3,4,5,6,7\n", "not candles"),
+    ],
+)
+def test_what_is_no_candle_file(tmp_path: Path, content: bytes, says: str):
+    path = tmp_path / "file.csv"
+    path.write_bytes(content)
+    assert says in str(refused(path))
+
+
+def test_header_and_nothing_below(write):
+    assert "nothing below" in str(refused(write("a.csv", HEADER)))
+
+
+def test_header_without_a_column_names_it(write):
+    error = refused(write("a.csv", "time,open,high,low,close", "1600000020,5,6,4,5"))
+    assert "without volume" in str(error)
+    assert error.field == "line 1"
+
+
+def test_header_that_names_a_column_twice(write):
+    assert "'close' twice" in str(refused(write("a.csv", HEADER + ",close", *(f"{row},5" for row in GOOD))))
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "value"),
+    [
+        ("1600000200,5,six,4,5,1", "line 5, column 3 (high)", "six"),
+        ("yesterday,5,6,4,5,1", "line 5, column 1 (time)", "yesterday"),
+        (",5,6,4,5,1", "line 5, column 1 (time)", None),
+        ("1600000200,5,6,4,5,1.5 BTC", "line 5, column 6 (volume)", "1.5 BTC"),
+    ],
+)
+def test_text_where_a_number_belongs_names_line_and_column(write, row: str, field: str, value: str | None):
+    error = refused(write("a.csv", HEADER, *GOOD[:3], row, *GOOD[4:]))
+    assert (error.field, error.value) == (field, value)
+
+
+@pytest.mark.parametrize(("row", "n"), [("1600000200,5,6,4,5", 5), ("1600000200,5,6,4,5,1,2", 7)])
+def test_row_of_another_width_names_its_line(write, row: str, n: int):
+    error = refused(write("a.csv", HEADER, *GOOD[:3], row, *GOOD[4:]))
+    assert (error.field, error.value) == ("line 5", row)
+    assert f"{n} columns where the lines above have 6" in str(error)
+
+
+def test_file_of_mostly_impossible_rows_is_refused_whole(write):
+    bad = [row.replace(",6,4,", ",4,6,") for row in GOOD]
+    error = refused(write("a.csv", HEADER, *bad[:4], *GOOD[4:]))
+    assert error.field == "line 2"
+    assert "4 of 6 rows are impossible" in str(error)
+
+
+def test_file_from_the_future_is_refused_whole(write):
+    error = refused(write("a.csv", HEADER, *(f"{4_000_000_020 + 60 * i},5,6,4,5,1" for i in range(3))))
+    assert "in the future" in str(error)
+    assert error.value == "2096-10-02T07:07:00Z"
+
+
+def test_rows_apart_by_no_timeframe_are_refused(write):
+    ticks = [f"{1_600_000_020_000 + 137 * i},5,6,4,5,1" for i in range(5)]
+    assert "no timeframe" in str(refused(write("a.csv", HEADER, *ticks)))
