@@ -164,14 +164,22 @@ class Connection:
 
     async def _connect(self, leaving: str = "") -> bool:
         """`leaving` names why a working socket is left for the new one."""
-        socket = _Socket(self)
+
+        class Socket(_Socket):
+            def on_ws_connected(self, transport: WSTransport) -> None:
+                self.owner._established(self, transport, leaving)
+
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                transport, _ = await ws_connect(lambda: socket, self.url, websocket_handshake_timeout=_CONNECT_SECONDS)
+                await ws_connect(lambda: Socket(self), self.url, websocket_handshake_timeout=_CONNECT_SECONDS)
         except (OSError, WSError) as error:
             told, self.trouble = self.trouble, str(unreachable(self.url, error))
             (log.debug if told == self.trouble else log.warning)("venue_unreachable", problem=self.trouble)
             return False
+        return True
+
+    def _established(self, socket: _Socket, transport: WSTransport, leaving: str) -> None:
+        """Before the first frame of the new socket."""
         if leaving:
             self.inbox.put_nowait(Closed(self.url, leaving))
         self._leave()
@@ -180,7 +188,6 @@ class Connection:
         self._pinged = self._paused = False
         self.inbox.put_nowait(Opened(self.url))
         log.info("connection_opened", url=self.url)
-        return True
 
     async def _live(self) -> str:
         """Until the socket is gone; the cause."""
@@ -217,7 +224,7 @@ class Connection:
         return ""
 
     def _received(self, socket: _Socket, data: bytes) -> None:
-        if socket is not self._socket and self._socket is not None and not self._socket.gone.done():
+        if socket is not self._socket:
             return  # the old socket, while the new one is already in use
         self._heard = time.monotonic()
         self._pinged = False

@@ -12,14 +12,24 @@ from onetape.exchanges.okx.wire import Arg, InstrumentData
 
 @pytest.mark.parametrize(
     ("timeframe", "bar"),
-    [("1m", "1m"), ("1M", "1Mutc"), ("1h", "1H"), ("60m", "1H"), ("4h", "4H"), ("6h", "6Hutc"), ("1d", "1Dutc"), ("24h", "1Dutc"), ("1w", "1Wutc")],
-)  # fmt: skip
+    [
+        ("1m", "1m"),
+        ("1M", "1Mutc"),
+        ("1h", "1H"),
+        ("60m", "1H"),
+        ("4h", "4H"),
+        ("6h", "6Hutc"),
+        ("1d", "1Dutc"),
+        ("24h", "1Dutc"),
+        ("1w", "1Wutc"),
+    ],
+)
 def test_bars_of_six_hours_and_longer_follow_utc(timeframe: str, bar: str) -> None:
     assert names.bar(Timeframe.parse(timeframe)) == bar
 
 
 def test_unknown_length_is_refused_with_the_offered_ones() -> None:
-    with pytest.raises(BadInput, match="7m.*1m, 3m, 5m"):
+    with pytest.raises(BadInput, match=r"7m.*1m, 3m, 5m"):
         names.bar(Timeframe.parse("7m"))
 
 
@@ -51,11 +61,14 @@ def test_linear_swap_counts_in_coins() -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (InstrumentData("BTC-USD-SWAP", "SWAP", settleCcy="BTC", ctVal="100", ctType="inverse", tickSz="0.1"), "okx:BTC-USD-SWAP is an inverse"),
+        (
+            InstrumentData("BTC-USD-SWAP", "SWAP", ctVal="100", ctType="inverse", tickSz="0.1"),
+            "BTC-USD-SWAP is an inverse",
+        ),
         (InstrumentData("BTC-USD-250328-90000-C", "OPTION", tickSz="1"), "OPTION"),
         (InstrumentData("NEW-USDT", "SPOT", "NEW", "USDT", state="preopen"), "not listed fully"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_traded_is_refused_by_name(data: InstrumentData, problem: str) -> None:
     with pytest.raises(Refused, match=problem):
         names.instrument("okx", data)

@@ -60,8 +60,8 @@ class Subscriptions:
 
     def due(self, now: float) -> list[bytes]:
         """What was not acknowledged in time, or waited for its next try."""
-        late = [a for a, e in self._entries.items() if e.state in (State.PENDING, State.WAITING) and now >= e.due]
-        return [self._ask((arg,), now, next(self._entries[arg].delays)) for arg in late]
+        late = [(a, e) for a, e in self._entries.items() if now >= e.due and e.state in (State.PENDING, State.WAITING)]
+        return [self._ask((arg,), now, next(e.delays) if e.state is State.PENDING else 0.0) for arg, e in late]
 
     def renew(self, arg: Arg, now: float) -> bytes:
         """Leave one channel now; it is asked for again after a delay that doubles until `settled`."""
