@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import structlog
@@ -36,3 +38,63 @@ def configure(level: str = "info", service: str = "", stream: TextIO | None = No
     structlog.contextvars.clear_contextvars()
     if service:
         structlog.contextvars.bind_contextvars(service=service)
+
+
+class RollingFile:
+    """A log file that is moved aside (`.1`, `.2`, ...) when it has grown to `limit` bytes. One process writes it."""
+
+    def __init__(self, path: Path, limit: int = 10_000_000, kept: int = 3) -> None:
+        self._path, self._limit, self._kept = path, limit, kept
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, text: str) -> int:
+        with self._lock:
+            if self._file.tell() > self._limit:
+                self._roll()
+            return self._file.write(text)
+
+    def flush(self) -> None:
+        with self._lock:
+            self._file.flush()
+
+    def _roll(self) -> None:
+        self._file.close()
+        for i in range(self._kept - 1, 0, -1):
+            older = self._path.with_name(f"{self._path.name}.{i}")
+            if older.exists():
+                older.replace(self._path.with_name(f"{self._path.name}.{i + 1}"))
+        self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        self._file = self._path.open("a", encoding="utf-8")
+
+
+def _on_terminal(_: Any, method: str, event: Any) -> Any:
+    """Warnings and worse also as one readable line on standard error."""
+    if method in ("warning", "error", "critical", "exception"):
+        hidden = ("event", "level", "timestamp", "service", "exc_info", "exception")
+        detail = ", ".join(f"{key} {value}" for key, value in event.items() if key not in hidden)
+        words = str(event["event"]).replace("_", " ")
+        line = f"{event.get('service', '')}: {words}" + (f": {detail}" if detail else "")
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+    return event
+
+
+def configure_service(level: str, service: str, path: Path) -> None:
+    """For a process of the platform: JSON lines into a file, what people must know on the terminal."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _on_terminal,
+            structlog.processors.ExceptionRenderer(),
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(level.lower(), logging.INFO)),
+        logger_factory=structlog.WriteLoggerFactory(RollingFile(path)),  # type: ignore[arg-type]
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(service=service)

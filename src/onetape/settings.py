@@ -23,8 +23,12 @@ class Settings(BaseSettings):
     strategies: Path | None = None  # a folder of the user's own strategy files
     host: str = "127.0.0.1"
     port: int = 8050
+    exchange: str = "okx"  # the name that live candles are stored under
+    symbols: str = "BTC-USDT,ETH-USDT"  # recorded in any case, beside those of the bots
     okx_rest_url: str = "https://openapi.okx.com"
     okx_ws_url: str = "wss://ws.okx.com:443/ws/v5"
+    venue_port: int = 8099  # the simulated venue of the demo
+    venue_speed: float = 60.0  # its seconds per second of ours
     log_level: str = "info"
 
     @property

@@ -46,10 +46,14 @@ class Platform:
             "ONETAPE_DATA_DIR": str(settings.data_dir),
             "ONETAPE_DATABASE_URL": self.database_url,
             "ONETAPE_REDIS_URL": self.redis_url,
+            "ONETAPE_EXCHANGE": settings.exchange,
+            "ONETAPE_SYMBOLS": settings.symbols,
             "ONETAPE_OKX_REST_URL": settings.okx_rest_url,
             "ONETAPE_OKX_WS_URL": settings.okx_ws_url,
             "ONETAPE_HOST": settings.host,
             "ONETAPE_PORT": str(settings.port),
+            "ONETAPE_VENUE_PORT": str(settings.venue_port),
+            "ONETAPE_VENUE_SPEED": str(settings.venue_speed),
             "ONETAPE_LOG_LEVEL": settings.log_level,
         }
         if settings.strategies:

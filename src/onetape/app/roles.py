@@ -1,0 +1,216 @@
+"""The processes of the platform: `python -m onetape.app.roles ROLE`. Each runs its services in one task group, beats
+for its parent, logs into its own file, and ends on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from onetape.app.wiring import Platform, open_platform
+from onetape.domain import topics
+from onetape.domain.bots import BotStatus
+from onetape.domain.errors import OnetapeError, Transient
+from onetape.domain.market import Want
+from onetape.domain.units import Timeframe
+from onetape.observe import configure_service, log
+from onetape.ports import MarketFeed
+from onetape.settings import Settings
+from onetape.supervisor.processes import beat_for_parent
+from onetape.supervisor.services import Beat, Escalate, Service, keep_all
+
+TIMEFRAMES: Final = ("5m", "15m", "1h")  # recorded from the venue in any case, beside 1m
+LOOK_EVERY: Final = 5.0  # seconds between two looks for what bots want and whether the venue answers
+
+HISTORY_DAYS: Final = 20  # of the sample lie before the first moment of the demo
+
+Ready = Callable[[], None]
+
+
+def _told(service: Service, error: BaseException, pause: float) -> None:
+    log.error("service_failed", name=service.name, seconds_until_restart=round(pause, 1), exc_info=error)
+
+
+async def collector(platform: Platform, ready: Ready) -> None:
+    """Records the market of the configured venue: the default symbols and those of the bots."""
+    from onetape.clock import RealClock
+    from onetape.exchanges.okx.feed import OkxFeed
+    from onetape.marketdata.collector import Collector
+
+    settings = platform.settings
+    feed = OkxFeed(settings.okx_rest_url, settings.okx_ws_url, settings.exchange)
+    recorder = Collector(feed, platform.candles, platform.raw, platform.bus, RealClock(), await _wants(platform))
+
+    async def follow_bots(beat: Beat) -> None:
+        async for _ in platform.bus.subscribe(topics.CONTROL):
+            beat.alive()
+            recorder.want(await _wants(platform))
+
+    async def instruments(_: Beat) -> None:
+        await _fetch_instruments(platform, feed)
+
+    async def record(_: Beat) -> None:
+        await recorder.run()
+
+    ready()
+    services = [Service("recorder", record), Service("instruments", instruments), Service("wishes", follow_bots)]
+    try:
+        await keep_all(services, _told)
+    finally:
+        await feed.close()
+
+
+async def _wants(platform: Platform) -> list[Want]:
+    from onetape.marketdata.collector import wants_for
+
+    exchange = platform.settings.exchange
+    symbols = [symbol.strip() for symbol in platform.settings.symbols.split(",") if symbol.strip()]
+    timeframes = list(TIMEFRAMES)
+    for view in await platform.bots.list():
+        if view.spec.exchange == exchange and view.wanted in (BotStatus.RUNNING, BotStatus.PAUSED):
+            symbols.append(view.spec.symbol)
+            timeframes.append(str(Timeframe.parse(view.spec.timeframe)))
+    return wants_for(symbols, timeframes)
+
+
+async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
+    """Once; until the venue answers it says in one sentence that it does not, and what to do meanwhile."""
+    told = False
+    while True:
+        try:
+            await platform.candles.put_instruments(await feed.instruments())
+        except Transient as error:
+            if not told:
+                log.warning(
+                    "exchange_not_reached",
+                    says=f"{feed.exchange} does not answer ({error}). onetape keeps trying and shows what is stored; "
+                    "`onetape demo` shows everything on recorded prices",
+                )
+            told = True
+            await asyncio.sleep(LOOK_EVERY)
+        else:
+            if told:
+                log.warning("exchange_reached", exchange=feed.exchange)
+            return
+
+
+async def trader(platform: Platform, ready: Ready) -> None:
+    """Runs the bots."""
+    from onetape.bots.manager import Manager, World
+
+    world = World(
+        bots=platform.bots,
+        candles=platform.candles,
+        ledger=platform.trades,
+        bus=platform.bus,
+        registry=platform.registry,
+        config_dir=platform.settings.config_dir,
+    )
+    for error in platform.registry.errors:
+        log.warning("strategy_file_refused", problem=str(error))
+
+    async def manage(beat: Beat) -> None:
+        await Manager(world).run(beat)
+
+    ready()
+    await keep_all([Service("bots", manage, stale=60.0, patient=(Transient,))], _told)
+
+
+async def web(platform: Platform, ready: Ready) -> None:
+    """API and dashboard."""
+    from onetape.app.web import serve
+
+    await serve(platform, platform.settings.host, platform.settings.port, ready)
+
+
+async def venue(platform: Platform, ready: Ready) -> None:
+    """The demo's exchange: plays the sample from where the stored candles of the demo end, so time never runs back."""
+    from onetape import archive
+    from onetape.domain.units import DAY
+    from onetape.venue.server import Venue
+
+    settings = platform.settings
+    frame = await asyncio.to_thread(archive.sample_frame)
+    stored = await platform.candles.tail(settings.exchange, settings.symbols, frame.timeframe, 1)
+    start = int(stored.close_ts[-1]) if len(stored) else int(frame.ts[0]) + HISTORY_DAYS * DAY
+    if start >= int(frame.ts[-1]):
+        log.warning(
+            "sample_ended", says="the recorded prices are played to their end; delete the demo's data directory"
+        )
+    playing = Venue(
+        [dataclasses.replace(frame, symbol=settings.symbols)],
+        port=settings.venue_port,
+        speed=settings.venue_speed,
+        start_ts=min(start, int(frame.ts[-1])),
+        limits=False,
+    )
+    await playing.start()
+    ready()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await playing.stop()
+
+
+ROLES: Final[dict[str, Callable[[Platform, Ready], Awaitable[None]]]] = {
+    "collector": collector,
+    "trader": trader,
+    "web": web,
+    "venue": venue,
+}
+
+
+async def run(role: str, settings: Settings) -> None:
+    """One role against servers whose addresses are given, until it is cancelled."""
+    async with open_platform(settings, services=False) as platform, asyncio.TaskGroup() as group:
+        ready = asyncio.Event()
+
+        async def beat() -> None:
+            await ready.wait()
+            await beat_for_parent()
+
+        beating = group.create_task(beat(), name="heartbeat")
+        await ROLES[role](platform, ready.set)
+        beating.cancel()
+
+
+async def until_terminated(work: Awaitable[None]) -> None:
+    """Runs `work`; SIGTERM cancels it, and that is a clean end."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def main(arguments: Sequence[str]) -> int:
+    import uvloop
+
+    role = arguments[0] if arguments else ""
+    if role not in ROLES:
+        sys.stderr.write(f"onetape: {role!r} is no role. Use one of: {', '.join(ROLES)}.\n")
+        return 2
+    settings = Settings()
+    configure_service(settings.log_level, role, settings.log_dir / f"{role}.log")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    code = 0
+    try:
+        uvloop.run(until_terminated(run(role, settings)))
+    except* (OnetapeError, Escalate) as errors:
+        log.error("role_failed", problem="; ".join(str(error) for error in _leaves(errors)))
+        code = 1
+    return code
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
