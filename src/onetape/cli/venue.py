@@ -40,7 +40,6 @@ def main(verb: str, args: Sequence[str]) -> int:
     from onetape.domain.units import parse_time
     from onetape.venue.server import Venue
 
-    observe.configure("info", "venue")
     venue = Venue(
         [_candles(chosen.file, chosen.symbol)],
         host=chosen.host,
@@ -50,6 +49,7 @@ def main(verb: str, args: Sequence[str]) -> int:
         seed=chosen.seed,
         limits=not chosen.no_limits,
     )
+    observe.configure("info", "venue")
     asyncio.run(_serve(venue, chosen.json))
     return DONE
 

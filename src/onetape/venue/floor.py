@@ -13,6 +13,7 @@ from onetape.domain.units import MINUTE, Micros
 from onetape.venue.book import DEPTH, Book, book_at
 from onetape.venue.clock import VenueClock
 from onetape.venue.listing import listing_of
+from onetape.venue.split import in_minutes
 from onetape.venue.tape import Tape
 
 MOMENT_S: Final = 0.1  # real seconds between two states of a book
@@ -58,17 +59,14 @@ def open_floor(
 ) -> Floor:
     """Raises BadInput when the candles cannot feed a venue."""
     if not frames:
-        raise BadInput("frames", 0, "no candles to replay", "Give at least one frame of 1-minute candles.")
+        raise BadInput("frames", 0, "no candles to replay", "Give at least one frame of candles.")
     if not 0 < speed <= 1e6:
         raise BadInput("--speed", speed, "not a speed", "1 is real time, 60 plays a minute every second.")
-    for frame in frames:
-        if frame.timeframe.micros != MINUTE:
-            raise BadInput("frames", f"{frame.symbol} {frame.timeframe}", "not 1-minute candles", "Use 1m candles.")
     known = {instrument.symbol: instrument for instrument in instruments or ()}
-    tapes = {
-        frame.symbol: Tape(frame, listing_of(frame, number, known.get(frame.symbol)), seed)
-        for number, frame in enumerate(frames)
-    }
+    tapes = {}
+    for number, frame in enumerate(frames):
+        listing = listing_of(frame, number, known.get(frame.symbol))
+        tapes[frame.symbol] = Tape(in_minutes(frame, listing, seed), listing, seed)
     begin, end = min(t.begin_ts for t in tapes.values()), max(t.end_ts for t in tapes.values())
     start = begin + (end - begin) // 3 // MINUTE * MINUTE if start_ts is None else start_ts
     if not begin <= start < end:

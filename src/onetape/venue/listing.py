@@ -35,7 +35,7 @@ class Listing(NamedTuple):
 def listing_of(frame: CandleFrame, number: int, known: Instrument | None) -> Listing:
     """Raises BadInput when the frame has no candles, or its symbol is not BASE-QUOTE."""
     if not len(frame):
-        raise BadInput("frames", frame.symbol, "without any candle", "Give at least one minute of candles.")
+        raise BadInput("frames", frame.symbol, "without any candle", "Give at least one candle.")
     base, dash, quote = frame.symbol.partition("-")
     if not (base and dash and quote):
         raise BadInput("symbol", frame.symbol, "not a spot pair", "Write it as BTC-USDT.")

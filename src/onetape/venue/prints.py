@@ -58,8 +58,8 @@ def prints_of(minutes: Minutes, seed: int, step: int) -> Prints:
     count = _counts(minutes, seed)
     n = count[:, None]
     valid = slot < n
-    price = _path(minutes, n, slot, seed, step)
-    lots = _sizes(minutes.lots[:, None], n, valid, draw(seed, 3, number, slot))
+    price = path(minutes, n, slot, seed, step)
+    lots = sizes(minutes.lots[:, None], valid, draw(seed, 3, number, slot))
     ms = (slot * 1_000 + draw(seed, 4, number, slot) % 1_000) * (_MINUTE_MS // 1_000) // np.maximum(n, 1)
     change = np.diff(price, axis=1, prepend=price[:, :1])
     buy = np.where(change == 0, draw(seed, 5, number, slot) % 2 == 0, change > 0)
@@ -74,8 +74,8 @@ def _counts(minutes: Minutes, seed: int) -> Ints:
     return counts
 
 
-def _path(minutes: Minutes, n: Ints, slot: Ints, seed: int, step: int) -> Ints:
-    """Prices through (0, open), (a, one extreme), (b, the other), (n - 1, close) with 0 < a < b < n - 1."""
+def path(minutes: Minutes, n: Ints, slot: Ints, seed: int, step: int) -> Ints:
+    """n prices a row, through (0, open), (a, one extreme), (b, the other), (n - 1, close) with 0 < a < b < n - 1."""
     number, opening, high, low, close = (column[:, None] for column in minutes[:5])
     chance = draw(seed, 2, number)
     a = 1 + chance % np.maximum(n - 3, 1)
@@ -94,12 +94,13 @@ def _path(minutes: Minutes, n: Ints, slot: Ints, seed: int, step: int) -> Ints:
     return price
 
 
-def _sizes(total: Ints, n: Ints, valid: NDArray[np.bool_], chance: Ints) -> Ints:
-    """Sizes that sum to `total` to the lot."""
+def sizes(total: Ints, valid: NDArray[np.bool_], chance: Ints) -> Ints:
+    """Sizes of the valid places of each row that sum to the row's `total` to the lot."""
+    n = valid.sum(axis=1, keepdims=True)
     weight = np.where(valid, 1 + chance % 1_000, 0)
     parts = total // np.maximum(weight.sum(axis=1, keepdims=True), 1) * weight
     rest = total - parts.sum(axis=1, keepdims=True)
     even, extra = rest // np.maximum(n, 1), rest % np.maximum(n, 1)
-    slot = np.arange(SLOTS, dtype=np.int64)[None, :]
-    sizes: Ints = np.where(valid, parts + even + (slot < extra), 0)
-    return sizes
+    slot = np.arange(valid.shape[1], dtype=np.int64)[None, :]
+    whole: Ints = np.where(valid, parts + even + (slot < extra), 0)
+    return whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -25,11 +26,12 @@ _CONNECTS: Final = Allowance(3, 1)
 
 
 class Venue:
-    """Plays 1-minute candles as a live exchange, one spot instrument per frame (its symbol is the instId).
+    """Plays candles as a live exchange, one spot instrument per frame (its symbol is the instId).
 
     `speed` is venue seconds per real second; `start_ts` is where the replay begins (candles before it are history;
-    without it, a third of the data). The same candles, seed and speed give the same market. `limits` switches rate
-    limits; `keys` (API key to Key) makes logins be verified, without it any is accepted. Raises BadInput.
+    without it, a third of the data). Candles longer than a minute are cut into minutes that add up to them. The same
+    candles, seed and speed give the same market. `limits` switches rate limits; `keys` (API key to Key) makes logins
+    be verified, without it any is accepted. Raises BadInput.
     """
 
     def __init__(
@@ -95,10 +97,9 @@ class Venue:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            reason = error.strerror or str(error)
-            raise Refused(
-                f"port {self.port} on {self._host} cannot be opened ({reason}). Choose another one with --port."
-            ) from error
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            text = f"port {self.port} on {self._host} cannot be opened ({reason}). Choose another one with --port."
+            raise Refused(text) from error
         self.port = self._runner.addresses[0][1]
         self._floor.clock.begin()
         self._tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._finish())]

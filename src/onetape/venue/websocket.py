@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ class Desk:
     keys: Mapping[str, login.Key] | None = None
     idle_s: float = 30.0
     limited: bool = True
+    listening: Counter[str] = dataclasses.field(default_factory=Counter)  # connections per channel
 
 
 class Connection:
@@ -73,8 +74,8 @@ class Connection:
                 if message.type == WSMsgType.TEXT and not self._floor.faults.silent:
                     self._read(message.data)
         finally:
-            for channel in self._channels:
-                self._feed.remove(channel, self)
+            for channel in tuple(self._channels):
+                self._leave(channel)
             for task in tasks:
                 task.cancel()
 
@@ -159,6 +160,7 @@ class Connection:
             if channel in self._channels:
                 continue
             self._channels.add(channel)
+            self._desk.listening[channel.name] += 1
             self._feed.add(channel, self)
             self._private(channel)
 
@@ -168,15 +170,21 @@ class Connection:
             if isinstance(channel, Refused):
                 self._refuse(*channel, request)
                 continue
+            self._leave(channel)
+            self._event({"event": "unsubscribe", "arg": arg}, request)
+
+    def _leave(self, channel: Channel) -> None:
+        if channel in self._channels:
             self._channels.discard(channel)
             self._feed.remove(channel, self)
-            self._event({"event": "unsubscribe", "arg": arg}, request)
+            self._desk.listening[channel.name] -= 1
 
     def _private(self, channel: Channel) -> None:
         """Private channels say how many connections listen; the account channel shows an empty account."""
         if self._url != channels.PRIVATE or channel.name == "status":
             return
-        self._event({"event": "channel-conn-count", "channel": channel.name, "connCount": "1"})
+        count = str(self._desk.listening[channel.name])
+        self._event({"event": "channel-conn-count", "channel": channel.name, "connCount": count})
         if channel.name == "account":
             arg = {"channel": "account", "uid": "1"}
             paging = {"eventType": "snapshot", "curPage": 1, "lastPage": True}

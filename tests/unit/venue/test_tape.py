@@ -11,6 +11,7 @@ from onetape.domain.units import DAY, HOUR, MINUTE, parse_time
 from onetape.venue.bars import BARS
 from onetape.venue.floor import open_floor
 from onetape.venue.listing import decimal, listing_of, price_decimals
+from onetape.venue.split import in_minutes
 from onetape.venue.tape import Row, Tape
 
 FrameOf = Callable[..., CandleFrame]
@@ -165,6 +166,18 @@ def test_what_cannot_be_played_is_refused_with_its_name(
     assert refused.value.field == field
 
 
-def test_long_candles_are_refused(frame_of: FrameOf) -> None:
-    with pytest.raises(BadInput, match="1-minute"):
-        open_floor([resample(frame_of(600), "1h")], speed=1, start_ts=None, instruments=None, seed=0)
+@pytest.mark.parametrize("timeframe", ["3m", "5m", "1h", "1d"])
+def test_longer_candles_are_cut_into_minutes_that_add_up_to_them(frame_of: FrameOf, timeframe: str) -> None:
+    frame = resample(frame_of(3 * 1_440), timeframe)
+    minutes = in_minutes(frame, listing_of(frame, 0, None), seed=0)
+    assert str(minutes.timeframe) == "1m"
+    again = resample(minutes, timeframe)
+    for name in ("ts", "open", "high", "low", "close"):
+        assert (getattr(again, name) == getattr(frame, name)).all()
+    assert np.rint(again.volume * 1e8).tolist() == np.rint(frame.volume * 1e8).tolist()
+
+
+@pytest.mark.parametrize("timeframe", ["2m", "1M"])
+def test_candles_that_cannot_be_cut_are_refused(frame_of: FrameOf, timeframe: str) -> None:
+    with pytest.raises(BadInput, match="cut into minutes"):
+        open_floor([resample(frame_of(600), timeframe)], speed=1, start_ts=None, instruments=None, seed=0)
