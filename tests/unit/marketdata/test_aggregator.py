@@ -152,8 +152,8 @@ def test_recorded_trades_make_the_same_candles_as_plain_arithmetic(shared_data: 
             if not (found := re.match(r"^[\d.]+: (.*\"trades\".*)$", line.rstrip())):
                 continue
             message = json.loads(found[1])
-            for t in message.get("data", []) if message["arg"]["instId"] == "BTC-USDT" else []:
-                trades.append(trade(int(t["ts"]), float(t["px"]), float(t["sz"])))
+            rows = message.get("data", []) if message["arg"]["instId"] == "BTC-USDT" else []
+            trades += [trade(int(t["ts"]), float(t["px"]), float(t["sz"])) for t in rows]
     trades.sort(key=lambda t: t["timestamp"])
     for t in trades:
         seconds.setdefault(t["timestamp"] // 1_000 * 1_000_000, []).append((t["price"], t["amount"]))

@@ -1,0 +1,245 @@
+"""What every market feed keeps to. A new adapter joins by one more entry in `FEEDS`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+import numpy as np
+import pytest
+
+from onetape.domain.frame import CandleFrame, concat
+from onetape.domain.market import Book, Candle, Channel, Forming, Gap, Print, Quote, Received, Want
+from onetape.domain.units import MINUTE, Timeframe
+from onetape.exchanges.connection import Habits
+from onetape.exchanges.okx.feed import OkxFeed
+from onetape.marketdata.aggregator import CandleBuilder
+from onetape.marketdata.collector import wants_for
+from onetape.ports import MarketFeed
+from onetape.venue.server import Venue
+
+SYMBOL = "BTC-USD"
+M1 = Timeframe.parse("1m")
+START = 1_560_000_000_000_000
+QUICK = Habits(ping_after=1.0, silence=2.0, backoff=0.05, backoff_limit=0.2)
+
+FEEDS: dict[str, Callable[[Venue], MarketFeed]] = {
+    "okx": lambda venue: OkxFeed(venue.rest_url, venue.ws_url, habits=QUICK),
+}
+
+
+def tape(n: int = 2_000) -> CandleFrame:
+    """A wandering price."""
+    rng = np.random.default_rng(7)
+    close = np.round(8_000 + np.cumsum(rng.normal(0, 5, n)), 1)
+    opens = np.concatenate(([8_000.0], close[:-1]))
+    return CandleFrame.of(
+        "okx",
+        SYMBOL,
+        "1m",
+        {
+            "ts": START + np.arange(n) * MINUTE,
+            "open": opens,
+            "high": np.maximum(opens, close) + 2,
+            "low": np.minimum(opens, close) - 2,
+            "close": close,
+            "volume": np.round(rng.uniform(1, 5, n), 4),
+        },
+    )
+
+
+@pytest.fixture
+async def venue() -> AsyncIterator[Venue]:
+    """Two minutes of the market in every second."""
+    venue = Venue([tape()], speed=120.0, start_ts=START + 1_500 * MINUTE, limits=False)
+    await venue.start()
+    yield venue
+    await venue.stop()
+
+
+@pytest.fixture(params=list(FEEDS))
+async def feed(request: pytest.FixtureRequest, venue: Venue) -> AsyncIterator[MarketFeed]:
+    feed = FEEDS[request.param](venue)
+    yield feed
+    await feed.close()
+
+
+async def watch(feed: MarketFeed, enough: Callable[[Received], bool], *channels: Channel) -> list[Received]:
+    """What the stream brings until `enough`."""
+    seen: list[Received] = []
+    async with (
+        asyncio.timeout(20),
+        aclosing(feed.stream(wants_for([SYMBOL], [], channels or tuple(Channel)))) as stream,
+    ):  # type: ignore[type-var]
+        async for received in stream:
+            seen.append(received)
+            if enough(received):
+                return seen
+    raise AssertionError("the stream ended")
+
+
+def has(kind: type) -> Callable[[Received], bool]:
+    return lambda received: any(isinstance(e, kind) for e in received.events)
+
+
+async def test_history_is_complete_rising_and_closed(feed: MarketFeed, venue: Venue) -> None:
+    start, end = START + 100 * MINUTE, START + 1_450 * MINUTE
+    pages = [page async for page in feed.history(SYMBOL, M1, start, end)]
+    whole = concat(pages)
+    assert len(pages) > 1
+    assert whole.ts.tolist() == list(range(start, end, MINUTE))
+    expected = tape().between(start, end)
+    for name in ("open", "high", "low", "close", "volume"):
+        assert np.array_equal(getattr(whole, name), getattr(expected, name))
+
+
+async def test_history_never_holds_the_running_candle(feed: MarketFeed, venue: Venue) -> None:
+    now = await feed.now()
+    pages = [page async for page in feed.history(SYMBOL, M1, now - 5 * MINUTE, now + 5 * MINUTE)]
+    assert int(pages[-1].close_ts[-1]) <= await feed.now()
+
+
+async def test_now_is_the_venues_time(feed: MarketFeed, venue: Venue) -> None:
+    assert abs(await feed.now() - venue.now()) < 30 * 1_000_000  # a quarter of a second at this speed
+
+
+async def test_instruments_have_steps(feed: MarketFeed) -> None:
+    (instrument,) = await feed.instruments()
+    assert instrument.symbol == SYMBOL
+    assert instrument.tick > 0
+    assert instrument.lot > 0
+
+
+async def test_stream_brings_every_channel_with_its_raw_frames(feed: MarketFeed) -> None:
+    seen = await watch(feed, has(Candle))
+    events = [e for r in seen for e in r.events]
+    for kind in (Candle, Forming, Print, Quote, Book):
+        assert any(isinstance(e, kind) for e in events), kind
+    assert all(e.recv_ts > 0 for e in events if not isinstance(e, Gap))
+    assert {r.raw.channel for r in seen if r.raw} == {"trades", "book", "ticker", "candles:1m"}
+    assert all(r.raw.data.startswith(b"{") for r in seen if r.raw)
+
+
+async def test_closed_candles_come_once_in_order_and_equal_history(feed: MarketFeed) -> None:
+    candles: list[Candle] = []
+
+    def enough(received: Received) -> bool:
+        candles.extend(e for e in received.events if isinstance(e, Candle))
+        return len(candles) >= 4
+
+    await watch(feed, enough, Channel.CANDLES)
+    opens = [c.open_ts for c in candles]
+    assert opens == list(range(opens[0], opens[0] + 4 * MINUTE, MINUTE))
+    expected = tape().between(opens[0], opens[0] + 4 * MINUTE)
+    assert [c.close for c in candles] == expected.close.tolist()
+    assert [c.volume for c in candles] == expected.volume.tolist()
+
+
+async def test_prints_rebuild_the_candles_of_the_venue(feed: MarketFeed) -> None:
+    """Same bounds, same prices; volumes up to the sum's last digit, because the venue states them rounded."""
+    builder = CandleBuilder("okx", SYMBOL, "1m")
+    built: dict[int, Candle] = {}
+    told: dict[int, Candle] = {}
+
+    def enough(received: Received) -> bool:
+        for event in received.events:
+            if isinstance(event, Print) and (candle := builder.add(event)):
+                built[candle.open_ts] = candle
+            elif isinstance(event, Candle):
+                told[event.open_ts] = event
+        return len(set(sorted(built)[1:]) & set(told)) >= 2  # the first may have begun before we came
+
+    await watch(feed, enough, Channel.TRADES, Channel.CANDLES)
+    for ts in sorted(set(sorted(built)[1:]) & set(told)):
+        mine, theirs = built[ts], told[ts]
+        assert (mine.open, mine.high, mine.low, mine.close) == (theirs.open, theirs.high, theirs.low, theirs.close)
+        assert mine.volume == pytest.approx(theirs.volume, rel=1e-12)
+
+
+async def test_dropped_connections_come_back_with_a_gap(feed: MarketFeed, venue: Venue) -> None:
+    dropped = False
+
+    def enough(received: Received) -> bool:
+        nonlocal dropped
+        if not dropped and has(Print)(received):
+            dropped = True
+            venue.drop_connections()
+        return dropped and has(Gap)(received)
+
+    seen = await watch(feed, enough, Channel.TRADES)
+    gap = next(e for e in seen[-1].events if isinstance(e, Gap))
+    before = [e for r in seen[:-1] for e in r.events if isinstance(e, Print)]
+    after = next(e for e in seen[-1].events if isinstance(e, Print))
+    assert (gap.symbol, gap.channel) == (SYMBOL, "trades")
+    assert (gap.start_ts, gap.end_ts) == (before[-1].ts, after.ts)
+    assert gap.cause
+
+
+async def test_silent_venue_is_left_and_found_again(feed: MarketFeed, venue: Venue) -> None:
+    silent = False
+
+    def enough(received: Received) -> bool:
+        nonlocal silent
+        if not silent and has(Print)(received):
+            silent = True
+            venue.go_silent()
+            asyncio.get_running_loop().call_later(2.5, venue.go_silent, False)
+        return silent and has(Gap)(received)
+
+    await watch(feed, enough, Channel.TRADES)
+
+
+async def test_announced_upgrade_is_followed(feed: MarketFeed, venue: Venue) -> None:
+    noticed = False
+
+    def enough(received: Received) -> bool:
+        nonlocal noticed
+        if not noticed and has(Print)(received):
+            noticed = True
+            venue.notice()
+        return noticed and has(Gap)(received)
+
+    seen = await watch(feed, enough, Channel.TRADES)
+    gap = next(e for e in seen[-1].events if isinstance(e, Gap))
+    assert "upgrade" in gap.cause
+
+
+async def test_broken_book_is_invalid_then_valid_again(feed: MarketFeed, venue: Venue) -> None:
+    valid: list[bool] = []
+
+    def enough(received: Received) -> bool:
+        for event in received.events:
+            if isinstance(event, Book):
+                valid.append(event.valid)
+                assert event.valid or not event.bids
+        if len(valid) == 3:
+            venue.skip_book_update(SYMBOL)
+        return False in valid and valid[-1]
+
+    await watch(feed, enough, Channel.BOOK)
+
+
+async def test_books_are_sorted_and_do_not_cross(feed: MarketFeed) -> None:
+    seen = await watch(feed, lambda r: has(Book)(r) and r.raw is not None and r.raw.seq > 5, Channel.BOOK)
+    books = [e for r in seen for e in r.events if isinstance(e, Book)]
+    for book in books:
+        bids, asks = [p for p, _ in book.bids], [p for p, _ in book.asks]
+        assert bids == sorted(bids, reverse=True)
+        assert asks == sorted(asks)
+        assert bids[0] < asks[0]
+        assert len(bids) <= 25
+
+
+async def test_busy_history_is_waited_for(feed: MarketFeed, venue: Venue) -> None:
+    venue.refuse(1)
+    pages = [page async for page in feed.history(SYMBOL, M1, START, START + 10 * MINUTE)]
+    assert sum(map(len, pages)) == 10
+
+
+async def test_want_that_cannot_be_fulfilled_does_not_stop_the_others(feed: MarketFeed) -> None:
+    wants = [Want("NO-SUCH", Channel.TRADES), Want(SYMBOL, Channel.TRADES), Want(SYMBOL, Channel.CANDLES, "7m")]
+    async with asyncio.timeout(10), aclosing(feed.stream(wants)) as stream:  # type: ignore[type-var]
+        async for received in stream:
+            if has(Print)(received):
+                return
