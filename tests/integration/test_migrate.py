@@ -44,20 +44,8 @@ async def test_an_empty_database_becomes_current_and_stays_so(empty_url: str) ->
 
 
 async def test_every_table_of_the_design_is_there(database_url: str) -> None:
-    wanted = [
-        "raw_market_data",
-        "processed_market_data",
-        "instruments",
-        "gaps",
-        "strategies",
-        "bots",
-        "signals",
-        "orders",
-        "trades",
-        "bot_performance",
-        "runs",
-        "events",
-    ]
+    wanted = ["raw_market_data", "processed_market_data", "instruments", "gaps", "strategies", "bots", "signals"]
+    wanted += ["orders", "trades", "bot_performance", "runs", "events"]
     rows = await fetch(
         database_url, "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL", wanted
     )

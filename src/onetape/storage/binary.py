@@ -17,7 +17,7 @@ HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 CHUNK: Final = 20_000  # rows
 
-Columns = Sequence[tuple[str, str]]  # name and big-endian numpy type: ("open", ">f8")
+Columns = Sequence[tuple[str, str]]  # name and numpy type: ("open", ">f8"), ("symbol", "S7") for a text of 7 bytes
 
 
 def record_type(columns: Columns) -> np.dtype[Any]:
@@ -29,7 +29,7 @@ def record_type(columns: Columns) -> np.dtype[Any]:
 
 
 def write(columns: Columns, values: dict[str, NDArray[Any]], n: int) -> Iterator[bytes]:
-    """The file in pieces, from one array of `n` rows per column."""
+    """The file in pieces, from one array of `n` rows per column (or of none: the same value in every row)."""
     record = record_type(columns)
     rows = np.empty(min(n, CHUNK), record)
     rows["fields"] = len(columns)
@@ -39,7 +39,7 @@ def write(columns: Columns, values: dict[str, NDArray[Any]], n: int) -> Iterator
     for start in range(0, n, CHUNK):
         part = rows[: min(CHUNK, n - start)]
         for name, _ in columns:
-            part[name] = values[name][start : start + CHUNK]
+            part[name] = values[name][start : start + CHUNK] if values[name].ndim else values[name]
         yield part.tobytes()
     yield TRAILER
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
+import asyncpg
+import numpy as np
 from numpy.typing import NDArray
 
 from onetape.domain.frame import COLUMNS, CandleFrame
@@ -22,6 +24,9 @@ BULK: Final = 1_000  # rows from which on a staging table is worth its making
 EARLIEST: Final[Micros] = -62_135_596_800_000_000  # 0001-01-01
 LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31
 ROW: Final = (("ts", ">i8"), *((name, ">f8") for name in COLUMNS[1:-1]), ("origin", ">i2"))
+KEYS: Final = ("exchange", "symbol", "timeframe")
+Where = tuple[str, str, str, Micros, Micros]  # series, first and last open time
+Writer = Callable[[Any, Where, CandleFrame], Awaitable[tuple[int, int]]]  # rows new, rows changed
 _ARRAYS: Final = (
     "unnest($6::timestamptz[], $7::float8[], $8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::float8[],"
     " $13::int2[]) AS staged (ts, open, high, low, close, volume, turnover, origin)"
@@ -43,11 +48,12 @@ class PgCandleStore:
         series = (frame.exchange, frame.symbol, str(frame.timeframe))
         first, last = int(frame.ts[0]), int(frame.ts[-1])
         async with transaction(self._pool, durable=False) as connection:
-            row = await (_bulk if len(frame) >= BULK else _few)(connection, (*series, first, last), frame)
-            if row["new"]:
-                await connection.execute(load("candles_covered"), *series, first, last, row["new"])
+            write = _few if len(frame) < BULK else await _how(connection, (*series, first, last))
+            new, changed = await write(connection, (*series, first, last), frame)
+            if new:
+                await connection.execute(load("candles_covered"), *series, first, last, new)
                 await connection.execute(load("gaps_close"), *series, first, last, frame.timeframe.micros)
-        return Appended(len(frame), row["new"], row["changed"])
+        return Appended(len(frame), new, changed)
 
     async def _make_partitions(self, frame: CandleFrame) -> None:
         first, last = (SPANS[TABLE].floor(int(ts)) for ts in (frame.ts[0], frame.ts[-1]))
@@ -113,23 +119,52 @@ class PgCandleStore:
             await connection.executemany(load("instruments_put"), rows)
 
 
-async def _bulk(connection: Any, where: tuple[str, str, str, int, int], frame: CandleFrame) -> Any:
-    """By COPY into a staging table that ends with the transaction."""
+async def _how(connection: Any, where: Where) -> Writer:
+    """Straight into the table where nothing of the series can collide, else by upsert."""
+    return _staged if await connection.fetchval(load("candles_any"), *where) else _straight
+
+
+async def _straight(connection: Any, where: Where, frame: CandleFrame) -> tuple[int, int]:
+    """By COPY, twice as fast as the upsert. A writer who was faster makes it an upsert after all."""
+    series = [text.encode() for text in where[:3]]
+    keys = tuple((name, f"S{len(text)}") for name, text in zip(KEYS, series, strict=True))
+    values = _values(frame) | dict(zip(KEYS, map(np.array, series), strict=True))
+    source = _stream((*keys, *ROW), values, len(frame))
+    columns = [*KEYS, "timestamp", *COLUMNS[1:]]
+    try:
+        async with connection.transaction():
+            await connection.copy_to_table(TABLE, source=source, columns=columns, format="binary")
+    except asyncpg.UniqueViolationError:
+        return await _staged(connection, where, frame)
+    return len(frame), 0
+
+
+async def _staged(connection: Any, where: Where, frame: CandleFrame) -> tuple[int, int]:
+    """By COPY into a staging table that ends with the transaction, then the upsert."""
     await connection.execute(load("candles_staging"))
-    values: dict[str, NDArray[Any]] = {name: getattr(frame, name) for name in COLUMNS}
-    values["ts"] = frame.ts - EPOCH_2000
-    await connection.copy_to_table("staged", source=_stream(values, len(frame)), format="binary")
-    # A backfill into old, compressed parts of a hypertable may need to unpack many rows; elsewhere this says nothing.
-    await connection.execute("SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
-    return await connection.fetchrow(load("candles_append").format(source="staged"), *where)
+    await connection.copy_to_table("staged", source=_stream(ROW, _values(frame), len(frame)), format="binary")
+    # Nobody has statistics of the staging table: a wrong guess must not end in a million scans of it. A backfill into
+    # old, compressed parts of a hypertable may need to unpack many rows; elsewhere that setting says nothing.
+    await connection.execute(
+        "SET LOCAL enable_nestloop = off; SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+    )
+    row = await connection.fetchrow(load("candles_append").format(source="staged"), *where)
+    await connection.execute("RESET enable_nestloop")
+    return row["new"], row["changed"]
 
 
-async def _stream(values: dict[str, NDArray[Any]], n: int) -> AsyncIterator[bytes]:
-    for piece in binary.write(ROW, values, n):
-        yield piece
-
-
-async def _few(connection: Any, where: tuple[str, str, str, int, int], frame: CandleFrame) -> Any:
+async def _few(connection: Any, where: Where, frame: CandleFrame) -> tuple[int, int]:
     """One statement, without a table to make."""
     columns = [getattr(frame, name).tolist() for name in COLUMNS]
-    return await connection.fetchrow(load("candles_append").format(source=_ARRAYS), *where, *columns)
+    row = await connection.fetchrow(load("candles_append").format(source=_ARRAYS), *where, *columns)
+    return row["new"], row["changed"]
+
+
+def _values(frame: CandleFrame) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {name: getattr(frame, name) for name in COLUMNS}
+    return columns | {"ts": frame.ts - EPOCH_2000}
+
+
+async def _stream(row: binary.Columns, values: dict[str, NDArray[Any]], n: int) -> AsyncIterator[bytes]:
+    for piece in binary.write(row, values, n):
+        yield piece
