@@ -22,8 +22,8 @@ from onetape.core.state import (
     TAKE,
     TRAIL,
     add_order,
-    drop_order,
     drop_role,
+    make_room,
     watch,
 )
 from onetape.domain.accounts import Account, Rules
@@ -103,13 +103,12 @@ def resize(
 def leave(book: Floats, held: Qty, qty: Qty, next_id: float, role: float) -> float:
     """Places a market order that reduces the position, unless one rests already; gives the next free number.
 
-    An exit must always fit: when all slots are taken the youngest resting order makes room for it.
+    An exit must always fit: when all slots are taken the youngest entry makes room for it.
     """
     n = int(book[SLOTS, COUNT])
     for row in range(n):
         if book[row, KIND] == MARKET and book[row, REDUCE] == 1.0:
             return next_id
-    if n == SLOTS:
-        drop_order(book, n - 1)
+    make_room(book)
     add_order(book, next_id, MARKET, role, -1.0 if held > 0.0 else 1.0, qty, 0.0)
     return next_id + 1.0

@@ -46,6 +46,7 @@ from onetape.core.state import (
     add_order,
     drop_exits,
     drop_order,
+    make_room,
 )
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.frame import Floats
@@ -235,7 +236,7 @@ def protect(account: Account, book: Floats, stop: float, take: float, trail: flo
 @kernel
 def renew(book: Floats, role: float, rate: float, at: tuple[Price, float], signed: float, number: float) -> float:
     """Replaces the protective order of one role by one `at` (price, tick), or keeps it at the new quantity when `rate`
-    is NaN; gives the next free number. It always finds a slot: the youngest resting order makes room."""
+    is NaN; gives the next free number. It always finds a slot: the youngest entry makes room."""
     for row in range(int(book[SLOTS, COUNT])):
         if book[row, ROLE] == role:
             if rate != rate:
@@ -245,8 +246,7 @@ def renew(book: Floats, role: float, rate: float, at: tuple[Price, float], signe
             break
     if rate != rate:
         return number
-    if int(book[SLOTS, COUNT]) == SLOTS:
-        drop_order(book, SLOTS - 1)
+    make_room(book)
     kind = LIMIT if role == TAKE_PROFIT else STOP_KIND
     row = add_order(book, number, kind, role, 1.0 if signed > 0.0 else -1.0, abs(signed), nearest(at[0], at[1]))
     if role == TRAILING:

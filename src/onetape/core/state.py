@@ -162,3 +162,19 @@ def drop_exits(book: Floats) -> None:
         if book[row, REDUCE] == 1.0:
             drop_order(book, row)
         row -= 1
+
+
+@kernel
+def make_room(book: Floats) -> None:
+    """When all slots are taken the youngest entry goes, or, where there is none, the youngest limit: never a stop."""
+    n = int(book[SLOTS, COUNT])
+    if n < SLOTS:
+        return
+    for row in range(n - 1, -1, -1):
+        if book[row, REDUCE] == 0.0:
+            drop_order(book, row)
+            return
+    for row in range(n - 1, -1, -1):
+        if book[row, KIND] == LIMIT:
+            drop_order(book, row)
+            return

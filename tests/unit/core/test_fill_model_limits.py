@@ -121,14 +121,15 @@ def test_an_exit_always_finds_a_slot_the_youngest_order_makes_room(play):
     assert out.orders == []  # the other exits go with the position
 
 
-def test_a_stop_finds_the_slot_that_its_entry_left_and_a_take_that_finds_none_is_left_out(play):
+def test_protection_always_finds_a_slot_the_youngest_entry_makes_room(play):
     book = full_book(ENTRY_ROLE)  # buys at 50, 49, ... 35
     book[0, STOP_COLUMN], book[0, TAKE_COLUMN] = 0.5, 0.5
     start = Account(cash=10_000.0, peak=10_000.0, next_id=17.0)
     out = play([(60, 60, 49.5, 55)], [], account=start, book=book)
     assert out.rows == [(0, ENTRY, 1.0, 50.0)]
     assert len(out.orders) == SLOTS
-    assert out.orders[-1] == (STOP_LOSS, -1.0, 25.0)
+    assert out.orders[-2:] == [(STOP_LOSS, -1.0, 25.0), (TAKE_PROFIT, -1.0, 75.0)]
+    assert [order[2] for order in out.orders[:-2]] == [float(price) for price in range(49, 35, -1)]  # 35 made room
 
 
 def test_several_limits_fill_in_one_candle_oldest_first(play):
