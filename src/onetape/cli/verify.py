@@ -37,8 +37,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--strategies", type=Path, metavar="DIR", help="a folder of your own strategy files")
     top.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter; may be repeated")
     top.add_argument("--file", type=Path, metavar="CSV", help="candles from a file instead of the sample")
-    top.add_argument("--symbol", metavar="BTC-USDT", help="candles from the database instead of the sample")
-    top.add_argument("--exchange", default="okx", metavar="okx", help="of the stored candles")
+    top.add_argument("--symbol", metavar="BTC-USDT", help="candles from the database; with --file: what the file holds")
+    top.add_argument("--exchange", default="okx", metavar="okx", help="of the candles")
     top.add_argument("--timeframe", metavar="1h", help="build candles of this length (as they are, if not given)")
     top.add_argument("--timerange", default="", metavar="FROM-TO", help="20180101-20191231, either end may be empty")
     top.add_argument("--data-dir", type=Path, metavar="DIR", help="where the embedded database lives")
@@ -48,8 +48,6 @@ def parser() -> argparse.ArgumentParser:
 
 def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     wish = parser().parse_args(args)
-    if wish.file and wish.symbol:
-        raise BadInput("--file", str(wish.file), "given together with --symbol", "Choose one of the two.")
     from onetape.settings import Settings
     from onetape.strategies.gate import check
     from onetape.strategies.registry import Registry
@@ -72,13 +70,13 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
 def _candles(wish: argparse.Namespace) -> tuple[CandleFrame, str]:
     """The candles to test on, and what they are called."""
     start_ts, end_ts = _range(wish.timerange)
-    if wish.symbol:
+    if wish.symbol and not wish.file:
         return asyncio.run(_stored(wish, start_ts, end_ts)), f"stored {wish.exchange}:{wish.symbol}"
     from onetape.archive import read, sample_frame
     from onetape.domain.frame import resample
     from onetape.marketdata.reading import closed
 
-    frame = read(wish.file).frame if wish.file else sample_frame()
+    frame = read(wish.file, None, wish.symbol, wish.exchange).frame if wish.file else sample_frame()
     if wish.timeframe:
         frame = closed(resample(frame, Timeframe.parse(wish.timeframe, "--timeframe")), frame)
     return frame.between(start_ts, end_ts), f"file {wish.file.name}" if wish.file else "the recorded sample"

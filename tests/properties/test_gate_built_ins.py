@@ -1,0 +1,66 @@
+"""Every built-in strategy is causal and of finite memory, whatever its parameters, on real prices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from onetape.archive import sample_frame
+from onetape.domain.errors import BadInput
+from onetape.domain.frame import CandleFrame, resample
+from onetape.strategies.gate import check
+from onetape.strategies.registry import BUILT_IN, Registry
+
+REGISTRY = Registry.load(None)
+TAGS = [kind.name() for kind in BUILT_IN]
+LARGEST = 40  # periods above it need more candles than a test should take
+
+
+@pytest.fixture(scope="module")
+def sample() -> CandleFrame:
+    return sample_frame()
+
+
+def values(field: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Any value that the schema of a parameter allows, up to LARGEST."""
+    if "enum" in field:
+        return st.sampled_from(field["enum"])
+    if field["type"] == "boolean":
+        return st.booleans()
+    low, high = field.get("minimum", 0.01), min(field["maximum"], LARGEST)
+    if field["type"] == "integer":
+        return st.integers(low, high)
+    return st.floats(low, min(field["maximum"], 100.0), exclude_min="exclusiveMinimum" in field)
+
+
+def parameters(tag: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({n: values(f) for n, f in REGISTRY.schema(tag)["properties"].items()})
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_defaults_pass_the_gate_on_the_whole_sample(tag: str, sample: CandleFrame) -> None:
+    report = check(REGISTRY.build(tag), sample)
+    assert report.ok, (report.causal.evidence, report.finite_memory.evidence)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_defaults_pass_the_gate_on_five_minutes_with_holes(tag: str, sample: CandleFrame) -> None:
+    report = check(REGISTRY.build(tag), resample(sample, "5m").rows(3, 9000))
+    assert report.ok, (report.causal.evidence, report.finite_memory.evidence)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+@settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_parameters_pass_the_gate(tag: str, sample: CandleFrame, data: st.DataObject) -> None:
+    chosen = data.draw(parameters(tag))
+    start = data.draw(st.integers(0, 60_000))
+    try:
+        strategy = REGISTRY.build(tag, chosen)
+    except BadInput:
+        assume(False)
+    report = check(strategy, sample.rows(start, start + 6000))
+    assert report.ok, (chosen, start, report.causal.evidence, report.finite_memory.evidence)
