@@ -132,9 +132,15 @@ _SENSIBLE: Final = frozenset(
 _MIXED_RUN: Final = 12
 
 
+def distinct(ts: Ints) -> Ints:
+    """Sorted, each once. (Sorting times that mostly rise already is ten times as fast as hashing them.)"""
+    ordered = np.sort(ts, kind="stable")
+    return ordered[np.concatenate(([True], np.diff(ordered) > 0))] if len(ordered) else ordered
+
+
 def timeframe_of(ts: Ints, said: Timeframe | None, named: Timeframe | None) -> Timeframe:
     """`said` on the command line, else the most common step between rows, else what the file's name says."""
-    opens = np.unique(ts)
+    opens = distinct(ts)
     steps = np.diff(opens)
     if said is not None:
         if len(steps) >= 3 and said.regular and steps.min() > said.micros:
@@ -145,12 +151,18 @@ def timeframe_of(ts: Ints, said: Timeframe | None, named: Timeframe | None) -> T
         return named
     if not len(steps) or (len(steps) == 1 and int(steps[0]) not in _SENSIBLE):
         raise BadInput("--timeframe", "", f"not given, and {len(opens)} rows do not tell it", "Say --timeframe 1m.")
-    values, counts = np.unique(steps, return_counts=True)
-    step = int(values[np.argmax(counts)])
+    step = _most_common(steps)
     if 28 * DAY <= step <= 31 * DAY and all(to_datetime(int(t)).day == 1 for t in opens):
         return Timeframe(1, "M")
     _refuse_mixed(opens, steps, step)
     return _as_timeframe(step)
+
+
+def _most_common(steps: Ints) -> int:
+    """The smallest of the most frequent ones."""
+    ordered = np.sort(steps)
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(ordered) > 0)))
+    return int(ordered[starts[np.argmax(np.diff(np.append(starts, len(ordered))))]])
 
 
 def _as_timeframe(step: Micros) -> Timeframe:

@@ -165,7 +165,7 @@ def _rows(table: Table, layout: Layout, cells: dict[str, Cells], symbol: str) ->
         line=table.lines,
         ts=ts,
         final=confirmed,
-        digits=_digits(cells, n) if len(np.unique(ts)) < n else np.zeros(n, np.int64),
+        digits=_digits(cells, n) if len(cleaning.distinct(ts)) < n else np.zeros(n, np.int64),
         **columns,
     )
 

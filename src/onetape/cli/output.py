@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from onetape import observe
 from onetape.domain.errors import BadInput, OnetapeError
 
 DONE: Final = 0
@@ -50,6 +51,7 @@ def _plain(value: Any) -> Any:
 
 def guarded(verb: str, args: Sequence[str], run: Callable[[str, Sequence[str]], int]) -> int:
     """Runs a verb; an error on purpose becomes its sentence on standard error, as JSON when --json was asked."""
+    observe.configure("warning")  # a command's standard output is its answer; services set up more
     try:
         return run(verb, args)
     except (BadInput, Usage) as error:
