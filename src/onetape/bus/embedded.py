@@ -9,13 +9,10 @@ keep in it must survive a crash, so it writes an append-only file.
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
-import os
 import signal
-import subprocess
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -26,6 +23,7 @@ from redis.exceptions import RedisError
 from onetape.domain.errors import BadInput, Transient
 from onetape.observe import log
 from onetape.supervisor import child
+from onetape.supervisor.owned import Launched, Limits, OwnedServer
 
 START_LIMIT: Final = 120.0
 STOP_LIMIT: Final = 30.0
@@ -67,55 +65,26 @@ class EmbeddedValkey:
 
     def __init__(self, data_dir: Path) -> None:
         self._base = data_dir.absolute() / "valkey"
-        self._lock: int | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server = OwnedServer(self._base, self._launch, _answers, Limits(START_LIMIT, STOP_LIMIT, signal.SIGTERM))
 
     @property
     def owned(self) -> bool:
         """Whether this process started the server."""
-        return self._process is not None
+        return self._server.process is not None
 
     async def start(self) -> str:
         """The URL of the running server: started here, or by another process. Raises BadInput, Transient."""
-        give_up = time.monotonic() + START_LIMIT
-        while time.monotonic() < give_up:
-            self._lock = child.try_lock(self._base / "owner.lock")
-            if self._lock is not None:
-                return await self._start_as_owner()
-            with suppress(OSError):
-                url = (self._base / "url").read_text(encoding="utf-8")
-                if await _answers(url):
-                    return url
-            await asyncio.sleep(0.05)
-        raise Transient(f"another process owns {self._base}, but its Valkey does not answer")
+        with _as_domain_error():
+            url = await self._server.start()
+        log.info("valkey_ready", folder=str(self._base), owned=self.owned)
+        return url
 
     async def stop(self) -> None:
         """Stops the server when it is ours, else does nothing."""
-        process, self._process = self._process, None
-        try:
-            if process:
-                (self._base / "url").unlink(missing_ok=True)
-                await child.stop(process, signal.SIGTERM, STOP_LIMIT)
-        finally:
-            lock, self._lock = self._lock, None
-            if lock is not None:
-                os.close(lock)
+        with _as_domain_error():
+            await self._server.stop()
 
-    async def _start_as_owner(self) -> str:
-        try:
-            (self._base / "url").unlink(missing_ok=True)
-            url = await self._launch()
-        except child.ChildError as problem:
-            await self.stop()
-            raise Transient(f"Valkey did not start: {problem}") from problem
-        except BaseException:
-            await self.stop()
-            raise
-        child.write_private(self._base / "url", url)
-        log.info("valkey_started", folder=str(self._base))
-        return url
-
-    async def _launch(self) -> str:
+    async def _launch(self) -> Launched:
         data, run = self._base / "data", self._base / "run"
         user = child.service_user(data)
         self._base.chmod(0o711 if user else 0o700)
@@ -126,7 +95,7 @@ class EmbeddedValkey:
         await self._end_orphan(data)
         (self._base / "valkey.conf").write_text(CONFIG, encoding="utf-8")
         (self._base / "valkey.conf").chmod(0o644)
-        self._process = child.spawn(
+        process = child.spawn(
             [program, child.seen_from_inside(data, user) / "../valkey.conf"],
             folder=data,
             user=user,
@@ -134,8 +103,10 @@ class EmbeddedValkey:
             output=self._base / "start.log",
         )
         url = f"unix://{quote(str(child.socket_folder(run) / 'valkey.sock'))}"
-        await self._wait_ready(url)
-        return url
+        return Launched(process, url, lambda: _answers(url), self._last_words)
+
+    def _last_words(self) -> str:
+        return child.last_lines(self._base / "start.log") or child.last_lines(self._base / "data" / "valkey.log")
 
     async def _end_orphan(self, data: Path) -> None:
         with suppress(OSError, ValueError):
@@ -146,16 +117,13 @@ class EmbeddedValkey:
             if (data / "valkey.log").stat().st_size > LONGEST_LOG:
                 (data / "valkey.log").replace(data / "valkey.log.1")
 
-    async def _wait_ready(self, url: str) -> None:
-        give_up = time.monotonic() + START_LIMIT
-        while time.monotonic() < give_up:
-            if self._process is None or self._process.poll() is not None:
-                said = child.last_lines(self._base / "start.log") or child.last_lines(self._base / "data/valkey.log")
-                raise child.ChildError(f"it ended at once. Its last words: {said}")
-            if await _answers(url):
-                return
-            await asyncio.sleep(0.01)
-        raise child.ChildError(f"it did not become ready within {START_LIMIT:g} s")
+
+@contextmanager
+def _as_domain_error() -> Iterator[None]:
+    try:
+        yield
+    except child.ChildError as problem:
+        raise Transient(f"the embedded Valkey: {problem}") from problem
 
 
 async def _answers(url: str) -> bool:

@@ -10,15 +10,14 @@ password, which lies beside the data in a file of mode 0600.
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import secrets
 import shutil
 import signal
 import subprocess
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -28,6 +27,7 @@ import asyncpg
 from onetape.domain.errors import BadInput, Transient
 from onetape.observe import log
 from onetape.supervisor import child
+from onetape.supervisor.owned import Launched, Limits, OwnedServer
 
 USER: Final = "onetape"
 DATABASE: Final = "onetape"
@@ -84,58 +84,26 @@ class EmbeddedPostgres:
     def __init__(self, data_dir: Path, settings: dict[str, str] | None = None) -> None:
         self._base = data_dir.absolute() / "postgres"
         self._settings = SETTINGS | (settings or {})
-        self._lock: int | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server = OwnedServer(self._base, self._launch, _answers, Limits(START_LIMIT, STOP_LIMIT, signal.SIGINT))
 
     @property
     def owned(self) -> bool:
         """Whether this process started the server."""
-        return self._process is not None
+        return self._server.process is not None
 
     async def start(self) -> str:
         """The URL of the running server: started here, or by another process. Raises BadInput, Transient."""
-        give_up = time.monotonic() + START_LIMIT
-        while time.monotonic() < give_up:
-            self._lock = child.try_lock(self._base / "owner.lock")
-            if self._lock is not None:
-                return await self._start_as_owner()
-            with suppress(OSError):
-                url = (self._base / "url").read_text(encoding="utf-8")
-                if await _answers(url):
-                    return url
-            await asyncio.sleep(0.05)
-        raise Transient(f"another process owns {self._base}, but its PostgreSQL does not answer")
+        with _as_domain_error():
+            url = await self._server.start()
+        log.info("postgres_ready", folder=str(self._base), owned=self.owned)
+        return url
 
     async def stop(self) -> None:
         """Stops the server when it is ours, else does nothing."""
-        process, self._process = self._process, None
-        try:
-            if process:
-                (self._base / "url").unlink(missing_ok=True)
-                await child.stop(process, signal.SIGINT, STOP_LIMIT)
-        finally:
-            self._release()
+        with _as_domain_error():
+            await self._server.stop()
 
-    def _release(self) -> None:
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            os.close(lock)
-
-    async def _start_as_owner(self) -> str:
-        try:
-            (self._base / "url").unlink(missing_ok=True)
-            url = await self._launch()
-        except child.ChildError as problem:
-            await self.stop()
-            raise Transient(f"PostgreSQL did not start: {problem}") from problem
-        except BaseException:
-            await self.stop()
-            raise
-        child.write_private(self._base / "url", url)
-        log.info("postgres_started", folder=str(self._base))
-        return url
-
-    async def _launch(self) -> str:
+    async def _launch(self) -> Launched:
         data, run = self._base / "data", self._base / "run"
         user = child.service_user(data)
         self._base.chmod(0o711 if user else 0o700)
@@ -147,7 +115,7 @@ class EmbeddedPostgres:
             await self._make_cluster(program, user)
         await _clear_stale(data, run)
         flags = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
-        self._process = child.spawn(
+        process = child.spawn(
             [program, "-D", child.seen_from_inside(data, user), "-k", "../run", *flags],
             folder=data,
             user=user,
@@ -156,8 +124,17 @@ class EmbeddedPostgres:
         )
         password = quote((self._base / "password").read_text(encoding="utf-8").strip())
         place = quote(str(child.socket_folder(run)), safe="/")
-        await self._wait_ready(f"postgresql://{USER}:{password}@/postgres?host={place}&port={PORT}")
-        return f"postgresql://{USER}:{password}@/{DATABASE}?host={place}&port={PORT}"
+        login, address = f"postgresql://{USER}:{password}@", f"?host={place}&port={PORT}"
+        return Launched(
+            process,
+            f"{login}/{DATABASE}{address}",
+            lambda: _answers(f"{login}/postgres{address}", make=True),
+            self._last_words,
+        )
+
+    def _last_words(self) -> str:
+        logs = sorted((self._base / "data" / "pglog").glob("*.log"), key=lambda path: path.stat().st_mtime)
+        return child.last_lines(logs[-1] if logs else self._base / "start.log")
 
     async def _make_cluster(self, program: Path, user: child.User | None) -> None:
         """Makes the cluster beside its place and moves it there when it is whole."""
@@ -180,18 +157,13 @@ class EmbeddedPostgres:
         if await child.ended(process):
             raise child.ChildError(f"the database could not be made: {child.last_lines(output)}")
 
-    async def _wait_ready(self, url: str) -> None:
-        """Until it takes writes: it answers during a crash recovery already, and then only reads."""
-        give_up = time.monotonic() + START_LIMIT
-        while time.monotonic() < give_up:
-            if self._process is None or self._process.poll() is not None:
-                logs = sorted((self._base / "data" / "pglog").glob("*.log"), key=lambda p: p.stat().st_mtime)
-                said = child.last_lines(logs[-1] if logs else self._base / "start.log")
-                raise child.ChildError(f"it ended at once. Its last words: {said}")
-            if await _answers(url, make=True):
-                return
-            await asyncio.sleep(0.02)
-        raise child.ChildError(f"it did not become ready within {START_LIMIT:g} s")
+
+@contextmanager
+def _as_domain_error() -> Iterator[None]:
+    try:
+        yield
+    except child.ChildError as problem:
+        raise Transient(f"the embedded PostgreSQL: {problem}") from problem
 
 
 def _check_version(data: Path, program: Path) -> None:
