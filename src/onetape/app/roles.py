@@ -101,6 +101,8 @@ async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
 async def trader(platform: Platform, ready: Ready) -> None:
     """Runs the bots."""
     from onetape.bots.manager import Manager, World
+    from onetape.domain.accounts import Costs, Exits, RiskLimits, Rules, Sizing, Terms
+    from onetape.trading.runner import compile_kernels
 
     world = World(
         bots=platform.bots,
@@ -116,6 +118,7 @@ async def trader(platform: Platform, ready: Ready) -> None:
     async def manage(beat: Beat) -> None:
         await Manager(world).run(beat)
 
+    await asyncio.to_thread(compile_kernels, Rules(Costs(), Sizing(), RiskLimits(), Exits(), Terms()))
     ready()
     await keep_all([Service("bots", manage, stale=60.0, patient=(Transient,))], _told)
 

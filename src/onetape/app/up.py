@@ -41,8 +41,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     browser: bool = True
 
 
-def role_command(role: str, platform: Platform) -> Command:
-    return Command(role, (sys.executable, "-m", "onetape.app.roles", role), platform.outside)
+def role_command(role: str, platform: Platform, after: str = "") -> Command:
+    return Command(role, (sys.executable, "-m", "onetape.app.roles", role), platform.outside, after=after)
 
 
 @contextlib.contextmanager
@@ -93,7 +93,9 @@ async def up(settings: Settings, wanted: Wanted, prepare: Prepare | None, say: S
 
 async def _commands(platform: Platform, wanted: Wanted, prepare: Prepare | None, say: Say) -> list[Command]:
     extra = await prepare(platform, say) if prepare else ()
-    return [*extra, *(role_command(role, platform) for role in ORDER if role in wanted.roles)]
+    first = extra[0].name if extra else ""  # the market must be there before somebody records it
+    after = {"collector": first}
+    return [*extra, *(role_command(role, platform, after.get(role, "")) for role in ORDER if role in wanted.roles)]
 
 
 class _Asked:

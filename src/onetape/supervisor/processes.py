@@ -33,9 +33,10 @@ class Command:
     name: str
     args: Sequence[str]
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    first_silence: float = 60.0  # until the first beat: imports and compiled kernels take their time
+    first_silence: float = 240.0  # until the first beat: imports, and kernels that are compiled once
     silence: float = 10.0
     policy: Policy = RESTART
+    after: str = ""  # the child that must be running first
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,6 +61,7 @@ class Family:
         self._changed = changed
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._stopping = asyncio.Event()
+        self._up = {command.name: asyncio.Event() for command in commands}
 
     async def run(self) -> None:
         """For ever, until `stop`: one watcher for each child, started one after the other."""
@@ -86,6 +88,8 @@ class Family:
             child.kill()
 
     async def _keep(self, process: Process) -> None:
+        if first := self._up.get(process.command.after):
+            await first.wait()
         delay = process.command.policy.first_delay
         while not self._stopping.is_set():
             started = time.monotonic()
@@ -147,6 +151,8 @@ class Family:
 
     def _say(self, process: Process, state: State, error: str) -> None:
         process.state, process.error = state, error
+        if state == "running":
+            self._up[process.command.name].set()
         self._changed(process)
 
 

@@ -70,6 +70,18 @@ def rules_of(spec: BotSpec, instrument: Instrument) -> Rules:
     )
 
 
+def compile_kernels(rules: Rules) -> None:
+    """The first call of a kernel may take many seconds, in which nothing else would run: make it before trading."""
+    account, book = Account(cash=1.0), col.empty_book()
+    col.watch(col.book_of([]))
+    account, _ = on_signal(account, book, (1.0, 0.1, 0.1, 0.1, float("nan")), 1.0, rules)
+    broker = SimBroker(Series("none", "none", "none"), rules, account, list(col.resting(book)))
+    broker.match(Candle("none", "none", "1m", 0, 60_000_000, 1.0, 1.0, 1.0, 1.0, 0.0))
+    account, _ = apply_fill(account, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
+    watched(account, 0.0, 0.0, 0.0, 1.0)
+    col.drop_role(book, 1.0)
+
+
 class Runner:
     """Call `begin` once, then `catch_up` or `on_candle` for ever; `pause`, `resume` and `stop` at any time."""
 
