@@ -66,8 +66,8 @@ def price_decimals(frame: CandleFrame) -> int:
 
 
 def _step(price: float, decimals: int) -> int:
-    """About a hundred-thousandth of the price, as a power of ten, in ticks."""
-    exponent = math.floor(math.log10(price * 1e-5)) + decimals if price > 0 else 0
+    """The power of ten nearest to a hundred-thousandth of the price, in ticks: 0.1 for a price of 4,000 to 30,000."""
+    exponent = round(math.log10(price * 1e-5)) + decimals if price > 0 else 0
     return int(10 ** max(0, exponent))
 
 
