@@ -31,7 +31,7 @@ def too_short(values):  # type: ignore[no-untyped-def]
 
 @indicator
 def hopeless(values):  # type: ignore[no-untyped-def]
-    return open("/nowhere")  # noqa: SIM115, PTH123
+    return open("/nowhere")
 
 
 def test_compiled_function_gives_one_number_per_candle_and_keeps_its_docs() -> None:
@@ -58,7 +58,7 @@ def test_result_of_another_length_is_refused_by_name() -> None:
 
 
 def test_function_that_cannot_be_compiled_is_refused_with_a_remedy() -> None:
-    with pytest.raises(BadInput, match="hopeless.*cannot be compiled.*leave @indicator away"):
+    with pytest.raises(BadInput, match=r"hopeless.*cannot be compiled.*leave @indicator away"):
         hopeless(np.zeros(5))
 
 

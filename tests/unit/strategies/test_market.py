@@ -51,7 +51,7 @@ def test_indicator_of_the_longer_candles_is_brought_back(frames) -> None:
 
 
 def test_months_follow_the_calendar(frames) -> None:
-    days = [d * 1440 for d in range(0, 62)]  # from 1 January 1970
+    days = [d * 1440 for d in range(62)]  # from 1 January 1970
     market = Market(frames(list(range(62)), minutes=days, timeframe="1d"))
     close = market.at("1M").close
     assert np.isnan(close[:30]).all()

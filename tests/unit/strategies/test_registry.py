@@ -127,7 +127,7 @@ def test_texts_of_the_command_line_become_numbers() -> None:
 
 
 def test_unknown_tag_is_refused_with_what_there_is() -> None:
-    with pytest.raises(NotFound, match="There are: bollinger_breakout, .*trend_pullback"):
+    with pytest.raises(NotFound, match=r"There are: bollinger_breakout, .*trend_pullback"):
         REGISTRY.build("nothing")
 
 
@@ -168,7 +168,7 @@ def test_broken_file_is_named_and_stops_no_other(tmp_path: Path, text: str, says
     (error,) = registry.errors
     assert error.field == "strategy file broken.py"
     assert says in str(error)
-    with pytest.raises(NotFound, match="broken.py"):
+    with pytest.raises(NotFound, match=r"broken\.py"):
         registry.get("not there")
 
 

@@ -1,0 +1,74 @@
+"""Every block of docs/writing-a-strategy.md does what the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from onetape.cli.main import VERBS
+from onetape.strategies.gate import check
+from onetape.strategies.registry import Registry
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "writing-a-strategy.md"
+BLOCKS = re.findall(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page's files, in the folder that the page speaks of."""
+    place = tmp_path_factory.mktemp("guide") / "my-strategies"
+    place.mkdir()
+    for language, name, text in BLOCKS:
+        if name:
+            assert language == "python"
+            (place / name).write_text(text, encoding="utf-8")
+    return place
+
+
+def test_the_page_has_the_blocks_that_are_tested_here() -> None:
+    assert {language for language, _, _ in BLOCKS} == {"python", "console", "json"}
+    assert len([name for _, name, _ in BLOCKS if name]) == 4
+
+
+@pytest.mark.parametrize("tag", ["calm_trend", "pair", "streaks", "with_the_tide"])
+def test_each_strategy_of_the_page_loads_speaks_and_passes_the_gate(tag: str, folder: Path, sample) -> None:
+    registry = Registry.load(folder)
+    assert registry.errors == ()
+    report = check(registry.build(tag), sample.rows(0, 20_000))
+    assert report.ok, (report.causal.evidence, report.finite_memory.evidence)
+
+
+def test_the_lines_of_python_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    (block,) = [text for language, name, text in BLOCKS if language == "python" and not name]
+    exec(compile(block, "writing-a-strategy.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("True The signals of the first k candles")
+
+
+def test_the_commands_are_ones_that_exist(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from onetape.cli.main import main
+
+    monkeypatch.chdir(folder.parent)
+    (console,) = [text for language, _, text in BLOCKS if language == "console"]
+    for line in console.splitlines():
+        dollar, program, verb, *rest = line.split()
+        assert (dollar, program) == ("$", "onetape")
+        assert verb in VERBS
+        if verb == "verify":
+            assert main([verb, *rest]) == 0
+            assert "holds  causal" in capsys.readouterr().out
+
+
+def test_the_document_shown_is_json_with_the_real_fields(faulty: Path, sample) -> None:
+    (shown,) = [json.loads(text) for language, _, text in BLOCKS if language == "json"]
+    real = check(Registry.load(faulty).build("tomorrow"), sample).causal
+    for field in ("ok", "time", "row", "column", "expected", "got"):
+        assert shown["causal"][field] == getattr(real, field)
+    assert real.evidence.startswith(shown["causal"]["evidence"].removesuffix(" ..."))
