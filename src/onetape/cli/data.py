@@ -128,15 +128,21 @@ def _sentences(done: Imported) -> str:
         + (f", {done.rows_changed:,} stored before and now changed" if done.rows_changed else ""),
     ]
     if done.duplicates:
-        lines.append(f"  {done.duplicates:,} duplicates dropped, {done.disagreeing:,} of them with other values")
+        lines.append(f"  {_count(done.duplicates, 'duplicate')} dropped, {done.disagreeing:,} with other values")
     if done.gaps:
-        lines.append(f"  {done.gaps:,} gaps noted, {done.missing:,} candles missing; nothing was filled")
+        lines.append(
+            f"  {_count(done.gaps, 'gap')} noted, {_count(done.missing, 'candle')} missing; nothing was filled"
+        )
     if done.rejected:
-        lines.append(f"  {done.rejected:,} rows refused:")
+        lines.append(f"  {_count(done.rejected, 'row')} refused:")
         lines += [f"    line {row.line}: {row.reason} ({row.value})" for row in done.rejected_rows[:SHOWN]]
         if done.rejected > SHOWN:
             lines.append(f"    and {done.rejected - SHOWN:,} more; --json lists them")
     return "\n".join(lines)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 # --- list

@@ -6,12 +6,32 @@ import pytest
 
 from onetape import archive
 from onetape.domain.errors import BadInput
+from onetape.domain.market import candle_channel
+from onetape.domain.units import Timeframe
+from onetape.storage.memory import MemoryCandleStore
 
 HEADER = "time,open,high,low,close,volume"
+START = 1_600_000_020
+
+
+@pytest.fixture
+def store() -> MemoryCandleStore:
+    return MemoryCandleStore()
 
 
 def rows(*minutes: int) -> list[str]:
-    return [f"{1_600_000_020 + 60 * m},5,6,4,5,1" for m in minutes]
+    return [f"{START + 60 * m},5,6,4,5,1" for m in minutes]
+
+
+async def stored(store: MemoryCandleStore) -> tuple[list[int], list[tuple[int, int, str]]]:
+    """The minutes of the candles, and the gaps as minutes with their cause."""
+    frame = await store.load("okx", "BTC-USDT", Timeframe(1, "m"), None, None)
+    gaps = await store.gaps("okx", "BTC-USDT", candle_channel("1m"))
+    return [_minute(ts) for ts in frame.ts], [(_minute(g.start_ts), _minute(g.end_ts), g.cause) for g in gaps]
+
+
+def _minute(ts: int) -> int:
+    return int(ts // 10**6 - START) // 60
 
 
 async def test_import_says_what_it_did(write, store):
@@ -26,27 +46,29 @@ async def test_import_says_what_it_did(write, store):
         2,
     )
     assert (done.first_ts, done.last_ts) == (1_600_000_020_000_000, 1_600_000_380_000_000)
+    assert await stored(store) == ([0, 1, 2, 5, 6], [(3, 5, "missing in file okx_BTCUSDT.csv")])
 
 
 async def test_second_import_of_a_file_changes_nothing(write, store):
     path = write("okx_BTCUSDT.csv", HEADER, *rows(0, 1, 2, 5, 6))
     await archive.import_file(path, store)
-    before = (dict(store.rows), dict(store.holes))
+    before = await stored(store)
     again = await archive.import_file(path, store)
     assert (again.rows_new, again.rows_changed) == (0, 0)
-    assert (store.rows, store.holes) == before
+    assert await stored(store) == before
 
 
 async def test_refused_file_leaves_nothing(write, store):
     path = write("okx_BTCUSDT.csv", HEADER, *rows(0, 1, 2, 5), "1600000500,5,six,4,5,1")
     with pytest.raises(BadInput, match="line 6, column 3"):
         await archive.import_file(path, store)
-    assert (store.rows, store.holes) == ({}, {})
+    assert await stored(store) == ([], [])
+    assert await store.coverage() == []
 
 
 async def test_gap_that_another_file_has_filled_is_not_noted(write, store):
     await archive.import_file(write("okx_BTCUSDT_a.csv", HEADER, *rows(3, 4, 20, 21, 22)), store)
     await archive.import_file(write("okx_BTCUSDT_b.csv", HEADER, *rows(1, 2, 5, 6, 7, 10)), store)
-    # a lacks 5..19; b lacks 3 and 4, which a has, and 8 and 9, which nobody has
-    minutes = [((g.start_ts // 10**6 - 1_600_000_020) // 60, g.cause[-5:]) for g in store.holes.values()]
-    assert minutes == [(5, "a.csv"), (8, "b.csv")]
+    _, gaps = await stored(store)
+    # a lacks 5 to 19; b lacks 3 and 4, which a has, and 8 and 9, which nobody has
+    assert [gap[:2] for gap in gaps] == [(5, 20), (8, 10)]

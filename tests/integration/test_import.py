@@ -1,0 +1,166 @@
+"""`onetape data` from the command line to PostgreSQL and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onetape import archive
+from onetape.cli.main import main
+from onetape.domain.frame import PRICES, CandleFrame
+from onetape.domain.units import Timeframe
+from onetape.storage.candles import PgCandleStore
+from onetape.storage.pool import open_pool
+
+GOOD = ["time,open,high,low,close,volume", *(f"{1_600_000_020 + 60 * m},5,6,4,5,1" for m in (0, 1, 2, 5, 6))]
+
+
+class Command:
+    """`command("import", FILE)`: runs `onetape data import FILE --json`, gives exit code and document."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *args: object) -> tuple[int, Any]:
+        code, out = self.text(*args, "--json")
+        return code, json.loads(out)
+
+    def text(self, *args: object) -> tuple[int, str]:
+        self._capsys.readouterr()
+        code = main(["data", *map(str, args)])
+        self.captured = self._capsys.readouterr()
+        return code, self.captured.out
+
+
+@pytest.fixture
+def command(
+    database_url: str,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    monkeypatch.setenv("ONETAPE_DATABASE_URL", database_url)
+    monkeypatch.setenv("ONETAPE_REDIS_URL", redis_url)
+    monkeypatch.setenv("ONETAPE_DATA_DIR", str(tmp_path / "data"))
+    return Command(capsys)
+
+
+def write(folder: Path, name: str, lines: list[str]) -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_sample_is_imported_whole_and_again_without_change(command: Command, database_url: str):
+    code, document = command("import", archive.sample_path())
+    (done,) = document["files"]
+    assert code == 0
+    assert {key: done[key] for key in ("layout", "exchange", "symbol", "timeframe")} == {
+        "layout": "bitfinex-raw",
+        "exchange": "bitfinex",
+        "symbol": "BTC-USD",
+        "timeframe": "1m",
+    }
+    counts = {key: done[key] for key in ("rows_read", "rows_new", "duplicates", "rejected", "gaps", "missing")}
+    assert list(counts.values()) == [85_455, 85_455, 0, 0, 397, 945]
+    assert (done["first"], done["last"]) == ("2019-05-15T00:00:00Z", "2019-07-13T23:59:00Z")
+
+    async def load(store: PgCandleStore) -> CandleFrame:
+        return await store.load("bitfinex", "BTC-USD", Timeframe(1, "m"), None, None)
+
+    stored, sample = with_store(database_url, load), archive.sample_frame()
+    for name in ("ts", *PRICES, "volume", "origin"):
+        np.testing.assert_array_equal(getattr(stored, name), getattr(sample, name))
+
+    code, document = command("import", archive.sample_path())
+    assert (code, document["files"][0]["rows_new"], document["files"][0]["rows_changed"]) == (0, 0, 0)
+    _, document = command("list")
+    assert [(one["rows"], one["gaps"]) for one in document["series"]] == [(85_455, 397)]
+
+
+def with_store(database_url: str, work: Callable[[PgCandleStore], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        pool = await open_pool(database_url)
+        try:
+            return await work(PgCandleStore(pool))
+        finally:
+            await pool.close()
+
+    return asyncio.run(run())
+
+
+def test_bad_file_is_refused_with_its_place_and_the_others_go_in(command: Command, tmp_path: Path):
+    bad = write(tmp_path, "okx_ETHUSDT.csv", [*GOOD[:4], "1600000200,5,six,4,5,1"])
+    good = write(tmp_path, "okx_BTCUSDT.csv", GOOD)
+    code, document = command("import", bad, tmp_path / "none.csv", good)
+    first, second, third = document["files"]
+    assert code == 2
+    assert (first["field"], first["value"]) == ("line 5, column 3 (high)", "six")
+    assert "there is no such file" in second["error"]
+    assert (third["rows_new"], third["gaps"]) == (5, 1)
+    assert [one["symbol"] for one in command("list")[1]["series"]] == ["BTC-USDT"]
+
+
+def test_text_says_layout_counts_and_refused_lines(command: Command, tmp_path: Path):
+    path = write(tmp_path, "okx_BTCUSDT.csv", [*GOOD, "1600000440,5,4,6,5,1"])
+    code, text = command.text("import", path)
+    assert code == 0
+    assert text.splitlines()[1:] == [
+        "  okx BTC-USDT 1m, 2020-09-13 12:27 to 2020-09-13 12:33 UTC",
+        "  6 rows read, 5 new",
+        "  1 gap noted, 2 candles missing; nothing was filled",
+        "  1 row refused:",
+        "    line 7: high below low (open 5, high 4, low 6, close 5)",
+    ]
+    assert "generic" in text.splitlines()[0]
+
+
+def test_flags_say_what_the_file_does_not(command: Command, tmp_path: Path):
+    path = write(tmp_path, "candles.csv", GOOD)
+    code, document = command("import", path)
+    assert (code, document["files"][0]["field"]) == (2, "--symbol")
+    code, document = command("import", path, "--symbol", "btc/usdt", "--exchange", "OKX", "--timeframe", "1m")
+    assert code == 0
+    assert [document["files"][0][key] for key in ("exchange", "symbol", "timeframe")] == ["okx", "BTC-USDT", "1m"]
+
+
+def test_check_shows_gaps_and_fails_on_what_is_impossible(command: Command, database_url: str, tmp_path: Path):
+    command("import", write(tmp_path, "okx_BTCUSDT.csv", GOOD))
+    code, document = command("check")
+    (series,) = document["series"]
+    assert (code, series["gaps"], series["missing"], series["impossible"]) == (0, 1, 2, 0)
+    assert series["missing_percent"] == 28.5714  # 2 of 7
+    assert series["longest_gap"] == {"start": "2020-09-13T12:30:00Z", "end": "2020-09-13T12:32:00Z", "candles": 2}
+
+    async def spoil(store: PgCandleStore) -> None:
+        columns: dict[str, object] = {name: [5.0] for name in (*PRICES, "volume")}
+        columns |= {"ts": [1_600_000_140_000_000], "high": [1.0]}
+        await store.append(CandleFrame.of("okx", "BTC-USDT", "1m", columns))
+
+    with_store(database_url, spoil)
+    code, document = command("check", "--symbol", "BTC-USDT", "--exchange", "okx", "--timeframe", "1m")
+    assert (code, document["series"][0]["impossible"]) == (3, 1)
+    assert document["series"][0]["impossible_rows"][0]["reason"] == "high below low"
+    code, text = command.text("check")
+    assert (code, "impossible  1" in text) == (3, True)
+    code, document = command("check", "--symbol", "ETH-USDT")
+    assert (code, document["field"]) == (2, "the series")
+
+
+def test_empty_database_says_what_to_do(command: Command):
+    assert command("list") == (0, {"series": []})
+    assert "onetape data import FILE" in command.text("list")[1]
+    assert "onetape data import FILE" in command.text("check")[1]
+
+
+@pytest.mark.parametrize("args", [[], ["import"], ["export"], ["list", "--jso"]])
+def test_wrong_usage_is_said_in_a_sentence(args: list[str], capsys: pytest.CaptureFixture[str]):
+    assert main(["data", *args]) == 2
+    assert "--help` shows what it takes" in capsys.readouterr().err
