@@ -132,22 +132,27 @@ def resting_entries(
         if not limit and not stop:
             row += 1
             continue
-        if stop:
-            price = max(price, bar.open) if side > 0.0 else min(price, bar.open)
-        account, n = execute(account, book, row, price, limit, rules, fills, n)
-        account, n = same_candle_exit(account, book, bar, rules, fills, n)
+        high, low = max(price, bar.open), min(price, bar.open)
+        met = high if stop == (side > 0.0) else low  # where the market is when it meets the order
+        account, n = execute(account, book, row, met if stop else price, limit, rules, fills, n)
+        account, n = same_candle_exit(account, book, bar, met, rules, fills, n)
         row = 0
     return account, n
 
 
 @kernel
 def same_candle_exit(
-    account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int
+    account: Account, book: Floats, bar: Bar, met: Price, rules: Rules, fills: Floats, n: int
 ) -> tuple[Account, int]:
-    """After an entry inside the candle: the stop counts when the candle touches it, the take when it closes beyond."""
+    """After an entry inside the candle: the stop counts when the candle touches it, the take when it closes beyond.
+
+    `met` is where the market was at the entry: a stop that lies beyond it at once fills there, not at its trigger.
+    """
     row = first_stop(book, bar.high, bar.low)
     if row >= 0:
-        return execute(account, book, row, book[row, PRICE], False, rules, fills, n)
+        trigger = book[row, PRICE]
+        price = max(trigger, met) if book[row, SIDE] > 0.0 else min(trigger, met)
+        return execute(account, book, row, price, False, rules, fills, n)
     for row in range(int(book[SLOTS, COUNT])):
         if book[row, ROLE] == TAKE_PROFIT and (bar.close - book[row, PRICE]) * book[row, SIDE] < 0.0:
             return execute(account, book, row, book[row, PRICE], True, rules, fills, n)

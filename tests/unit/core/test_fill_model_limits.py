@@ -67,6 +67,12 @@ def test_the_stop_counts_in_the_candle_in_which_the_limit_filled(play):
     assert out.rows == [(1, ENTRY, 1.0, 95.0), (1, STOP_LOSS, -1.0, pytest.approx(93.1))]
 
 
+def test_a_stop_that_lies_beyond_the_market_at_once_fills_at_the_open_and_not_at_its_trigger(play):
+    # a limit of 95 when the market opens at 90: the stop at 93.1 would be above every price of the candle
+    out = play([QUIET, (90, 92, 89, 91)], [BUY_95], exits=Exits(stop=0.02))
+    assert out.rows == [(1, ENTRY, 1.0, 95.0), (1, STOP_LOSS, -1.0, 90.0)]
+
+
 def test_the_take_fills_in_the_candle_of_the_limit_when_it_closes_beyond(play):
     # take at 95 + 4 % = 98.8; the close of 99 proves that the price went there after 95
     out = play([QUIET, (100, 101, 94, 99)], [BUY_95], exits=Exits(take=0.04))
