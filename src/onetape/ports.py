@@ -207,7 +207,7 @@ class BotStore(Protocol):
         ...
 
     async def delete(self, name: str) -> None:
-        """A stopped bot; its ledger rows stay."""
+        """A bot that is stopped, or wished to be; its ledger rows stay. Raises NotFound, Conflict."""
         ...
 
 

@@ -53,7 +53,7 @@ class PgBotStore:
             row = await connection.fetchrow(sql.load("bot_lock"), name)
             if row is None or row["deleted"]:
                 raise unknown(name)
-            if row["status"] not in ("stopped", "halted"):
+            if row["wanted"] not in ("stopped", "halted"):
                 raise Conflict("name", name, f"the bot is {row['status']}", f"`onetape bot stop {name}` first.")
             await connection.execute(sql.load("bot_delete"), name)
 
