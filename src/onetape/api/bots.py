@@ -41,7 +41,6 @@ async def bot(request: Request, name: str) -> Response:
 async def delete(request: Request, name: str) -> Response:
     """A stopped bot; its signals, orders and fills stay."""
     await desk(request).delete(name)
-    request.app.state.hub.forget_bot(name)
     return Response(status_code=204)
 
 

@@ -16,7 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from onetape.api import wire
-from onetape.domain.bots import BotView
+from onetape.domain.bots import BotView, Wish
+from onetape.domain.errors import NotFound, Transient
 from onetape.domain.market import Book, Candle, Forming, Print, Quote
 from onetape.domain.orders import Fill, OrderEvent
 from onetape.domain.services import ServiceState
@@ -81,8 +82,8 @@ class Symbol:
 class Hub:
     """Feed it with `run()`, in one task; read it with `updates()`, once per page."""
 
-    def __init__(self, bus: Bus, clock: Clock) -> None:
-        self.bus, self.clock = bus, clock
+    def __init__(self, bus: Bus, clock: Clock, store: BotStore) -> None:
+        self.bus, self.clock, self.store = bus, clock, store
         self.symbols: dict[str, Symbol] = {}
         self.bots: dict[str, BotView] = {}
         self.services: dict[str, Beat] = {}
@@ -102,19 +103,36 @@ class Hub:
             ServiceState: self.on_service,
         }
 
-    async def load(self, store: BotStore) -> None:
-        """The bots as the ledger has them."""
-        self.bots = {view.spec.name: view for view in await store.list()}
-
     async def run(self) -> None:
         """For ever: every message of the bus into the mailboxes that want it."""
         async for message in self.bus.subscribe("*"):
             if isinstance(message, Resync):
+                await self.load()
                 self.synced = True
                 self.resyncs += 1
                 self.tell_all("resync", self.resyncs)
+            elif isinstance(message.body, Wish):
+                await self.look_at(message.body.bot)
             elif handler := self.handlers.get(type(message.body)):
                 handler(message.body)
+
+    async def load(self) -> None:
+        """The bots as the ledger has them. When it is away they come with their next message."""
+        with contextlib.suppress(Transient):
+            views = await self.store.list()
+            for name in self.bots.keys() - {view.spec.name for view in views}:
+                self.forget_bot(name)
+            for view in views:
+                self.on_bot(view)
+
+    async def look_at(self, name: str) -> None:
+        """Somebody changed a bot, here or elsewhere: what is it now?"""
+        try:
+            self.on_bot(await self.store.get(name))
+        except NotFound:
+            self.forget_bot(name)
+        except Transient:
+            return
 
     def symbol(self, exchange: str, symbol: str) -> Symbol:
         return self.symbols.setdefault(f"{exchange}:{symbol}", Symbol())

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from onetape.api import wire
 from onetape.api.answers import Items, answer, body, desk, items, shows, takes
 from onetape.backtest.jobs import Job
+from onetape.backtest.report import timed
 from onetape.backtest.wish import BacktestWish
 from onetape.domain.errors import Conflict
 from onetape.domain.results import Trade
@@ -122,7 +123,7 @@ def run_fields(view: RunView) -> dict[str, Any]:
         "timeframe": view.spec.timeframe,
         "parameters": view.spec.parameters,
         "created": wire.moment(view.created_ts),
-        "metrics": view.metrics,
+        "metrics": {name.removesuffix("_ts"): timed(name, value) for name, value in view.metrics.items()},
         "manifest": view.manifest,
     }
 

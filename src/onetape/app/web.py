@@ -52,6 +52,7 @@ def desk_of(platform: Platform) -> Desk:
         bus=platform.bus,
         registry=platform.registry,
         jobs=Jobs(answering(platform.candles, platform.runs, platform.registry), RealClock()),
+        config=platform.settings.config_dir,
     )
 
 
@@ -65,11 +66,10 @@ def build(desk: Desk, hub: Hub, host: str = "127.0.0.1") -> FastAPI:
 async def serve(platform: Platform, host: str, port: int, on_open: Callable[[], None] | None = None) -> None:
     """Until it is cancelled; `on_open` is called once connections are accepted. Raises BadInput for a port in use."""
     listening = listen(host, port)
-    desk, hub = desk_of(platform), Hub(platform.bus, RealClock())
-    await hub.load(desk.bots)
+    desk, hub = desk_of(platform), Hub(platform.bus, RealClock(), platform.bots)
     server = Server(
         uvicorn.Config(
-            build(desk, hub, host), log_config=None, access_log=False, timeout_graceful_shutdown=GRACE, lifespan="on"
+            build(desk, hub, host), log_config=None, access_log=False, timeout_graceful_shutdown=GRACE, lifespan="off"
         )
     )
     server.on_open = on_open

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from onetape.backtest.jobs import Job, Jobs
 from onetape.backtest.wish import BacktestWish
+from onetape.bots import files
 from onetape.domain import topics
 from onetape.domain.bots import BotSpec, BotStatus, BotView, Wish
 from onetape.domain.errors import BadInput, Conflict, NotFound
@@ -36,6 +38,7 @@ class Desk:
     bus: Bus
     registry: Registry
     jobs: Jobs
+    config: Path  # the folder of the bots' files
     gates: dict[str, GateReport] = dataclasses.field(default_factory=dict)  # by source hash and parameters
 
     # bots
@@ -53,7 +56,7 @@ class Desk:
             )
         await reading.source_timeframe(self.candles, spec.exchange, spec.symbol, Timeframe.parse(spec.timeframe))
         report = await self.verify(spec.strategy, spec.parameters, (spec.exchange, spec.symbol, spec.timeframe))
-        if not report.ok:
+        if not report.ok and report.candles > report.warmup:  # with fewer the trader waits for candles to try it on
             failed = report.causal if not report.causal.ok else report.finite_memory
             raise BadInput("$.strategy", spec.strategy, f"it does not pass the gate. {failed.evidence.rstrip('.')}")
         await self.bots.put(msgspec.structs.replace(spec, parameters=strategy.parameters()))
@@ -71,6 +74,7 @@ class Desk:
         """Raises NotFound, Conflict when the bot is not stopped."""
         await self.bots.get(name)
         await self.bots.delete(name)
+        files.remove(self.config, name)
         self.bus.publish(topics.CONTROL, Wish(name))
 
     # strategies
@@ -79,7 +83,7 @@ class Desk:
         """The gate on the last stored candles of a series; remembered for that code and those parameters."""
         strategy = self.registry.build(tag, parameters)
         key = f"{self.registry.source_hash(tag)}:{msgspec.json.encode(strategy.parameters()).decode()}"
-        if key not in self.gates:
+        if key not in self.gates or not self.gates[key].ok:
             exchange, symbol, timeframe = series
             rows = max(GATE_CANDLES, 3 * strategy.warmup())
             frame = await reading.tail(self.candles, (exchange, symbol, Timeframe.parse(timeframe)), rows)

@@ -11,6 +11,7 @@ from dash import Dash, Input, Output, dcc, html
 
 from onetape.bots.desk import Desk
 from onetape.dashboard import backtest, bots, market, strategies
+from onetape.dashboard.widgets import widget
 
 ACCENT: Final = [
     "#e8f1ff", "#cfe0fb", "#a3c4f5", "#7faaf0", "#6ea8fe", "#5b95ea", "#4a82d6", "#3c6fbc", "#2f5a9b", "#22436f",
@@ -48,7 +49,7 @@ def attach(server: Any, desk: Desk) -> Dash:
         server=server,
         assets_folder=str(Path(__file__).with_name("assets")),
         title="onetape",
-        update_title=None,
+        update_title="",
         suppress_callback_exceptions=True,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
@@ -59,7 +60,8 @@ def attach(server: Any, desk: Desk) -> Dash:
         page = next((each for each in PAGES if each.path == (path or "/")), None)
         return await page.content(desk) if page else _no_page(path)
 
-    app.clientside_callback(
+    untyped: Any = app
+    untyped.clientside_callback(
         """(path) => { document.querySelectorAll(".nav a").forEach(
              (a) => a.classList.toggle("here", a.getAttribute("href") === path)); document.title = "onetape";
            return window.dash_clientside.no_update; }""",
@@ -68,7 +70,7 @@ def attach(server: Any, desk: Desk) -> Dash:
     )
     for room in (market, bots, strategies, backtest):
         room.register(app, desk)
-    app._setup_server()  # all callbacks are known: a page that comes back after a restart finds them at once
+    untyped._setup_server()  # all callbacks are known: a page that comes back after a restart finds them at once
     return app
 
 
@@ -78,7 +80,7 @@ def shell() -> Any:
         [
             html.Div("onetape", className="brand"),
             html.Nav(links, className="nav", id="nav"),
-            html.Div(className="status", **{"data-widget": "status"}),
+            widget("status", "status"),
         ],
         className="top",
     )

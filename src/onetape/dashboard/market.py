@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, html
 
 from onetape.bots.desk import Desk
+from onetape.dashboard.widgets import widget
 
 TIMEFRAMES: Final = ("1m", "5m", "15m", "1h", "4h", "1d")
 
@@ -27,7 +28,7 @@ async def content(desk: Desk) -> Any:  # noqa: ARG001 (every page is asked the s
                 **{"aria-label": "Symbol"},
             ),
             dmc.SegmentedControl(id="market-timeframe", data=list(TIMEFRAMES), value="1m", size="xs"),
-            html.Span("–", className="last-price", id="last-price", **{"data-widget": "last-price"}),
+            widget("last-price", "last-price"),
             html.Span(id="chart-legend", className="legend"),
         ],
         className="bar",
@@ -37,19 +38,18 @@ async def content(desk: Desk) -> Any:  # noqa: ARG001 (every page is asked the s
             html.Span([html.I(className="mark buy"), "bot bought"]),
             html.Span([html.I(className="mark sell"), "bot sold"]),
             html.Span([html.I(className="mark said"), "signal"]),
+            html.Span(id="chart-said", className="said"),
         ],
         className="key",
     )
     return html.Div(
         [
-            html.Section(
-                [bar, html.Div(className="chart", id="chart", **{"data-widget": "chart"}), key], className="card"
-            ),
+            html.Section([bar, widget("chart", "chart"), key], className="card"),
             html.Section(
                 [
                     html.H2("Order book"),
                     html.Div([html.Span("Price"), html.Span("Quantity"), html.Span("Sum")], className="row-head"),
-                    html.Div(className="book", id="book", **{"data-widget": "book"}),
+                    widget("book", "book"),
                 ],
                 className="card",
             ),
@@ -57,7 +57,7 @@ async def content(desk: Desk) -> Any:  # noqa: ARG001 (every page is asked the s
                 [
                     html.H2("Public trades"),
                     html.Div([html.Span("Time"), html.Span("Price"), html.Span("Quantity")], className="row-head"),
-                    html.Div(className="prints", id="prints", **{"data-widget": "prints"}),
+                    widget("prints", "prints"),
                 ],
                 className="card prints-card",
             ),
@@ -67,13 +67,14 @@ async def content(desk: Desk) -> Any:  # noqa: ARG001 (every page is asked the s
 
 
 def register(app: Dash, desk: Desk) -> None:  # noqa: ARG001
-    app.clientside_callback(
+    scripts: Any = app  # Dash does not type this one
+    scripts.clientside_callback(
         ClientsideFunction("onetape", "symbols"),
         Output("market-symbol", "data"),
         Output("market-symbol", "value"),
         Input("market-symbol", "id"),
     )
-    app.clientside_callback(
+    scripts.clientside_callback(
         ClientsideFunction("onetape", "showMarket"),
         Output("market-symbol", "error"),
         Input("market-symbol", "value"),

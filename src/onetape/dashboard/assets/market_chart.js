@@ -48,6 +48,7 @@
 
   onetape.widget("chart", (element) => {
     const legend = document.getElementById("chart-legend");
+    const said = document.getElementById("chart-said");
     const { chart, candles, volume, markers } = make(element);
     let shown = { exchange: "", symbol: "", timeframe: "1m" };
     let bars = []; // what is drawn, oldest first; the last one may be running
@@ -56,6 +57,7 @@
     let turn = 0; // answers of an older question are dropped
     let complete = false; // nothing older is stored
     let loading = false;
+    let hovering = null;
 
     const query = (timeframe, more) =>
       `candles?exchange=${shown.exchange}&symbol=${encodeURIComponent(shown.symbol)}&timeframe=${timeframe}${more}`;
@@ -145,7 +147,8 @@
         position: buy ? "belowBar" : "aboveBar",
         shape: buy ? "arrowUp" : "arrowDown",
         color: buy ? COLOR.up : COLOR.down,
-        text: fill.bot,
+        size: 1.2,
+        says: `${fill.bot} ${buy ? "bought" : "sold"} ${format.amount(fill.quantity)} at ${format.price(fill.price)}`,
       });
     }
     function markSignal(signal) {
@@ -156,6 +159,7 @@
         shape: "circle",
         size: 0.4,
         color: COLOR.line,
+        says: `${signal.bot} wants ${format.number(100 * signal.target, 0)} %, confidence ${format.number(100 * signal.confidence, 0)} %`,
       });
     }
     function drawMarks() {
@@ -202,9 +206,15 @@
         `<span class="quiet">${format.moment(b.time * 1000)}</span> ` +
         parts.map(([name, value]) => `<span class="quiet">${name}</span> <span class="${color}">${format.price(value)}</span>`).join(" ") +
         ` <span class="quiet">V</span> ${format.amount(b.volume)}`;
+      said.textContent = hovering ? marked(b.time).join("; ") : "";
     }
 
-    let hovering = null;
+    // What bots did on a candle, as sentences.
+    function marked(time) {
+      const step = span(shown.timeframe);
+      return [...marks.values()].filter((m) => m.time - (m.time % step) === time).map((m) => m.says);
+    }
+
     chart.subscribeCrosshairMove((at) => {
       hovering = at.time ? bars.find((b) => b.time === at.time) : null;
       showLegend(hovering || bars[bars.length - 1]);

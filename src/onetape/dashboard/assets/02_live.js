@@ -89,6 +89,22 @@
       open();
     },
   };
-  if (document.readyState === "loading") addEventListener("DOMContentLoaded", () => socket || open());
-  else open();
+
+  // Until a page asks for another one: the market that was looked at last, or the first that is received.
+  async function begin() {
+    const known = JSON.parse(localStorage.getItem("onetape.market") || "null");
+    let first = "";
+    try {
+      const { items } = await onetape.api("symbols");
+      const live = items.filter((each) => each.live).map((each) => each.id);
+      first = known && live.includes(known[0]) ? known[0] : live[0] || "";
+    } catch {
+      first = known ? known[0] : "";
+    }
+    if (!socket) {
+      symbol = first;
+      open();
+    }
+  }
+  begin();
 })();

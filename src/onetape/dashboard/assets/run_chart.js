@@ -1,0 +1,62 @@
+// The price chart of a stored backtest, with where it entered and left. Nothing here ticks.
+(() => {
+  const MOST = 5000; // candles of one answer; a longer run is drawn on a longer timeframe
+  const LADDER = ["1m", "5m", "15m", "1h", "4h", "1d"];
+  const SECONDS = { m: 60, h: 3600, d: 86400, w: 604800 };
+  const span = (timeframe) => parseInt(timeframe, 10) * SECONDS[timeframe.slice(-1)];
+  const seconds = (stamp) => Math.floor(Date.parse(stamp) / 1000);
+
+  function marks(trades, step) {
+    const at = (stamp) => seconds(stamp) - (seconds(stamp) % step);
+    const rows = [];
+    for (const trade of trades) {
+      const long = trade.side === "long";
+      rows.push({ time: at(trade.entry), position: long ? "belowBar" : "aboveBar", shape: long ? "arrowUp" : "arrowDown", color: long ? "#3fb68b" : "#e0605e" });
+      if (trade.open) continue;
+      rows.push({ time: at(trade.exit), position: long ? "aboveBar" : "belowBar", shape: "circle", size: 0.7, color: Number(trade.profit) > 0 ? "#3fb68b" : "#e0605e" });
+    }
+    return rows.sort((a, b) => a.time - b.time);
+  }
+
+  onetape.widget("run-chart", (element) => {
+    const chart = LightweightCharts.createChart(element, {
+      autoSize: true,
+      layout: { background: { color: "transparent" }, textColor: "#9aa0a8", fontSize: 11, attributionLogo: true },
+      grid: { vertLines: { color: "#23262b" }, horzLines: { color: "#23262b" } },
+      rightPriceScale: { borderColor: "#23262b" },
+      timeScale: { borderColor: "#23262b", timeVisible: true },
+    });
+    const series = chart.addSeries(LightweightCharts.CandlestickSeries, {
+      upColor: "#3fb68b", downColor: "#e0605e", wickUpColor: "#3fb68b", wickDownColor: "#e0605e", borderVisible: false,
+    });
+    let gone = false;
+
+    async function load() {
+      const run = await onetape.api(`runs/${element.dataset.run}`);
+      const { start, end } = run.metrics;
+      const length = seconds(end) - seconds(start);
+      const fits = LADDER.filter((t) => span(t) >= span(run.timeframe) && length / span(t) <= MOST);
+      const timeframe = length / span(run.timeframe) <= MOST ? run.timeframe : fits[0] || "1d";
+      const answer = await onetape.api(
+        `candles?exchange=${run.exchange}&symbol=${encodeURIComponent(run.symbol)}&timeframe=${timeframe}&start=${start}&end=${end}&limit=${MOST}`
+      );
+      if (gone) return;
+      const bars = answer.items.map((c) => ({ time: seconds(c.timestamp), open: c.open, high: c.high, low: c.low, close: c.close }));
+      if (bars.length) {
+        const precision = onetape.format.digits(bars[bars.length - 1].close);
+        series.applyOptions({ priceFormat: { type: "price", precision, minMove: 10 ** -precision } });
+      }
+      series.setData(bars);
+      LightweightCharts.createSeriesMarkers(series, marks(run.trades, span(timeframe)));
+      chart.timeScale().fitContent();
+      element.dataset.drawn = bars.length;
+    }
+    load().catch((error) => {
+      if (!gone) element.innerHTML = `<div class="empty">${onetape.format.text(error.message)}</div>`;
+    });
+    return () => {
+      gone = true;
+      chart.remove();
+    };
+  });
+})();
