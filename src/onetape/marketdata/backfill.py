@@ -33,7 +33,8 @@ async def backfill(
 ) -> AsyncIterator[CandleFrame]:
     """Stores what is missing of the closed candles that open in `span`, and yields it page by page, oldest first.
 
-    What the venue itself has not is kept as a gap and not asked for again. Raises Transient and Refused; what was stored until then stays, and the next call goes on from there.
+    What the venue itself has not is kept as a gap and not asked for again. Raises Transient and Refused; what was
+    stored until then stays, and the next call goes on from there.
     """
     start_ts, end_ts = span
     channel = candle_channel(timeframe)
@@ -73,6 +74,16 @@ async def first_span(
         return stored_end, end
     await store.add_gaps([Gap(exchange, symbol, candle_channel(timeframe), stored_end, start, TOO_OLD)])
     return start, end
+
+
+async def filled(store: CandleStore, gap: Gap) -> bool:
+    """Whether the candles of a gap are stored already, as when a load was under way while the line was cut."""
+    text = gap.channel.removeprefix(candle_channel(""))
+    if text == gap.channel:
+        return False  # not of candles
+    timeframe = Timeframe.parse(text)
+    stored = await store.load(gap.exchange, gap.symbol, timeframe, gap.start_ts, gap.end_ts)
+    return not missing(stored, timeframe.floor(gap.start_ts), timeframe.floor(gap.end_ts))
 
 
 def _marked(page: CandleFrame) -> CandleFrame:

@@ -17,7 +17,7 @@ from onetape.domain import topics
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Book, Candle, Channel, Forming, Gap, MarketEvent, Print, Quote, RawFrame, Want
 from onetape.domain.units import Micros, Timeframe
-from onetape.marketdata.backfill import depth
+from onetape.marketdata.backfill import depth, filled
 from onetape.marketdata.commit import GroupCommit
 from onetape.marketdata.keeper import SeriesKeeper
 from onetape.marketdata.latency import Histogram
@@ -189,8 +189,9 @@ class Collector:
             self._announce(candle)
 
     async def _commit_gaps(self, gaps: list[Gap]) -> None:
-        await self._candles.add_gaps(gaps)
-        for gap in gaps:
+        real = [gap for gap in gaps if not await filled(self._candles, gap)]
+        await self._candles.add_gaps(real)
+        for gap in real:
             self._bus.publish(topics.gap(gap.exchange, gap.symbol), gap)
 
     async def _settled(self) -> None:

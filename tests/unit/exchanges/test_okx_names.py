@@ -16,11 +16,9 @@ from onetape.exchanges.okx.wire import Arg, InstrumentData
         ("1m", "1m"),
         ("1M", "1Mutc"),
         ("1h", "1H"),
-        ("60m", "1H"),
         ("4h", "4H"),
         ("6h", "6Hutc"),
         ("1d", "1Dutc"),
-        ("24h", "1Dutc"),
         ("1w", "1Wutc"),
     ],
 )

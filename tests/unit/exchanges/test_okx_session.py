@@ -84,6 +84,17 @@ def test_events_before_the_loss_and_after_it_span_the_gap() -> None:
     assert not any(isinstance(e, Gap) for e in later.events)
 
 
+def test_candle_that_closed_before_the_loss_is_no_gap() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.CANDLES, "1m"))
+    for last, confirm, gaps in ((60_000, "1", []), (120_000, "0", [(120_000, 180_000)])):
+        desk.open()
+        desk.frame(row(last, confirm))
+        desk.put(Closed(URL, "cut"))
+        desk.open()
+        (received,) = desk.frame(row(last + 60_000, "0"))
+        assert [(e.start_ts // 1000, e.end_ts // 1000) for e in received.events if isinstance(e, Gap)] == gaps
+
+
 def test_broken_book_is_invalid_at_once_then_asked_for_again() -> None:
     desk = Desk(Want("BTC-USDT", Channel.BOOK))
     desk.open()

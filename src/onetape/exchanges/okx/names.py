@@ -15,10 +15,9 @@ BARS: Final = {
     "1s": "1s", "1m": "1m", "3m": "3m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1H", "2h": "2H", "4h": "4H",
     "6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc", "1w": "1Wutc", "1M": "1Mutc",
 }  # fmt: skip
-TIMEFRAMES: Final = {bar: timeframe for timeframe, bar in BARS.items()}
+
 _CHANNELS: Final = {Channel.TRADES: "trades", Channel.TICKER: "tickers", Channel.BOOK: "books"}
 _KINDS: Final = {"SPOT": Kind.SPOT, "SWAP": Kind.SWAP, "FUTURES": Kind.FUTURE}
-_LONGER: Final = {"60m": "1h", "120m": "2h", "240m": "4h", "24h": "1d", "7d": "1w"}
 
 INSTRUMENT_TYPES: Final = tuple(_KINDS)
 
@@ -27,7 +26,7 @@ def bar(timeframe: Timeframe) -> str:
     """`1H`, `1Dutc`. Raises BadInput for a length that OKX does not offer."""
     text = str(timeframe)
     try:
-        return BARS[_LONGER.get(text, text)]
+        return BARS[text]
     except KeyError:
         raise BadInput("timeframe", text, "not offered by OKX", f"It offers {', '.join(BARS)}.") from None
 

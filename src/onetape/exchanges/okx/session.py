@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from onetape.domain.market import Book, Channel, Gap, MarketEvent, RawFrame, Received
+from onetape.domain.market import Book, Candle, Channel, Gap, MarketEvent, RawFrame, Received
 from onetape.domain.units import Micros
 from onetape.exchanges.connection import Closed, Frame, Item, Opened, Tick
 from onetape.exchanges.okx import wire
@@ -138,7 +138,7 @@ class Session:
         key = (series.exchange, series.symbol, series.name)
         raw = RawFrame(*key, ts or frame.recv_ts, frame.recv_ts, self._seq, frame.data)
         if ts:
-            track.ts = max(before, ts)
+            track.ts = max(before, ts, *(e.close_ts for e in events if isinstance(e, Candle)))  # a closed one is whole
             if track.absent:
                 track.absent = False
                 if 0 < before < ts:

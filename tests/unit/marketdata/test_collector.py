@@ -1,0 +1,277 @@
+"""The collector on a fake feed and stores in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from onetape.clock import RealClock
+from onetape.domain.errors import Transient
+from onetape.domain.frame import CandleFrame
+from onetape.domain.market import Book, Channel, Forming, Gap, Print, RawFrame, Want
+from onetape.domain.units import MINUTE, Timeframe
+from onetape.marketdata import keeper
+from onetape.marketdata.collector import Collector, wants_for
+from onetape.ports import Appended
+from onetape.storage.memory import MemoryCandleStore
+
+M1 = Timeframe.parse("1m")
+SYMBOL = "BTC-USD"
+CANDLES = [Want(SYMBOL, Channel.CANDLES, "1m")]
+
+
+class Store(MemoryCandleStore):
+    """Tells the order of commits, and can be away."""
+
+    def __init__(self, journal: list[tuple[str, int]]) -> None:
+        super().__init__()
+        self.journal, self.away = journal, False
+
+    async def append(self, frame: CandleFrame) -> Appended:
+        if self.away:
+            raise Transient("the database is away.")
+        self.journal += [("stored", int(ts) // MINUTE) for ts in frame.ts]
+        return await super().append(frame)
+
+
+class Raws:
+    def __init__(self) -> None:
+        self.frames: list[RawFrame] = []
+
+    async def append(self, frames: Sequence[RawFrame]) -> int:
+        self.frames += frames
+        return len(frames)
+
+    async def prints(self, exchange: str, symbol: str, n: int) -> list[dict[str, Any]]:
+        return []
+
+
+class Wire:
+    """A bus that remembers."""
+
+    def __init__(self, journal: list[tuple[str, int]]) -> None:
+        self.journal, self.messages = journal, []
+
+    def publish(self, topic: str, body: msgspec.Struct) -> None:
+        self.messages.append((topic, body))
+        if topic.startswith("candle:"):
+            self.journal.append(("told", body.open_ts // MINUTE))  # type: ignore[attr-defined]
+
+    def of(self, start: str) -> list[Any]:
+        return [body for topic, body in self.messages if topic.startswith(start)]
+
+
+class Desk:
+    def __init__(self, feed: Any, wants: Sequence[Want] = CANDLES, depth: int = 20) -> None:
+        self.journal: list[tuple[str, int]] = []
+        self.feed, self.store, self.raws, self.bus = feed, Store(self.journal), Raws(), Wire(self.journal)
+        self.collector = Collector(
+            feed, self.store, self.raws, self.bus, RealClock(), wants, depth=lambda _: depth  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    async def minutes(self) -> list[int]:
+        return ((await self.store.load("okx", SYMBOL, M1, None, None)).ts // MINUTE).tolist()
+
+    def told(self) -> list[int]:
+        return [minute for what, minute in self.journal if what == "told"]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.collector.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def test_start_loads_the_past_and_says_so_once(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+    assert await desk.minutes() == list(range(80, 100))
+    assert desk.told() == [99]  # the newest: who follows loads the rest
+
+
+async def test_closed_candle_is_stored_before_it_is_told(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        for minute in (100, 101):
+            desk.feed.close_minute(minute)
+        await until(lambda: desk.told()[-1] == 101)
+    assert desk.told() == [99, 100, 101]
+    for minute in (100, 101):
+        assert desk.journal.index(("stored", minute)) < desk.journal.index(("told", minute))
+
+
+async def test_candles_that_arrive_during_the_first_load_follow_it_without_a_hole(make_feed: Any) -> None:
+    feed = make_feed(range(100), 100)
+    feed.close_minute(100)
+    feed.close_minute(101)
+    feed.now_minute = 100  # the load still sees the minute before
+    desk = Desk(feed)
+    async with desk.running():
+        await until(lambda: 101 in desk.told())
+    assert await desk.minutes() == list(range(80, 102))
+    assert desk.told() == sorted(set(desk.told()))
+
+
+async def test_missed_candle_is_fetched_before_the_next_is_told(make_feed: Any, candle: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        desk.feed.minutes |= {100, 101, 102}
+        desk.feed.now_minute = 103
+        desk.feed.say(candle(102))  # 100 and 101 never came
+        await until(lambda: 102 in desk.told())
+    assert desk.told() == [99, 100, 101, 102]
+    assert await desk.minutes() == list(range(80, 103))
+    assert await desk.store.gaps("okx", SYMBOL, "candles:1m") == []
+
+
+async def test_gap_of_the_feed_is_kept_and_repaired_at_once(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        desk.feed.minutes |= {100, 101}
+        desk.feed.now_minute = 102
+        desk.feed.say(Gap("okx", SYMBOL, "candles:1m", 100 * MINUTE, 102 * MINUTE, "the line was cut"))
+        await until(lambda: 101 in desk.told())
+        await until(lambda: bool(desk.bus.of("gap:")))
+    assert await desk.minutes() == list(range(80, 102))
+    assert await desk.store.gaps("okx", SYMBOL, "candles:1m") == []  # closed by its candles
+    assert desk.collector.stats()["gaps"] == 1
+
+
+async def test_gap_of_trades_stays_a_gap(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        desk.feed.say(Gap("okx", SYMBOL, "trades", 5, 9, "the line was cut"))
+        await until(lambda: bool(desk.bus.of("gap:")))
+    assert len(await desk.store.gaps("okx", SYMBOL, "trades")) == 1
+
+
+async def test_doubled_candle_is_told_once(make_feed: Any, candle: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        desk.feed.close_minute(100)
+        desk.feed.say(candle(100))
+        desk.feed.close_minute(101)
+        await until(lambda: 101 in desk.told())
+    assert desk.told() == [99, 100, 101]
+
+
+async def test_impossible_candle_is_refused_and_counted(make_feed: Any, candle: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        desk.feed.say(msgspec.structs.replace(candle(100), high=1.0))
+        desk.feed.say(text=b'{"last":1}')
+        await until(lambda: len(desk.raws.frames) == 2)
+    assert await desk.minutes() == list(range(80, 100))
+    assert desk.collector.stats()["faults"] == 1
+
+
+async def test_database_that_is_away_delays_and_loses_nothing(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        desk.store.away = True
+        for minute in (100, 101, 102):
+            desk.feed.close_minute(minute)
+        await until(lambda: desk.collector.stats()["candles_waiting"] == 3)
+        assert desk.told() == [99]
+        desk.store.away = False
+        await until(lambda: 102 in desk.told())
+    assert await desk.minutes() == list(range(80, 103))
+
+
+async def test_history_that_is_away_holds_candles_only_for_a_while(
+    make_feed: Any, candle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_HOLD_SECONDS", 0.1)
+    monkeypatch.setattr(keeper, "_RETRY_SECONDS", 0.1)
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        desk.feed.minutes |= {100, 101, 102}
+        desk.feed.now_minute = 103
+        desk.feed.broken = True
+        desk.feed.say(candle(102))
+        await until(lambda: 102 in desk.told())
+        (gap,) = await desk.store.gaps("okx", SYMBOL, "candles:1m")
+        assert (gap.start_ts, gap.end_ts, gap.cause) == (100 * MINUTE, 102 * MINUTE, keeper.NOT_LOADED)
+        desk.feed.broken = False  # the debt is paid when the venue is back
+        async with asyncio.timeout(5):
+            while await desk.store.gaps("okx", SYMBOL, "candles:1m"):
+                await asyncio.sleep(0.01)
+    assert await desk.minutes() == list(range(80, 103))
+    assert desk.told() == [99, 102]
+
+
+async def test_raw_frames_are_kept_byte_for_byte_and_prints_follow_their_commit(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, Want(SYMBOL, Channel.TRADES)])
+    text = b'{"arg": {"channel":"trades"},  "data":[]}'
+    async with desk.running():
+        desk.feed.say(Print("okx", SYMBOL, "1", 5, 9.0, 1.0, 1, 1), text=text, channel="trades")
+        await until(lambda: bool(desk.bus.of("prints:")))
+    assert [f.data for f in desk.raws.frames] == [text]
+
+
+async def test_newest_book_and_forming_win_over_those_not_yet_sent(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, Want(SYMBOL, Channel.BOOK)])
+    async with desk.running():
+        for i in range(100):
+            book = Book("okx", SYMBOL, i, [], [], recv_ts=RealClock().now())
+            desk.feed.say(book, Forming("okx", SYMBOL, "1m", i, 1, 1, 1, 1, 1), channel="book")
+        await until(lambda: bool(desk.bus.of("book:")) and desk.bus.of("book:")[-1].ts == 99)
+        await until(lambda: desk.bus.of("forming:")[-1].open_ts == 99)
+    assert len(desk.bus.of("book:")) < 20
+    assert desk.collector.stats()["hint_published"]["count"] > 0
+
+
+async def test_new_wants_take_over_without_a_hole(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        more = [*CANDLES, Want(SYMBOL, Channel.TRADES)]
+        desk.collector.want(more)
+        await until(lambda: len(desk.feed.streams) == 2)
+        assert desk.feed.streams[1] == tuple(more)
+        desk.feed.minutes.add(100)  # closed while nobody listened
+        desk.feed.close_minute(101)
+        await until(lambda: 101 in desk.told())
+    assert await desk.minutes() == list(range(80, 102))
+
+
+async def test_end_commits_what_is_left(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        for _ in range(50):
+            desk.feed.say(text=b"[]")
+        await until(lambda: desk.collector.stats()["frames"] == 50)
+    assert len(desk.raws.frames) == 50
+
+
+def test_wants_hold_1m_and_each_timeframe_once_for_every_symbol() -> None:
+    got = wants_for(["A-B", "C-D"], ["1h", "1m", "1H"], [Channel.CANDLES, Channel.TRADES])
+    assert [(w.symbol, w.channel.value, w.timeframe) for w in got[:3]] == [
+        ("A-B", "candles", "1m"),
+        ("A-B", "candles", "1h"),
+        ("A-B", "trades", ""),
+    ]
+    assert len(got) == 6

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import asyncio
+
+from onetape.domain.errors import Transient
+from onetape.marketdata.commit import GroupCommit
+
+
+async def test_what_arrives_during_a_commit_shares_the_next_one_in_order() -> None:
+    batches: list[list[int]] = []
+    gate = asyncio.Event()
+
+    async def commit(batch: list[int]) -> None:
+        await gate.wait()
+        batches.append(list(batch))
+
+    queue = GroupCommit("numbers", commit)
+    task = asyncio.create_task(queue.run())
+    await queue.put(1)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for i in range(2, 6):
+        await queue.put(i)
+    gate.set()
+    await queue.settled()
+    assert batches == [[1], [2, 3, 4, 5]]
+    task.cancel()
+
+
+async def test_failed_batch_is_tried_again_whole() -> None:
+    tries: list[list[int]] = []
+
+    async def commit(batch: list[int]) -> None:
+        tries.append(list(batch))
+        if len(tries) < 3:
+            raise Transient("the database is away")
+
+    queue = GroupCommit("numbers", commit)
+    await queue.put(1)
+    await queue.put(2)
+    task = asyncio.create_task(queue.run())
+    await queue.settled()
+    assert tries == [[1, 2]] * 3
+    assert queue.waiting == 0
+    task.cancel()
+
+
+async def test_full_queue_makes_the_producer_wait_and_drops_nothing() -> None:
+    kept: list[int] = []
+
+    async def commit(batch: list[int]) -> None:
+        await asyncio.sleep(0)
+        kept.extend(batch)
+
+    queue = GroupCommit("numbers", commit, limit=3)
+    task = asyncio.create_task(queue.run())
+    for i in range(50):
+        await queue.put(i)
+        assert queue.waiting <= 3
+    await queue.settled()
+    assert kept == list(range(50))
+    task.cancel()
+
+
+async def test_cancelled_in_the_middle_the_rest_is_committed_by_the_drain() -> None:
+    kept: list[int] = []
+    slow = True
+
+    async def commit(batch: list[int]) -> None:
+        if slow:
+            await asyncio.sleep(60)
+        kept.extend(batch)
+
+    queue = GroupCommit("numbers", commit)
+    task = asyncio.create_task(queue.run())
+    await queue.put(1)
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    slow = False
+    await queue.put(2)
+    await queue.drain()
+    assert kept == [1, 2]
