@@ -107,10 +107,9 @@ class Registry:
         for name, value in given.items():
             if name not in fields:
                 raise BadInput(f"$.parameters.{name}", value, f"not a parameter of {tag}", _takes(fields))
-        try:
+        with Foreign(self.entry(tag).file) as visit:
             return msgspec.convert(given, kind, strict=not text)
-        except msgspec.ValidationError as error:
-            raise _bad_parameter(tag, given, str(error)) from None
+        raise _bad_parameter(tag, given, visit)
 
     def build_from_text(self, tag: str, settings: Sequence[str]) -> Strategy:
         """From the texts of repeated `--set fast=10` flags."""
@@ -148,9 +147,13 @@ def _takes(fields: Sequence[str]) -> str:
     return f"It takes {', '.join(fields)}." if fields else "It takes none."
 
 
-def _bad_parameter(tag: str, given: Mapping[str, Any], message: str) -> BadInput:
-    """msgspec's `Expected `int` >= 1 - at `$.fast`` as ours."""
-    problem, _, place = message.partition(" - at `$")
+def _bad_parameter(tag: str, given: Mapping[str, Any], visit: Foreign) -> BadInput:
+    """A rule of the strategy's own as it is, msgspec's `Expected `int` >= 1 - at `$.fast`` in our words."""
+    if isinstance(visit.error, BadInput):
+        return visit.error
+    if not isinstance(visit.error, msgspec.ValidationError):
+        return BadInput("$.parameters", dict(given), f"{tag} fails on them: {visit.fault}", "Mend its check().")
+    problem, _, place = str(visit.error).partition(" - at `$")
     path = place.rstrip("`")
     field = path.lstrip(".").split("[")[0].split(".")[0]
     problem = problem.replace("`", "")

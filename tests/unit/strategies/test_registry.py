@@ -183,3 +183,22 @@ def test_file_may_import_its_neighbour(tmp_path: Path) -> None:
 def test_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not a folder"):
         Registry.load(tmp_path / "nowhere")
+
+
+def test_fault_in_the_check_of_an_own_strategy_is_told_with_its_line(tmp_path: Path) -> None:
+    text = GOOD.replace("    def warmup", "    def check(self) -> None:\n        self.lenght > 3\n    def warmup")
+    registry = Registry.load(put(tmp_path, mine=text))
+    with pytest.raises(BadInput, match=r"mine fails on them: line 11 of mine\.py: AttributeError"):
+        registry.build("mine", {"length": 5})
+
+
+def test_parameter_without_a_default_must_be_given(tmp_path: Path) -> None:
+    registry = Registry.load(put(tmp_path, mine=GOOD.replace(" = 7", "")))
+    with pytest.raises(BadInput, match="missing required field length"):
+        registry.build("mine")
+    assert registry.build("mine", {"length": 5}).warmup() == 5
+
+
+def test_class_without_a_tag_is_found_by_its_name(tmp_path: Path) -> None:
+    registry = Registry.load(put(tmp_path, mine=GOOD.replace(', tag="mine"', "")))
+    assert registry.list()[-1] == "Mine"
