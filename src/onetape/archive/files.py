@@ -84,7 +84,7 @@ def _unzipped(path: Path, data: bytes) -> tuple[bytes, str]:
                 problem = f"a zip of {len(members)} files where one candle file was expected"
                 raise BadInput("FILE", str(path), problem, "Unpack it and name the files to import.")
             return archive.read(members[0]), members[0].filename.rsplit("/", 1)[-1]
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
         raise BadInput("FILE", str(path), f"not a zip that can be read ({error})", _CUT_OFF) from None
 
 
@@ -111,9 +111,11 @@ _TABLES: Final[dict[bytes, Callable[[io.BytesIO], pl.DataFrame]]] = {
 
 
 def _loaded(path: Path, load: Callable[[io.BytesIO], pl.DataFrame], data: bytes) -> pl.DataFrame:
+    if not data.endswith((data[:4], data[:6])):  # both formats end as they begin: PAR1, ARROW1
+        raise BadInput("FILE", str(path), "a columnar file without its end", _CUT_OFF)
     try:
         return load(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         first = str(error).splitlines()[0] if str(error) else "damaged"
         raise BadInput("FILE", str(path), f"a columnar file that cannot be read ({first})", _CUT_OFF) from None
 

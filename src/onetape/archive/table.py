@@ -58,7 +58,8 @@ def _text_table(opened: Opened, text: bytes) -> Table:
     start, separator, header = _beginning(text)
     body = _from_line(text, start)
     lines = _lines_with_text(body)
-    _same_width(body, separator, start)
+    if b'"' not in body:
+        _same_width(body, separator, start)
     if len(lines) < body.count(b"\n") + (not body.endswith(b"\n")):
         body = b"\n".join(line for line in body.split(b"\n") if line)
     lines += start
@@ -71,6 +72,7 @@ def _text_table(opened: Opened, text: bytes) -> Table:
             body, has_header=False, separator=separator, infer_schema=False, skip_rows=0 if header is None else 1
         )
     except pl.exceptions.PolarsError as error:
+        _same_width(body, separator, start)
         raise BadInput("FILE", str(opened.path), f"not CSV ({str(error).splitlines()[0]})", _EXPECTED) from None
     names = tuple(f"column {i + 1}" for i in range(rows.width)) if header is None else _unique(header)
     if len(names) != rows.width or len(rows) != len(lines):
@@ -134,9 +136,7 @@ def _lines_with_text(body: bytes) -> Ints:
 
 
 def _same_width(body: bytes, separator: str, start: int) -> None:
-    """Refuses the first line that has fewer or more cells than the first one. Quoted cells are left to the reader."""
-    if b'"' in body:
-        return
+    """Refuses the first line that has fewer or more cells than the first one; separators in quotes count, too."""
     data = np.frombuffer(body, np.uint8)
     ends = np.flatnonzero(data == ord("\n"))
     ends = ends if body.endswith(b"\n") else np.append(ends, len(body))

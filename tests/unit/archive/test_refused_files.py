@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from onetape import archive
@@ -40,7 +41,8 @@ def test_folder(tmp_path: Path):
         (gzip.compress("\n".join([HEADER, *GOOD]).encode())[:-9], "gzip"),
         (b"PK\x03\x04 and then nothing", "zip"),
         (b"\x28\xb5\x2f\xfd and then nothing", "zstd"),
-        (b"ARROW1\0\0 and then nothing", "columnar"),
+        (b"ARROW1\0\0 and then nothing", "without its end"),
+        (b"ARROW1\0\0 and then nothing ARROW1", "columnar"),
         (b"<!DOCTYPE html>\n<html><body>404</body></html>", "a web page"),
         (b"<Error><Code>NoSuchKey</Code></Error>", "a web page"),
         (b'[["1600000020","5","6"]]', "JSON"),
@@ -89,6 +91,20 @@ def test_row_of_another_width_names_its_line(write, row: str, n: int):
     error = refused(write("a.csv", HEADER, *GOOD[:3], row, *GOOD[4:]))
     assert (error.field, error.value) == ("line 5", row)
     assert f"{n} columns where the lines above have 6" in str(error)
+
+
+def test_row_of_another_width_names_its_line_among_quoted_ones(write):
+    quoted = [",".join(f'"{cell}"' for cell in row.split(",")) for row in GOOD]
+    assert len(archive.read(write("okx_BTCUSDT.csv", HEADER, *quoted)).frame) == 6
+    error = refused(write("a.csv", HEADER, *quoted[:3], quoted[3] + ',"7"', *quoted[4:]))
+    assert error.field == "line 5"
+
+
+def test_columnar_file_that_is_cut_off(tmp_path: Path):
+    path = tmp_path / "okx-BTC_USDT-1m.feather"
+    pl.DataFrame({"date": [0, 60], "open": [1.0, 2.0]}).write_ipc(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    assert "without its end" in str(refused(path))
 
 
 def test_file_of_mostly_impossible_rows_is_refused_whole(write):
