@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 
 from onetape.core import stats
-from onetape.core.stats import T_ENTRY, T_ENTRY_PRICE, T_EXIT, T_OPEN, T_PROFIT, T_QTY, T_SIDE
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.results import Tape
 from onetape.domain.units import DAY, Micros, Money
@@ -28,8 +27,9 @@ def measure(candles: CandleFrame, tape: Tape, cash: Money) -> Metrics:
     `candles` are the strategy's (those before the first fill candle only warmed it up), `cash` is what was there at the
     start.
     """
-    ts, equity, account = tape.close_ts, tape.equity, tape.account
-    start_ts, end_ts = int(tape.ts[0]), int(ts[-1])
+    ts, equity, account = tape.ts, tape.equity, tape.account
+    length = tape.candles.timeframe.micros
+    start_ts, end_ts = int(ts[0]), int(ts[-1]) + length
     first = min(int(np.searchsorted(candles.ts, start_ts)), len(candles) - 1)
     final = float(equity[-1])
     total = final / cash - 1.0
@@ -47,11 +47,11 @@ def measure(candles: CandleFrame, tape: Tape, cash: Money) -> Metrics:
         "fees": float(account.fees),
         "slippage": float(account.slippage),
     }
-    metrics |= of_days(daily_returns(ts, equity, cash))
-    metrics |= of_drawdown(ts, equity, cash, start_ts)
+    metrics |= of_days(daily_returns(tape, cash))
+    metrics |= of_drawdown(tape, cash)
     drop, grown = metrics["max_drawdown"], metrics["cagr"]
     metrics["calmar"] = grown / drop if grown is not None and drop > 0.0 else None
-    metrics |= of_trades(tape.trips, tape.ts)
+    metrics |= of_trades(tape.trips, ts)
     return metrics
 
 
@@ -63,9 +63,10 @@ def growth(total: float, period: Micros) -> float | None:
     return math.expm1(exponent) if exponent < 700 else None
 
 
-def daily_returns(ts: Ints, equity: Floats, cash: Money) -> Floats:
+def daily_returns(tape: Tape, cash: Money) -> Floats:
     """The rate of each UTC day that has a candle, the first one from the cash at the start; empty after a ruin."""
-    closes = np.concatenate(([cash], equity[stats.last_of_each_day(ts)]))
+    days = stats.last_of_each_day(tape.ts, tape.candles.timeframe.micros)
+    closes = np.concatenate(([cash], tape.equity[days]))
     if closes.min() <= 0.0:
         return np.empty(0)
     return closes[1:] / closes[:-1] - 1.0
@@ -89,57 +90,49 @@ def of_days(days: Floats) -> Metrics:
     }
 
 
-def of_drawdown(ts: Ints, equity: Floats, cash: Money, start_ts: Micros) -> Metrics:
+def of_drawdown(tape: Tape, cash: Money) -> Metrics:
     """The deepest fall of equity below its highest value until then, seen at every fill candle's close."""
+    equity, ts, length = tape.equity, tape.ts, tape.candles.timeframe.micros
     drop, high, low = stats.deepest(equity, float(cash))
     if low < 0:
         names = ("max_drawdown_peak_ts", "max_drawdown_low_ts", "max_drawdown_recovery_ts")
         return {"max_drawdown": 0.0} | dict.fromkeys(names)
-    peak = float(cash) if high < 0 else float(equity[high])
-    back = stats.recovery(equity, low, peak)
+    back = stats.recovery(equity, low, float(cash) if high < 0 else float(equity[high]))
     return {
         "max_drawdown": float(drop),
-        "max_drawdown_peak_ts": start_ts if high < 0 else int(ts[high]),
-        "max_drawdown_low_ts": int(ts[low]),
-        "max_drawdown_recovery_ts": int(ts[back]) if back >= 0 else None,
+        "max_drawdown_peak_ts": int(ts[0]) if high < 0 else int(ts[high]) + length,
+        "max_drawdown_low_ts": int(ts[low]) + length,
+        "max_drawdown_recovery_ts": int(ts[back]) + length if back >= 0 else None,
     }
 
 
 def of_trades(trips: Floats, open_ts: Ints) -> Metrics:
     """Round trips from flat to flat; one that is still open at the end is counted apart and not judged."""
-    closed = trips[trips[:, T_OPEN] == 0.0]
-    n = len(closed)
-    profit = closed[:, T_PROFIT]
-    won, lost = profit[profit > 0.0], profit[profit < 0.0]
-    gain, loss = float(won.sum()), float(-lost.sum())
-    rate = profit / (closed[:, T_QTY] * closed[:, T_ENTRY_PRICE])
-    deviation = float(profit.std(ddof=1)) if n > 1 else 0.0
+    sums = np.empty(stats.J_WIDTH)
+    stats.judge_trips(trips, open_ts, sums)
+    found: list[float] = sums.tolist()
+    closed, long, won, lost, gain, loss, mean, squares, rate, best, worst, winning, losing, held = found
+    deviation = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else 0.0
     return {
-        "trades": n,
-        "open_trades": len(trips) - n,
-        "long_trades": int((closed[:, T_SIDE] > 0.0).sum()),
-        "short_trades": int((closed[:, T_SIDE] < 0.0).sum()),
-        "win_rate": len(won) / n if n else None,
-        "profit_factor": gain / loss if loss > 0.0 else None,
-        "expectancy": float(profit.mean()) if n else None,
-        "average_trade": float(rate.mean()) if n else None,
-        "average_win": gain / len(won) if len(won) else None,
-        "average_loss": -loss / len(lost) if len(lost) else None,
-        "best_trade": float(rate.max()) if n else None,
-        "worst_trade": float(rate.min()) if n else None,
-        "sqn": math.sqrt(n) * float(profit.mean()) / deviation if deviation > 0.0 else None,
-        "longest_winning_streak": longest(profit > 0.0),
-        "longest_losing_streak": longest(profit < 0.0),
-        "average_duration_s": float(durations(closed, open_ts).mean()) / 1e6 if n else None,
+        "trades": int(closed),
+        "open_trades": len(trips) - int(closed),
+        "long_trades": int(long),
+        "short_trades": int(closed - long),
+        "win_rate": share(won, closed),
+        "profit_factor": share(gain, loss),
+        "expectancy": mean if closed else None,
+        "average_trade": rate if closed else None,
+        "average_win": share(gain, won),
+        "average_loss": share(-loss, lost),
+        "best_trade": best if closed else None,
+        "worst_trade": worst if closed else None,
+        "sqn": share(math.sqrt(closed) * mean, deviation),
+        "longest_winning_streak": int(winning),
+        "longest_losing_streak": int(losing),
+        "average_duration_s": share(held / 1e6, closed),
     }
 
 
-def durations(trips: Floats, open_ts: Ints) -> Ints:
-    """From the open of the entry's fill candle to the open of the exit's, micros."""
-    return open_ts[trips[:, T_EXIT].astype(np.int64)] - open_ts[trips[:, T_ENTRY].astype(np.int64)]
-
-
-def longest(hits: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
-    """The length of the longest run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], hits.astype(np.int8), [0]))))
-    return int((edges[1::2] - edges[::2]).max()) if len(edges) else 0
+def share(part: float, whole: float) -> float | None:
+    """The quotient, None where there is nothing to divide by."""
+    return part / whole if whole > 0.0 else None

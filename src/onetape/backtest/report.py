@@ -24,8 +24,9 @@ class Month(NamedTuple):
 def months(result: Result) -> list[Month]:
     """The return of each calendar month (UTC), the first one from the cash at the start."""
     tape = result.tape
-    rows = last_of_each_day(tape.close_ts)
-    days = [to_datetime(int(ts) - 1) for ts in tape.close_ts[rows]]
+    length = tape.candles.timeframe.micros
+    rows = last_of_each_day(tape.ts, length)
+    days = [to_datetime(int(ts) + length - 1) for ts in tape.ts[rows]]
     found: dict[tuple[int, int], float] = {}
     for day, row in zip(days, rows.tolist(), strict=True):
         found[day.year, day.month] = float(tape.equity[row])

@@ -118,8 +118,7 @@ def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals
     trips = np.empty((len(made) + 1, T_WIDTH))
     count = round_trips(made, len(fills) - 1, float(fills.close[-1]), spec.terms.lot, trips)
     return Tape(
-        ts=fills.ts,
-        close_ts=fills.close_ts,
+        candles=fills,
         equity=equity,
         fills=made,
         trips=trips[:count],

@@ -129,11 +129,58 @@ def bars_held(fills: Floats, bars: int) -> int:
     return total + (bars - since if abs(held) > 1e-12 else 0)
 
 
-def last_of_each_day(close_ts: Ints) -> Ints:
-    """Indices of the last candle of each UTC day that has one. A candle that closes at midnight ends its day."""
-    if not len(close_ts):
+def last_of_each_day(open_ts: Ints, length: int) -> Ints:
+    """Indices of the last candle of each UTC day in which one closes. A candle that closes at midnight ends its day.
+
+    `length` is that of a candle, micros.
+    """
+    if not len(open_ts):
         return np.empty(0, np.int64)
     day = 86_400_000_000
-    ends = np.arange((close_ts[0] - 1) // day + 1, (close_ts[-1] - 1) // day + 2) * day
-    found = np.searchsorted(close_ts, ends, side="right") - 1
-    return np.unique(found)
+    first, last = int(open_ts[0]) + length - 1, int(open_ts[-1]) + length - 1
+    ends = np.arange(first // day + 1, last // day + 2) * day - length
+    return np.unique(np.searchsorted(open_ts, ends, side="right") - 1)
+
+
+# figures of closed trips, in the order of `judge_trips`
+J_CLOSED, J_LONG, J_WON, J_LOST, J_GAIN, J_LOSS, J_MEAN, J_SQUARES = 0, 1, 2, 3, 4, 5, 6, 7
+J_RATE, J_BEST, J_WORST, J_STREAK_WON, J_STREAK_LOST, J_HELD = 8, 9, 10, 11, 12, 13
+J_WIDTH: Final = 14
+
+
+@kernel
+def judge_trips(trips: Floats, open_ts: Ints, out: Floats) -> None:
+    """Counts and sums over the closed trips; writes J_WIDTH numbers.
+
+    J_MEAN is the mean profit, J_SQUARES the sum of squares about it, J_RATE the mean rate, J_STREAK_* the longest runs
+    of trips won and lost, J_HELD the summed time from entry candle to exit candle, micros.
+    """
+    out[:] = 0.0
+    n, won, lost, squares, mean = 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(len(trips)):
+        if trips[i, T_OPEN] != 0.0:
+            continue
+        profit = trips[i, T_PROFIT]
+        rate = profit / (trips[i, T_QTY] * trips[i, T_ENTRY_PRICE])
+        n += 1.0
+        off = profit - mean
+        mean += off / n
+        squares += off * (profit - mean)
+        out[J_LONG] += 1.0 if trips[i, T_SIDE] > 0.0 else 0.0
+        won = won + 1.0 if profit > 0.0 else 0.0
+        lost = lost + 1.0 if profit < 0.0 else 0.0
+        out[J_WON] += 1.0 if profit > 0.0 else 0.0
+        out[J_LOST] += 1.0 if profit < 0.0 else 0.0
+        out[J_GAIN] += max(profit, 0.0)
+        out[J_LOSS] += max(-profit, 0.0)
+        out[J_RATE] += rate
+        out[J_BEST] = rate if n == 1.0 else max(out[J_BEST], rate)
+        out[J_WORST] = rate if n == 1.0 else min(out[J_WORST], rate)
+        out[J_STREAK_WON] = max(out[J_STREAK_WON], won)
+        out[J_STREAK_LOST] = max(out[J_STREAK_LOST], lost)
+        out[J_HELD] += float(open_ts[int(trips[i, T_EXIT])] - open_ts[int(trips[i, T_ENTRY])])
+    out[J_CLOSED] = n
+    out[J_MEAN] = mean
+    out[J_SQUARES] = squares
+    if n > 0.0:
+        out[J_RATE] /= n

@@ -39,14 +39,23 @@ class Tape:
     trips (columns in core.stats); `book` the orders that still rest; `rejected` counts, by reason, what was not sent.
     """
 
-    ts: Ints  # open times of the fill candles
-    close_ts: Ints
+    candles: CandleFrame  # the fill candles
     equity: Floats
     fills: Floats
     trips: Floats
     account: Account
     book: Floats
     rejected: dict[str, int]
+
+    @property
+    def ts(self) -> Ints:
+        """Open times of the fill candles."""
+        return self.candles.ts
+
+    @property
+    def close_ts(self) -> Ints:
+        """Close times of the fill candles, worked out at each call."""
+        return self.candles.close_ts
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
