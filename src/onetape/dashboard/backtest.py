@@ -177,18 +177,22 @@ def _form_callbacks(app: Dash, desk: Desk) -> None:
 
 def _job_callbacks(app: Dash, desk: Desk) -> None:
     @app.callback(
-        Output("bt-job", "data"),
-        Output("bt-problem", "children"),
-        Output("bt-tick", "disabled", allow_duplicate=True),
-        Input("bt-run", "n_clicks"),
-        [State(f"bt-{name}", "value") for name in FIELDS],
-        State({"form": "bt", "parameter": ALL}, "value"),
-        State({"form": "bt", "parameter": ALL}, "id"),
+        output=(
+            Output("bt-job", "data"),
+            Output("bt-problem", "children"),
+            Output("bt-tick", "disabled", allow_duplicate=True),
+        ),
+        inputs={"run": Input("bt-run", "n_clicks")},
+        state={
+            "fields": {name: State(f"bt-{name}", "value") for name in FIELDS},
+            "values": State({"form": "bt", "parameter": ALL}, "value"),
+            "ids": State({"form": "bt", "parameter": ALL}, "id"),
+        },
         prevent_initial_call=True,
     )
-    async def run(_: int | None, fields: list[Any], values: list[Any], ids: list[Any]) -> Any:
+    async def ask(run: int, fields: dict[str, Any], values: list[Any], ids: list[Any]) -> Any:  # noqa: ARG001
         try:
-            wish = wish_of(desk, dict(zip(FIELDS, fields, strict=True)), forms.read(ids, values))
+            wish = wish_of(desk, fields, forms.read(ids, values))
             job = await desk.backtest(wish)
         except OnetapeError as error:
             return no_update, forms.problem(str(error)), no_update

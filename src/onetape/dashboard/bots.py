@@ -140,41 +140,35 @@ def register(app: Dash, desk: Desk) -> None:
         return forms.parameters("bot", desk.registry.schema(strategy)) if strategy else []
 
     @app.callback(
-        Output("bot-problem", "children"),
-        Input("bot-create", "n_clicks"),
-        Input("bot-create-start", "n_clicks"),
-        [State(f"bot-{name}", "value") for name in FIELDS],
-        State({"form": "bot", "parameter": ALL}, "value"),
-        State({"form": "bot", "parameter": ALL}, "id"),
+        output=Output("bot-problem", "children"),
+        inputs={"create": Input("bot-create", "n_clicks"), "start": Input("bot-create-start", "n_clicks")},
+        state={
+            "fields": {name: State(f"bot-{name}", "value") for name in FIELDS},
+            "values": State({"form": "bot", "parameter": ALL}, "value"),
+            "ids": State({"form": "bot", "parameter": ALL}, "id"),
+        },
         prevent_initial_call=True,
-        running=[
-            (Output("bot-create", "disabled"), True, False),
-            (Output("bot-create-start", "disabled"), True, False),
-        ],
+        running=[(Output(button, "disabled"), True, False) for button in ("bot-create", "bot-create-start")],
     )
-    async def create(_: Any, start: int | None, fields: list[Any], values: list[Any], ids: list[Any]) -> Any:
+    async def make(create: Any, start: Any, fields: dict[str, Any], values: list[Any], ids: list[Any]) -> Any:  # noqa: ARG001
+        starts = ctx.triggered_id == "bot-create-start"
         try:
-            view = await desk.create(spec_of(desk, dict(zip(FIELDS, fields, strict=True)), forms.read(ids, values)))
-            if ctx.triggered_id == "bot-create-start":
+            view = await desk.create(spec_of(desk, fields, forms.read(ids, values)))
+            if starts:
                 view = await desk.wish(view.spec.name, BotStatus.RUNNING)
         except OnetapeError as error:
             return forms.problem(str(error))
         name = view.spec.name
         set_props("bot-modal", {"opened": False})
-        set_props(
-            "notifications",
-            {
-                "sendNotifications": [
-                    {
-                        "action": "show",
-                        "id": f"made-{name}",
-                        "title": f"Bot {name} created",
-                        "message": "It waits for the next candle." if start else "Start it in the table.",
-                        "color": "accent",
-                    }
-                ]
-            },
-        )
+        says = "It waits for the next candle." if starts else "Start it in the table."
+        note = {
+            "action": "show",
+            "id": f"made-{name}",
+            "title": f"Bot {name} created",
+            "message": says,
+            "color": "accent",
+        }
+        set_props("notifications", {"sendNotifications": [note]})
         return no_update
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, dcc, html
+from dash import Dash, Input, Output, dcc, html, set_props
 
 from onetape.bots.desk import Desk
 from onetape.dashboard import backtest, bots, market, strategies
 from onetape.dashboard.widgets import widget
+from onetape.domain.errors import OnetapeError
+from onetape.observe import log
 
 ACCENT: Final = [
     "#e8f1ff", "#cfe0fb", "#a3c4f5", "#7faaf0", "#6ea8fe", "#5b95ea", "#4a82d6", "#3c6fbc", "#2f5a9b", "#22436f",
@@ -51,6 +53,7 @@ def attach(server: Any, desk: Desk) -> Dash:
         title="onetape",
         update_title="",
         suppress_callback_exceptions=True,
+        on_error=tell_fault,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.layout = shell()
@@ -72,6 +75,17 @@ def attach(server: Any, desk: Desk) -> Dash:
         room.register(app, desk)
     untyped._setup_server()  # all callbacks are known: a page that comes back after a restart finds them at once
     return app
+
+
+def tell_fault(fault: Exception) -> None:
+    """A callback failed: into the log with it, and a sentence on the page. The page stays as it was."""
+    if isinstance(fault, OnetapeError):
+        title, sentence = "That did not work", str(fault)
+    else:
+        log.error("callback_failed", exc_info=fault)
+        title, sentence = "A fault in onetape", "`onetape logs --service web` holds the details."
+    note = {"action": "show", "id": f"fault-{id(fault)}", "title": title, "message": sentence, "color": "red"}
+    set_props("notifications", {"sendNotifications": [note]})
 
 
 def shell() -> Any:

@@ -33,7 +33,8 @@ def parameters(form: str, schema: dict[str, Any], values: dict[str, Any] | None 
 def resolved(schema: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     """A property with what its `$ref` and `anyOf` say."""
     if "$ref" in spec:
-        return schema.get("$defs", {}).get(spec["$ref"].rsplit("/", 1)[-1], {}) | spec
+        named: dict[str, Any] = schema.get("$defs", {}).get(spec["$ref"].rsplit("/", 1)[-1], {})
+        return named | spec
     if "anyOf" in spec:
         return next((each for each in spec["anyOf"] if each.get("type") != "null"), {}) | spec
     return spec
