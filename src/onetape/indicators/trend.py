@@ -13,55 +13,66 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onetape.core.compiled import kernel
-from onetape.domain.frame import Floats
+from onetape.domain.frame import Floats, Ints
 from onetape.indicators.arrays import column, columns, period
 
 _STEPS: Final = 100_000_000  # prices are counted in steps of 1e-8
 _LIMIT: Final = float(2**52)  # below it a float tells neighbouring steps apart
-_BLOCK: Final = 512  # values worked on at a time: they stay in the first cache, and the loops become vector code
+BLOCK: Final = 1024  # values worked on at a time: they stay in the first cache, and the loops become vector code
+
+
+@kernel
+def block_means(
+    values: Floats, n: int, limit: float, steps: Ints, sums: Ints, total: int, means: Floats
+) -> tuple[int, int]:
+    """Means of the windows that end in this block, by exact whole numbers: sum and number of values off the grid.
+
+    `steps` begins with the n values before the block as multiples of 1e-8 and is moved on; `sums` is room to work in;
+    `total` is the sum of the window before the block. The mean S / (n * 1e8) is split in its whole part and its rest,
+    so the float made of them depends on the rational mean alone. Values off the grid count as 0.
+    """
+    count = len(values)
+    whole = n * _STEPS
+    divisor, inverse = float(whole), 1.0 / whole
+    entering = steps[n : n + count]
+    off: Any = np.int64(0)
+    for j in range(count):
+        near = np.floor(values[j] * 1e8 + 0.5)
+        good = (near / 1e8 == values[j]) & (abs(near) < limit)
+        off += np.int64(not good)
+        entering[j] = np.int64(near if good else 0.0)
+    for j in range(count):
+        total += steps[n + j] - steps[j]
+        sums[j] = total
+    for j in range(count):
+        part = np.int64(np.floor(np.float64(sums[j]) * inverse))  # may be one off
+        rest = sums[j] - part * whole
+        low, high = np.int64(rest < 0), np.int64(rest >= whole)
+        means[j] = np.float64(part - low + high) + np.float64(rest + (low - high) * whole) / divisor
+    for j in range(n):
+        steps[j] = steps[count + j]
+    return total, off
 
 
 @kernel
 def _grid_means(x: Floats, n: int, limit: float, out: Floats) -> int:
-    """Means of all windows that hold only multiples of 1e-8, by exact whole numbers.
-
-    The mean S / (n * 1e8) is split in its whole part and its rest, so the float made of them depends on the rational
-    mean alone. Answers the index of the first value off the grid (counted as 0 here), len(x) if there is none.
-    """
+    """Means of all windows on the grid. Answers where the first block with a value off the grid begins, or len(x)."""
     size, first_bad = len(x), len(x)
-    whole = n * _STEPS
-    divisor, inverse = float(whole), 1.0 / whole
-    block = max(2 * _BLOCK, 2 * n)
-    steps = np.zeros(n + block, np.int64)  # those of the n values before the block, then its own
-    sums = np.empty(block, np.int64)
+    block = max(BLOCK, 2 * n)
+    steps, sums = np.zeros(n + block, np.int64), np.empty(block, np.int64)
     total: Any = np.int64(0)
     for start in range(0, size, block):
-        count = min(block, size - start)
-        values, entering = x[start : start + count], steps[n : n + count]
-        off: Any = np.int64(0)
-        for j in range(count):
-            near = np.floor(values[j] * 1e8 + 0.5)
-            good = (near / 1e8 == values[j]) & (abs(near) < limit)
-            off += np.int64(not good)
-            entering[j] = np.int64(near if good else 0.0)
-        if off and first_bad == size:
-            j = 0
-            while np.floor(values[j] * 1e8 + 0.5) / 1e8 == values[j] and abs(np.floor(values[j] * 1e8 + 0.5)) < limit:
-                j += 1
-            first_bad = start + j
-        for j in range(count):
-            total += steps[n + j] - steps[j]
-            sums[j] = total
-        means = out[start : start + count]
-        for j in range(count):
-            part = np.int64(np.floor(np.float64(sums[j]) * inverse))  # may be one off
-            rest = sums[j] - part * whole
-            low, high = np.int64(rest < 0), np.int64(rest >= whole)
-            means[j] = np.float64(part - low + high) + np.float64(rest + (low - high) * whole) / divisor
-        for j in range(n):
-            steps[j] = steps[count + j]
+        stop = min(size, start + block)
+        total, off = block_means(x[start:stop], n, limit, steps, sums, total, out[start:stop])
+        if off:
+            first_bad = min(first_bad, start)
     out[: min(n - 1, size)] = np.nan
     return first_bad
+
+
+def grid_limit(n: int) -> float:
+    """Multiples of 1e-8 from this one on are not counted exactly, or n of them may not fit into 63 bits."""
+    return min(_LIMIT, 9e18 / n)
 
 
 @kernel
@@ -82,16 +93,16 @@ def _quotient(total: float, small: float, n: int) -> float:
 def _direct_means(x: Floats, n: int, limit: float, first: int, out: Floats) -> None:
     """Overwrites the means of windows with a value off the grid: each window is summed afresh, error and all."""
     size = len(x)
-    dirty = np.empty(_BLOCK, np.bool_)
-    total, small = np.empty(_BLOCK), np.empty(_BLOCK)
+    dirty = np.empty(BLOCK, np.bool_)
+    total, small = np.empty(BLOCK), np.empty(BLOCK)
     start = max(first, n - 1)
     last_bad = -n
     for i in range(first, min(start, size)):
         steps = np.floor(x[i] * 1e8 + 0.5)
         if not (steps / 1e8 == x[i] and abs(steps) < limit):
             last_bad = i
-    for begin in range(start, size, _BLOCK):
-        count = min(_BLOCK, size - begin)
+    for begin in range(start, size, BLOCK):
+        count = min(BLOCK, size - begin)
         any_dirty = False
         for j in range(count):
             value = x[begin + j]
@@ -124,7 +135,7 @@ def sma(values: ArrayLike, n: int) -> Floats:
     """
     x, n = column(values), period(n, "n")
     out = np.empty(len(x))
-    limit = min(_LIMIT, 9e18 / n)
+    limit = grid_limit(n)
     first_bad = _grid_means(x, n, limit, out)
     if first_bad < len(x):
         _direct_means(x, n, limit, first_bad, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any
 
 import numpy as np
 
@@ -10,35 +10,79 @@ from onetape.core.compiled import kernel
 from onetape.domain.frame import Floats
 from onetape.domain.signals import Signals
 from onetape.indicators.arrays import column
+from onetape.indicators.trend import BLOCK, block_means, grid_limit, sma
 
-_BLOCK: Final = 512
+
+@kernel
+def _cross_block(
+    fast: Floats, slow: Floats, first: int, span: int, below: float, target: Floats, confidence: Floats
+) -> None:
+    """Rows of `target` from means that stand from `first` on: 1 where fast crosses above slow, `below` where it crosses
+    below; NaN and confidence 0 elsewhere."""
+    count = len(target)
+    quick, quick_before = fast[first : first + count], fast[first - 1 : first - 1 + count]
+    lazy, lazy_before = slow[first : first + count], slow[first - 1 : first - 1 + count]
+    for j in range(count):
+        up = (quick[j] > lazy[j]) & (quick_before[j] <= lazy_before[j])
+        down = (quick[j] < lazy[j]) & (quick_before[j] >= lazy_before[j])
+        target[j] = 1.0 if up else below if down else np.nan
+        confidence[j] = 0.0
+    for j in range(count):
+        if target[j] == target[j]:
+            move = abs((quick[j] - lazy[j]) - (quick_before[j] - lazy_before[j]))
+            pace, known = 0.0, 0
+            for k in range(max(1, first + j - span + 1), first + j + 1):
+                change = abs(fast[k] - fast[k - 1])
+                if change == change:
+                    pace += change
+                    known += 1
+            confidence[j] = move / (move + pace / known)
 
 
 @kernel
 def _crosses(fast: Floats, slow: Floats, span: int, below: float, target: Floats, confidence: Floats) -> None:
-    """Writes 1 where fast crosses above slow, `below` where it crosses below; NaN and confidence 0 elsewhere."""
     size = len(fast)
     target[:1] = np.nan
-    confidence[:] = 0.0
-    for start in range(1, size, _BLOCK):
-        count = min(_BLOCK, size - start)
-        quick, quick_before = fast[start : start + count], fast[start - 1 : start - 1 + count]
-        lazy, lazy_before = slow[start : start + count], slow[start - 1 : start - 1 + count]
-        wanted = target[start : start + count]
-        for j in range(count):
-            up = (quick[j] > lazy[j]) & (quick_before[j] <= lazy_before[j])
-            down = (quick[j] < lazy[j]) & (quick_before[j] >= lazy_before[j])
-            wanted[j] = 1.0 if up else below if down else np.nan
-        for j in range(count):
-            if wanted[j] == wanted[j]:
-                move = abs((quick[j] - lazy[j]) - (quick_before[j] - lazy_before[j]))
-                pace, known = 0.0, 0
-                for k in range(max(1, start + j - span + 1), start + j + 1):
-                    change = abs(fast[k] - fast[k - 1])
-                    if change == change:
-                        pace += change
-                        known += 1
-                confidence[start + j] = move / (move + pace / known)
+    confidence[:1] = 0.0
+    for start in range(1, size, BLOCK):
+        stop = min(size, start + BLOCK)
+        _cross_block(fast, slow, start, span, below, target[start:stop], confidence[start:stop])
+
+
+@kernel
+def _sma_crosses(
+    x: Floats,
+    periods: tuple[int, int],
+    limits: tuple[float, float],
+    span: int,
+    below: float,
+    target: Floats,
+    confidence: Floats,
+) -> bool:
+    """Both means and their crosses block by block, nothing but the result in main memory. Answers whether all values
+    lie on the grid; if not, the result is not to be used."""
+    size, keep = len(x), span + 1
+    n, m = periods
+    block = max(BLOCK, 2 * max(n, m))
+    fast_steps, slow_steps = np.zeros(n + block, np.int64), np.zeros(m + block, np.int64)
+    sums = np.empty(block, np.int64)
+    fast, slow = np.full(keep + block, np.nan), np.full(keep + block, np.nan)
+    fast_total: Any = np.int64(0)
+    slow_total: Any = np.int64(0)
+    for start in range(0, size, block):
+        stop = min(size, start + block)
+        count = stop - start
+        values = x[start:stop]
+        fast_total, off = block_means(values, n, limits[0], fast_steps, sums, fast_total, fast[keep : keep + count])
+        slow_total, out = block_means(values, m, limits[1], slow_steps, sums, slow_total, slow[keep : keep + count])
+        if off or out:
+            return False
+        fast[keep : keep + max(0, min(count, n - 1 - start))] = np.nan
+        slow[keep : keep + max(0, min(count, m - 1 - start))] = np.nan
+        _cross_block(fast, slow, keep, span, below, target[start:stop], confidence[start:stop])
+        for j in range(keep):
+            fast[j], slow[j] = fast[count + j], slow[count + j]
+    return True
 
 
 def cross_signals(fast: Floats, slow: Floats, *, span: int, below: float) -> Signals:
@@ -51,3 +95,13 @@ def cross_signals(fast: Floats, slow: Floats, *, span: int, below: float) -> Sig
     target, confidence = np.empty(len(fast)), np.empty(len(fast))
     _crosses(column(fast), column(slow), span, float(below), target, confidence)
     return Signals.holding(target, confidence, tag="cross")
+
+
+def sma_cross_signals(values: Floats, fast: int, slow: int, *, below: float) -> Signals:
+    """`cross_signals` of two simple means of `values`, with the span of the fast one; the same numbers, in one pass."""
+    x = column(values)
+    target, confidence = np.empty(len(x)), np.empty(len(x))
+    limits = (grid_limit(fast), grid_limit(slow))
+    if _sma_crosses(x, (fast, slow), limits, fast, float(below), target, confidence):
+        return Signals.holding(target, confidence, tag="cross")
+    return cross_signals(sma(x, fast), sma(x, slow), span=fast, below=below)

@@ -8,9 +8,8 @@ import msgspec
 import numpy as np
 
 from onetape.domain.signals import Signals
-from onetape.indicators import sma
 from onetape.strategies.contract import Period, Strategy, about
-from onetape.strategies.crossing import cross_signals
+from onetape.strategies.crossing import sma_cross_signals
 from onetape.strategies.market import Market
 
 
@@ -38,5 +37,4 @@ class SmaCross(Strategy, frozen=True, tag="sma_cross"):
 
     def signals(self, market: Market) -> Signals:
         below = -1.0 if self.short else 0.0 if self.exit == "cross" else np.nan
-        fast, slow = sma(market.close, self.fast), sma(market.close, self.slow)
-        return cross_signals(fast, slow, span=self.fast, below=below)
+        return sma_cross_signals(market.close, self.fast, self.slow, below=below)

@@ -9,6 +9,7 @@ from onetape import Market, Signals
 from onetape import indicators as ta
 from onetape.domain.frame import CandleFrame
 from onetape.strategies.contract import evaluate
+from onetape.strategies.crossing import cross_signals, sma_cross_signals
 from onetape.strategies.registry import Registry
 
 REGISTRY = Registry.load(None)
@@ -134,3 +135,16 @@ def test_trend_pullback_enters_only_while_the_longer_timeframe_rises(frames) -> 
     # longer candles: 9-11, 10-13, 10-15, 8-10 (lows and highs are a close less and more 1); at row 5 the last two have
     # ranges 13 - 10 = 3 and 15 - 10 = 5, 4 on average; 14 lies 1 above the mean 13: 1 / (1 + 4)
     assert signals.confidence[5] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("fast", "slow"), [(1, 2), (2, 3), (10, 50), (300, 1500)])
+@pytest.mark.parametrize("off_the_grid", [False, True])
+def test_one_pass_over_both_means_gives_the_same_signals(fast: int, slow: int, off_the_grid: bool, sample) -> None:
+    close = sample.close[:7000].copy()
+    if off_the_grid:
+        close[3000] /= 3
+    apart = cross_signals(ta.sma(close, fast), ta.sma(close, slow), span=fast, below=0.0)
+    for rows in (7000, 1024, 1025, 60, 1, 0):
+        together = sma_cross_signals(close[:rows], fast, slow, below=0.0)
+        np.testing.assert_array_equal(together.target, apart.target[:rows])
+        np.testing.assert_array_equal(together.confidence, apart.confidence[:rows])
