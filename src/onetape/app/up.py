@@ -124,7 +124,7 @@ async def _keep(platform: Platform, commands: list[Command], asked: _Asked, want
             first_web.set()
         if process.state == "restarting":
             say(f"{process.command.name} {process.error}; it is started again.")
-            log.warning("service_restarted", name=process.command.name, error=process.error)
+            log.info("service_restarted", name=process.command.name, error=process.error)
 
     family = asked.family = Family(commands, changed)
     running = [
