@@ -26,7 +26,7 @@ from onetape.observe import log
 from onetape.ports import Bus, CandleStore, Clock, MarketFeed, RawStore
 
 _HINT_SECONDS: Final = 0.02  # a topic of the newest-wins kind is sent at most so often
-_RAW_LINGER_SECONDS: Final = 0.008
+_RAW_LINGER_SECONDS: Final = 0.004
 _DRAIN_SECONDS: Final = 3.0
 
 
@@ -67,11 +67,17 @@ class Collector:
         self._hinted = asyncio.Event()
         self._wants = tuple(dict.fromkeys(wants))
         self._changed = asyncio.Event()
+        self.measure_afresh()
+
+    def measure_afresh(self) -> None:
         self._counts = dict.fromkeys(("frames", "candles", "prints", "gaps", "faults"), 0)
         self._latency = {name: Histogram() for name in ("frame_committed", "candle_committed", "hint_published")}
 
     def stats(self) -> dict[str, Any]:
-        """Counts since the start, and milliseconds from the socket to the commit or the bus."""
+        """Counts since the start, and milliseconds from the socket to the commit or the bus.
+
+        A candle that had to wait for a hole before it to be filled counts with its wait.
+        """
         waiting = {"frames_waiting": self._frames.waiting, "candles_waiting": self._closed.waiting}
         return {**self._counts, **waiting, **{name: h.summary() for name, h in self._latency.items()}}
 
