@@ -122,7 +122,7 @@ LAYOUTS: Final = (
         roles={"symbol": "instrument_name", "time": "open_time"},
     ),
     Layout("okx-rest", "OKX REST candles", "okx", needs=_PLAIN | {"ts_iso", "ts_ms"}),
-    Layout("binance", "Binance kline dump", "binance", needs=_PLAIN | {"open_time", "close_time", "quote_volume"}),
+    Layout("binance", "Binance kline dump", "binance", needs=_PLAIN | {"open_time", "close_time"}),
     Layout("cryptodatadownload", "CryptoDataDownload", needs=frozenset({"date", "symbol", *OHLC})),
     Layout(
         "binanceus-api",

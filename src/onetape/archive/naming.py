@@ -39,6 +39,14 @@ def normal_symbol(text: str, field: str = "--symbol") -> str:
     return "-".join(parts)
 
 
+def is_symbol(text: str) -> bool:
+    try:
+        normal_symbol(text)
+    except BadInput:
+        return False
+    return True
+
+
 def normal_exchange(text: str, field: str = "--exchange") -> str:
     name = text.strip().lower()
     if not re.fullmatch(r"[a-z][a-z0-9_.]{0,31}", name):

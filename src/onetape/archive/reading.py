@@ -13,10 +13,11 @@ from onetape.archive import cleaning
 from onetape.archive.cleaning import Refusals, Rejected, Rows
 from onetape.archive.columns import Cells, numbers, times
 from onetape.archive.files import open_file
-from onetape.archive.layouts import OHLC, Layout, cells_of, recognise
+from onetape.archive.layouts import OHLC, USUAL, Layout, cells_of, recognise
 from onetape.archive.naming import (
     day_in,
     exchange_in,
+    is_symbol,
     normal_exchange,
     normal_symbol,
     symbol_in,
@@ -122,21 +123,30 @@ def read_at(path: Path, hints: Hints, now_ts: Micros) -> Reading:
 def _symbol(table: Table, layout: Layout, hints: Hints) -> tuple[str, Table]:
     """The symbol by flag, content or name; of a file with several symbols only the rows of the one asked for."""
     said = normal_symbol(hints.symbol) if hints.symbol else ""
-    column = next((name for name in ("symbol", "instrument_name", "pair", "instid") if name in table.names), "")
-    if column and table.header:
-        texts = table.rows[column].cast(pl.String)
-        inside = {normal_symbol(text, f"column {column}"): text for text in texts.unique().drop_nulls().to_list()}
-        wanted = said or (next(iter(inside)) if len(inside) == 1 else "")
-        if wanted not in inside:
-            problem = f"not in the file, which has {', '.join(sorted(inside)[:8])}"
-            raise BadInput("--symbol", hints.symbol or "", problem, "Name one of these with --symbol.")
-        return wanted, table if len(inside) == 1 else table.keep((texts == inside[wanted]).fill_null(False))
+    column = next((name for name in USUAL["symbol"] if table.header and name in table.names), "")
+    texts = table.rows[column].cast(pl.String) if column else pl.Series([], dtype=pl.String)
+    written = sorted(texts.drop_nulls().unique().to_list())
+    if written and not (said and len(written) == 1 and not is_symbol(written[0])):
+        return _symbol_of_column(table, texts, written, said)
     found = said or symbol_in(table.hints) or symbol_in(table.folders)
     if not found:
-        raise BadInput(
-            "--symbol", "", "not given, and neither content nor file name tells it", "Say --symbol BTC-USDT."
-        )
+        problem = "not given, and neither content nor file name tells it"
+        raise BadInput("--symbol", "", problem, "Say --symbol BTC-USDT.")
     return (f"{found}-MARK" if layout.name == "mark-price" and not said else found), table
+
+
+def _symbol_of_column(table: Table, texts: pl.Series, written: list[str], said: str) -> tuple[str, Table]:
+    """By a symbol column: one symbol may be written in several ways, and a perpetual like its spot market."""
+    spellings: dict[str, list[str]] = {}
+    for text in written:
+        spellings.setdefault(normal_symbol(text, "the symbol column"), []).append(text)
+    inside = said.removesuffix("-SWAP") if said not in spellings else said
+    if not said and len(spellings) == 1:
+        said = inside = next(iter(spellings))
+    if inside not in spellings:
+        problem = f"not in the file, which has {', '.join(sorted(spellings)[:8])}"
+        raise BadInput("--symbol", said, problem, "Name one of these with --symbol.")
+    return said, table if len(spellings) == 1 else table.keep(texts.is_in(spellings[inside]).fill_null(False))
 
 
 def _exchange(table: Table, layout: Layout, hints: Hints) -> str:

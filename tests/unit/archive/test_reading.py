@@ -203,6 +203,21 @@ def test_sample_is_what_its_readme_says():
     assert archive.sample_path().stat().st_size <= 1_500_000
 
 
+@pytest.mark.parametrize(
+    ("written", "said", "means"),
+    [
+        (["BTC/USDT", "BTCUSDT"], None, "BTC-USDT"),  # two spellings of one symbol
+        (["BTCUSDT", "BTCUSDT"], "BTC-USDT-SWAP", "BTC-USDT-SWAP"),  # a perpetual written like its spot market
+        (["BTC", "BTC"], "BTC-USDT", "BTC-USDT"),  # no symbol at all: the flag counts
+        (["", ""], "BTC-USDT", "BTC-USDT"),
+    ],
+)
+def test_symbol_column_is_understood(write, written: list[str], said: str | None, means: str):
+    lines = [f"{START + 60 * i},{text},5,6,4,5,1" for i, text in enumerate(written)]
+    found = archive.read(write("okx_1m.csv", "time,symbol,open,high,low,close,volume", *lines), symbol=said)
+    assert (found.frame.symbol, len(found.frame)) == (means, 2)
+
+
 def test_time_texts_mean_what_the_domain_says(write):
     texts = ["2020-09-13", "2020-09-14T00:00:00Z", "2020-09-15 00:00:00+00:00", "2020-09-16T02:00:00+02:00", "20200917"]
     found = read(write, *(f"{text},5,6,4,5,1" for text in texts))
