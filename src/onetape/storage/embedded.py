@@ -40,6 +40,9 @@ SETTINGS: Final = {
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "256MB",
+    "work_mem": "16MB",
+    "random_page_cost": "1.1",  # no disk has a head to move any more
+    "jit": "off",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "pglz",

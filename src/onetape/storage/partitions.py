@@ -60,6 +60,6 @@ async def _missing(connection: Any, table: str, names: list[str]) -> list[str]:
 
 
 async def make_ahead(connection: Any, now_ts: Micros) -> int:
-    """The partitions of the next weeks; called at start and once an hour."""
+    """The partitions of the next weeks, made at every start. Whoever appends makes what is missing beyond them."""
     made = await ensure_partitions(connection, "processed_market_data", now_ts - 30 * DAY, now_ts + 60 * DAY)
     return made + await ensure_partitions(connection, "raw_market_data", now_ts - WEEK, now_ts + 3 * WEEK)

@@ -106,21 +106,31 @@ def runnable(root: Path, program: str, user: User | None, also: Sequence[Path] =
     if user is None or _runs(own, user):
         return own
     copy = PUBLIC / f"{root.parent.name}-{_fingerprint(own)}"
-    if not copy.is_dir():
-        PUBLIC.mkdir(parents=True, exist_ok=True, mode=0o755)
-        draft = Path(tempfile.mkdtemp(dir=PUBLIC))
-        for tree in (root, *also):
-            if tree.is_dir():
-                shutil.copytree(tree, draft / tree.relative_to(root.parent.parent), symlinks=True)
-        _open_to_all(draft)
-        try:
-            draft.rename(copy)
-        except OSError:  # another process was faster
-            shutil.rmtree(draft)
+    try:
+        if not copy.is_dir():
+            _publish(root.parent.parent, (root, *also), copy)
+    except OSError as problem:
+        raise ChildError(f"{own} is out of reach of user {user.uid} and cannot be copied: {problem}") from problem
     path = copy / own.relative_to(root.parent.parent)
     if not _runs(path, user):
         raise ChildError(f"{path} cannot be run by user {user.uid}, and root may not run it")
     return path
+
+
+def _publish(origin: Path, trees: Sequence[Path], copy: Path) -> None:
+    """Copies `trees` of `origin` into the folder `copy`, readable for all; it appears whole or not at all."""
+    PUBLIC.mkdir(parents=True, exist_ok=True, mode=0o755)
+    draft = Path(tempfile.mkdtemp(dir=PUBLIC))
+    for tree in trees:
+        if tree.is_dir():
+            shutil.copytree(tree, draft / tree.relative_to(origin), symlinks=True)
+    _open_to_all(draft)
+    try:
+        draft.rename(copy)
+    except OSError:
+        shutil.rmtree(draft)
+        if not copy.is_dir():  # else another process was faster
+            raise
 
 
 def _runs(path: Path, user: User) -> bool:
@@ -155,8 +165,9 @@ def _open_to_all(tree: Path) -> None:
 
 
 def seen_from_inside(folder: Path, user: User | None) -> Path:
-    """How a server that was started in `folder` names it: a service user may not be able to pass the parents."""
-    return SELF if user else folder
+    """How a server that was started in `folder` names it: its path, or `SELF` where `user` cannot pass a parent."""
+    closed = user and not all(parent.stat().st_mode & 0o001 for parent in folder.parents)
+    return SELF if closed else folder
 
 
 def spawn(
@@ -202,8 +213,11 @@ def is_running_in(pid: int, folder: Path) -> bool:
     """Whether `pid` is a live process (no zombie) that stands in `folder`; process numbers are used again."""
     try:
         os.kill(pid, 0)
-        if not SELF.parent.exists():
-            return True
+        if not SELF.parent.exists():  # no Linux: the folder stands in the server's arguments
+            shown = subprocess.run(
+                ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+            )
+            return str(folder) in shown.stdout
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
         return state not in "ZX" and Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
     except (OSError, ValueError, OverflowError):
