@@ -70,7 +70,8 @@ class SeriesKeeper:
                 async with asyncio.timeout(self._patience()):
                     await self._wake.wait()
             except TimeoutError:
-                if not self._owed and time.monotonic() - self._heard < self._overdue():
+                await self._pay()
+                if time.monotonic() - self._heard < self._overdue():
                     continue
                 self._busy = True
             self._wake.clear()
@@ -103,13 +104,9 @@ class SeriesKeeper:
         await self._let_go(forward)
 
     async def _fill(self, announce: Announce) -> None:
-        """Pays what is owed, then what lies between the last candle and the first one held, or now."""
+        """What lies between the last candle and the first one held, or now."""
 
         async def load() -> None:
-            for span in list(self._owed):
-                async for _ in backfill(self.feed, self.store, self.symbol, self.timeframe, span):
-                    pass
-                self._owed.remove(span)
             end = self._held[0].open_ts if self._held else self.timeframe.floor(await self.feed.now())
             if self.expected is None or self.expected >= end:
                 return
@@ -120,6 +117,19 @@ class SeriesKeeper:
 
         await self._patiently(load)
         self._heard = time.monotonic()
+
+    async def _pay(self) -> None:
+        """Fetches what could not be had when it was needed. Nobody waits for it: it is not at the end of the tape."""
+        try:
+            for span in list(self._owed):
+                async for _ in backfill(self.feed, self.store, self.symbol, self.timeframe, span):
+                    pass
+                self._owed.remove(span)
+        except Transient as error:
+            log.debug("history_delayed", symbol=self.symbol, timeframe=str(self.timeframe), problem=str(error))
+        except Refused as error:
+            log.error("history_refused", symbol=self.symbol, timeframe=str(self.timeframe), problem=str(error))
+            self._owed = []
 
     async def _patiently(self, load: Callable[[], Awaitable[None]]) -> None:
         """Repeats a load that fails for a passing reason, but not while candles wait for longer than they may."""

@@ -174,7 +174,7 @@ def test_error_without_argument_is_found_by_asking_one_by_one() -> None:
     assert len(single) == 2
     desk.frame({"event": "subscribe", "arg": {"channel": "trades", "instId": "BTC-USDT"}})
     desk.frame({"event": "error", "id": single["NO-SUCH"], "code": "60018", "msg": "doesn't exist"})
-    assert "NO-SUCH trades is refused by the venue: doesn't exist (60018)." in desk.session.refused[0]
+    assert desk.session.refused == {"NO-SUCH trades is refused by the venue: doesn't exist (60018)."}
     desk.seconds = 100.0
     before = len(desk.sent)
     desk.put(Tick())

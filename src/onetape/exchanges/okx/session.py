@@ -65,7 +65,7 @@ class Session:
         self._tracks = {arg: _Track(series) for arg, series in tracks.items()}
         self._links, self._monotonic = links, monotonic
         self._seq = 0
-        self.refused: list[str] = []
+        self.refused: set[str] = set()  # sentences
 
     def on(self, item: Item, now_ts: Micros) -> Iterator[Received]:
         if isinstance(item, Frame):
@@ -113,7 +113,7 @@ class Session:
             refused = link.subscriptions.refused(message.id, arg, self._monotonic(), final)
             if refused is not None:
                 problem = f"{refused.instId} {refused.channel} is refused by the venue: {message.msg} ({message.code})."
-                self.refused.append(problem)
+                self.refused.add(problem)
                 log.error("subscription_refused", problem=problem)
             else:
                 log.warning("venue_error", code=message.code, text=message.msg)
