@@ -162,6 +162,13 @@ def _mean(x: Floats, start: int, n: int) -> float:
 
 
 @kernel
+def _nearer(value: float, goal: float, weight: float) -> float:
+    """One step of an exponential mean. Where it is too small for a float it arrives: a flat market ends in a tie."""
+    moved = (goal - value) * weight + value
+    return goal if moved == value else moved
+
+
+@kernel
 def _ema(x: Floats, start: int, n: int, out: Floats) -> None:
     """From the seed, the mean of x[start : start + n], on; what lies before it is left alone."""
     if start + n > len(x):
@@ -170,10 +177,7 @@ def _ema(x: Floats, start: int, n: int, out: Floats) -> None:
     value = _mean(x, start, n)
     out[start + n - 1] = value
     for i in range(start + n, len(x)):
-        moved = (x[i] - value) * weight + value
-        if moved == value:  # the step is too small for a float: arrive, so that a flat market ends in a tie
-            moved = x[i]
-        value = moved
+        value = _nearer(value, x[i], weight)
         out[i] = value
 
 
@@ -192,25 +196,32 @@ def ema(values: ArrayLike, n: int) -> Floats:
 @kernel
 def _macd(x: Floats, fast: int, slow: int, signal: int, out: Floats) -> None:
     first = _first_number(x)
-    start = first + slow + signal - 2
+    seeded = first + slow - 1  # both averages have their seed on this candle
+    start = seeded + signal - 1
+    out[:, : min(start, len(x))] = np.nan
     if start >= len(x):
         return
-    line = np.full(len(x), np.nan)
-    other = np.full(len(x), np.nan)
-    _ema(x, first + slow - fast, fast, line)  # both averages have their seed on the same candle
-    _ema(x, first, slow, other)
-    for i in range(first + slow - 1, len(x)):
-        line[i] -= other[i]
-    weight = 2.0 / (signal + 1)
-    value = _mean(line, first + slow - 1, signal)
-    for i in range(start, len(x)):
-        if i > start:
-            value = (line[i] - value) * weight + value
-        if abs(line[i] - value) < 4e-16 * abs(other[i]):  # below the rounding of the averages: a tie
-            value = line[i]
-        out[0, i] = line[i]
-        out[1, i] = value
-        out[2, i] = line[i] - value
+    fast_weight, slow_weight, weight = 2.0 / (fast + 1), 2.0 / (slow + 1), 2.0 / (signal + 1)
+    quick, lazy = _mean(x, seeded - fast + 1, fast), _mean(x, first, slow)
+    lines = np.empty(signal)
+    lines[0] = quick - lazy
+    value = lines[0]
+    for i in range(seeded + 1, len(x)):
+        quick, lazy = _nearer(quick, x[i], fast_weight), _nearer(lazy, x[i], slow_weight)
+        line = quick - lazy
+        if i < start:
+            lines[i - seeded] = line
+            continue
+        if i == start:
+            lines[signal - 1] = line
+            value = _mean(lines, 0, signal)
+        else:
+            value = (line - value) * weight + value
+        if abs(line - value) < 4e-16 * abs(lazy):  # below the rounding of the averages: a tie
+            value = line
+        out[0, i], out[1, i], out[2, i] = line, value, line - value
+    if signal == 1:
+        out[0, start], out[1, start], out[2, start] = lines[0], lines[0], 0.0
 
 
 def macd(values: ArrayLike, fast: int = 12, slow: int = 26, signal: int = 9) -> tuple[Floats, Floats, Floats]:
@@ -220,7 +231,7 @@ def macd(values: ArrayLike, fast: int = 12, slow: int = 26, signal: int = 9) -> 
     """
     x = column(values)
     fast, slow = sorted((period(fast, "fast"), period(slow, "slow")))
-    out = np.full((3, len(x)), np.nan)
+    out = np.empty((3, len(x)))
     _macd(x, fast, slow, period(signal, "signal"), out)
     return out[0], out[1], out[2]
 

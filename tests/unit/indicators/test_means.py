@@ -26,9 +26,10 @@ def test_sma_and_ema_are_talibs(n: int) -> None:
     np.testing.assert_allclose(ta.ema(x, n), talib.EMA(x, n), rtol=1e-12)
 
 
-def test_macd_is_talibs() -> None:
+@pytest.mark.parametrize(("fast", "slow", "signal"), [(12, 26, 9), (26, 12, 9), (3, 4, 1), (5, 5, 2), (2, 200, 30)])
+def test_macd_is_talibs(fast: int, slow: int, signal: int) -> None:
     x = walk(5000)
-    for ours, theirs in zip(ta.macd(x, 12, 26, 9), talib.MACD(x, 12, 26, 9), strict=True):
+    for ours, theirs in zip(ta.macd(x, fast, slow, signal), talib.MACD(x, fast, slow, signal), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
 
 
@@ -124,6 +125,7 @@ def test_window_longer_than_the_data_gives_no_value() -> None:
         assert np.isnan(function(walk(9), 10)).all()
         assert len(function([], 10)) == 0
     assert all(np.isnan(part).all() for part in ta.macd(walk(33)))
+    assert [int(np.isnan(part).sum()) for part in ta.macd(walk(34))] == [33, 33, 33]
 
 
 def test_inputs_are_left_alone_and_may_be_read_only() -> None:
