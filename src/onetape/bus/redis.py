@@ -23,6 +23,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from onetape.bus.codec import decode, encode
+from onetape.domain.addresses import without_password
 from onetape.domain.errors import BadInput
 from onetape.domain.topics import NEWEST_WINS, kind_of
 from onetape.observe import log
@@ -44,7 +45,10 @@ def _client(url: str, timeout: float | None) -> Any:
         )
     except ValueError as problem:
         raise BadInput(
-            "ONETAPE_REDIS_URL", url, f"not usable ({problem})", "Write redis://host:6379/0 or unix:///path/to/socket."
+            "ONETAPE_REDIS_URL",
+            without_password(url),
+            f"not usable ({problem})",
+            "Write redis://host:6379/0 or unix:///path/to/socket.",
         ) from problem
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from onetape.domain.addresses import without_password
 from onetape.domain.errors import BadInput, Transient
 from onetape.domain.units import Micros
 
@@ -94,21 +95,15 @@ async def open_pool(url: str, *, min_size: int = 1, max_size: int = 10) -> Any:
 def _readable(url: str) -> Iterator[None]:
     remedy = "Write postgresql://user:password@host:5432/database."
     if not url.startswith(("postgresql://", "postgres://")):
-        raise BadInput("ONETAPE_DATABASE_URL", _hidden(url), "not the address of a PostgreSQL server", remedy)
+        raise BadInput("ONETAPE_DATABASE_URL", without_password(url), "not the address of a PostgreSQL server", remedy)
     try:
         yield
     except (ValueError, asyncpg.ClientConfigurationError) as problem:
-        raise BadInput("ONETAPE_DATABASE_URL", _hidden(url), f"not usable ({problem})", remedy) from problem
+        raise BadInput("ONETAPE_DATABASE_URL", without_password(url), f"not usable ({problem})", remedy) from problem
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as problem:
-        raise BadInput("ONETAPE_DATABASE_URL", _hidden(url), f"refused by the server ({problem})", remedy) from problem
-
-
-def _hidden(url: str) -> str:
-    """The URL without its password, for people and logs."""
-    scheme, mark, rest = url.partition("://")
-    login, at, place = rest.rpartition("@")
-    user, colon, _ = login.partition(":")
-    return f"{scheme}{mark}{user}{colon and ':***'}{at}{place}"
+        raise BadInput(
+            "ONETAPE_DATABASE_URL", without_password(url), f"refused by the server ({problem})", remedy
+        ) from problem
 
 
 @asynccontextmanager
