@@ -140,7 +140,11 @@ class Family:
                 except TimeoutError:
                     return f"gave no sign of life for {limit:g} s and was killed"
                 beat.clear()
-                if not os.read(reader, 4096):
+                try:
+                    data = os.read(reader, 4096)
+                except BlockingIOError:  # the event was set twice for one byte
+                    continue
+                if not data:
                     await _ended(child, 2.0)
                     return _how(child.returncode)
                 limit = process.command.silence
