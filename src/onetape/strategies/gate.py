@@ -24,7 +24,7 @@ from onetape.strategies.sources import file_of, source_hash
 
 COLUMNS: Final = ("target", "confidence", *OPTIONAL)
 CUTS: Final = 60  # prefixes tried; each costs a run over it
-WINDOWS: Final = 200  # windows tried
+WINDOWS: Final = 400  # windows tried
 TOLERANCE: Final = 1e-9  # relative, for all columns but target, which must be exact
 CONFIDENCE_TOLERANCE: Final = 1e-6  # absolute: four digits of it are kept
 
