@@ -66,6 +66,12 @@ async def test_a_newer_database_is_refused_with_a_remedy(database_url: str) -> N
         await migrate(database_url)
 
 
+async def test_a_server_that_is_too_old_is_refused(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onetape.storage.migrate.OLDEST", 99)
+    with pytest.raises(BadInput, match="older than PostgreSQL 99"):
+        await migrate(database_url)
+
+
 async def test_an_edited_file_is_refused_by_name(empty_url: str, tmp_path: Path) -> None:
     file = tmp_path / "0001_first.sql"
     file.write_text("CREATE TABLE a (x int);")

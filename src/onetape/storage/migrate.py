@@ -26,6 +26,7 @@ from onetape.storage.pool import connect, translated
 
 COMMON, NATIVE, TIMESCALE = "common", "native", "timescale"
 LOCK_TIMEOUT: Final = 120.0
+OLDEST: Final = 14  # major version of PostgreSQL
 _LOCK: Final = 7_313_001
 _FILE: Final = re.compile(r"(\d{4})_(\w+)\.sql")
 _HEADER: Final = re.compile(r"^-- (variant|transaction): *(\w+)", re.MULTILINE)
@@ -91,6 +92,7 @@ async def migrate(url: str, *, folder: Traversable | None = None, timescale: boo
     connection = await connect(url)
     try:
         with translated():
+            await _check_server(connection)
             await _lock(connection)
             version = await _apply_missing(connection, migrations, timescale)
             if folder is None:
@@ -98,6 +100,17 @@ async def migrate(url: str, *, folder: Traversable | None = None, timescale: boo
             return version
     finally:
         await connection.close(timeout=5)
+
+
+async def _check_server(connection: Any) -> None:
+    number = int(await connection.fetchval("SHOW server_version_num"))
+    if number < OLDEST * 10_000:
+        raise BadInput(
+            "ONETAPE_DATABASE_URL",
+            f"PostgreSQL {number // 10_000}",
+            f"older than PostgreSQL {OLDEST}, the oldest that onetape works with",
+            "Upgrade the server, or leave the variable empty: onetape then starts one of its own.",
+        )
 
 
 async def _lock(connection: Any) -> None:
