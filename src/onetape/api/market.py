@@ -18,7 +18,7 @@ router = APIRouter(tags=["market"])
 MOST_CANDLES: Final = 5000
 MOST_TRADES: Final = 500
 
-Exchange = Annotated[str, Query(description="lower case: `okx`")]
+Exchange = Annotated[str, Query(description="lower case: `okx`; empty = the one that has the symbol")]
 Symbol = Annotated[str, Query(description="`BTC-USDT`")]
 Time = Annotated[str, Query(description="RFC 3339, `20180131`, or digits since 1970; empty = unbounded")]
 
@@ -32,6 +32,21 @@ class SymbolOut(msgspec.Struct, frozen=True, kw_only=True):
     timeframes: list[str]
     live: bool
     price: float | None
+
+
+async def found(request: Request, exchange: str, symbol: str) -> str:
+    """The exchange that was named, else the one that has the symbol: received now before stored. Raises BadInput."""
+    if exchange:
+        return exchange
+    hub: Hub = request.app.state.hub
+    live = {name.partition(":")[0] for name in hub.symbols if name.partition(":")[2] == symbol}
+    stored = {row.exchange for row in await desk(request).coverage() if row.symbol == symbol}
+    for places in (live, stored):
+        if len(places) > 1:
+            raise BadInput("exchange", "", f"needed: {symbol} is on {' and '.join(sorted(places))}", "Name one.")
+        if places:
+            return places.pop()
+    raise NotFound("symbol", symbol, "it is neither stored nor received", "GET /api/v1/symbols lists all.")
 
 
 @router.get("/symbols", responses=shows(Items), summary="What is stored or received")
@@ -56,7 +71,7 @@ async def symbols(request: Request) -> Response:
 async def candles(
     request: Request,
     symbol: Symbol,
-    exchange: Exchange = "okx",
+    exchange: Exchange = "",
     timeframe: str = "1m",
     start: Time = "",
     end: Time = "",
@@ -67,7 +82,8 @@ async def candles(
     A candle's timestamp is its OPEN time. `next` is the `start` of the following page. Timeframes that are not stored
     are built from shorter ones.
     """
-    store, series = desk(request).candles, (exchange, symbol, Timeframe.parse(timeframe))
+    store, place = desk(request).candles, await found(request, exchange, symbol)
+    series = (place, symbol, Timeframe.parse(timeframe))
     end_ts = parse_time(end, "end") if end else None
     if not start:
         frame = await reading.tail(store, series, limit, end_ts)
@@ -77,7 +93,7 @@ async def candles(
         raise BadInput("end", end, "not later than start")
     horizon = start_ts + (limit + 1) * series[2].micros
     first = await reading.load(store, series, start_ts, horizon if end_ts is None else min(end_ts, horizon))
-    more = [row.last_ts for row in await store.coverage(exchange, symbol)]
+    more = [row.last_ts for row in await store.coverage(place, symbol)]
     following = int(first.close_ts[-1]) if len(first) else horizon
     if len(first) > limit:
         following = int(first.ts[limit])
@@ -89,24 +105,26 @@ async def candles(
 async def trades(
     request: Request,
     symbol: Symbol,
-    exchange: Exchange = "okx",
+    exchange: Exchange = "",
     limit: Annotated[int, Query(ge=1, le=MOST_TRADES)] = 100,
 ) -> Response:
     hub: Hub = request.app.state.hub
-    known = hub.symbols.get(f"{exchange}:{symbol}")
+    place = await found(request, exchange, symbol)
+    known = hub.symbols.get(f"{place}:{symbol}")
     if known is None:
-        raise NotFound("symbol", f"{exchange}:{symbol}", "it is not being received", "GET /api/v1/symbols lists all.")
+        raise NotFound("symbol", f"{place}:{symbol}", "it is not being received", "GET /api/v1/symbols lists all.")
     return items([wire.print_out(trade) for trade in list(known.prints)[::-1][:limit]])
 
 
 @router.get("/book", responses=shows(wire.BookOut), summary="The order book as it is now")
 async def book(
-    request: Request, symbol: Symbol, exchange: Exchange = "okx", depth: Annotated[int, Query(ge=1, le=400)] = 25
+    request: Request, symbol: Symbol, exchange: Exchange = "", depth: Annotated[int, Query(ge=1, le=400)] = 25
 ) -> Response:
     hub: Hub = request.app.state.hub
-    known = hub.symbols.get(f"{exchange}:{symbol}")
+    place = await found(request, exchange, symbol)
+    known = hub.symbols.get(f"{place}:{symbol}")
     if known is None or known.book is None:
-        raise NotFound("symbol", f"{exchange}:{symbol}", "no book of it is received", "GET /api/v1/symbols lists all.")
+        raise NotFound("symbol", f"{place}:{symbol}", "no book of it is received", "GET /api/v1/symbols lists all.")
     return answer(wire.book(known.book, depth))
 
 

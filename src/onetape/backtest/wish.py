@@ -18,7 +18,7 @@ class BacktestWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     strategy: str
     symbol: str
-    exchange: str = "okx"
+    exchange: str = ""  # empty: the one that has the symbol
     timeframe: str = "1h"
     parameters: dict[str, Any] = {}
     start: str = ""

@@ -18,7 +18,6 @@ from onetape.bots import files
 from onetape.domain import topics
 from onetape.domain.bots import BotSpec, BotStatus, BotView, Wish
 from onetape.domain.errors import BadInput, Conflict, NotFound
-from onetape.domain.frame import CandleFrame
 from onetape.domain.units import Timeframe
 from onetape.marketdata import reading
 from onetape.ports import BotStore, Bus, CandleStore, Coverage, Queries, RunStore
@@ -109,12 +108,15 @@ class Desk:
         """A queued job. Raises BadInput when the question makes no sense or nothing is stored to answer it."""
         spec = wish.spec()
         self.registry.build(spec.strategy, spec.parameters)
-        timeframe = Timeframe.parse(spec.timeframe)
-        await reading.source_timeframe(self.candles, spec.exchange, spec.symbol, timeframe)
-        return self.jobs.submit(spec)
-
-    async def recent(self, exchange: str, symbol: str, timeframe: str, n: int) -> CandleFrame:
-        return await reading.tail(self.candles, (exchange, symbol, Timeframe.parse(timeframe)), n)
+        rows = [row for row in await self.coverage() if row.symbol == spec.symbol]
+        exchanges = sorted({row.exchange for row in rows if spec.exchange in ("", row.exchange)})
+        if not exchanges:
+            raise NotFound("$.symbol", spec.symbol, "no candles of it are stored", "`onetape data list` shows all.")
+        if len(exchanges) > 1:
+            names = " and ".join(exchanges)
+            raise BadInput("$.exchange", spec.exchange, f"needed: {spec.symbol} is stored for {names}", "Name one.")
+        await reading.source_timeframe(self.candles, exchanges[0], spec.symbol, Timeframe.parse(spec.timeframe))
+        return self.jobs.submit(msgspec.structs.replace(spec, exchange=exchanges[0]))
 
     async def coverage(self) -> list[Coverage]:
         return await self.candles.coverage()

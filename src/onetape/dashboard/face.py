@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, dcc, html, set_props
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onetape.bots.desk import Desk
 from onetape.dashboard import backtest, bots, market, strategies
@@ -28,6 +29,8 @@ THEME: Final = {
     "defaultRadius": "sm",
     "fontSizes": {"xs": "11px", "sm": "13px", "md": "14px"},
 }
+
+OTHERS: Final = ("/api/", "/assets/", "/_")  # the API, our scripts, Dash's own routes
 
 
 class Page(NamedTuple):
@@ -74,7 +77,20 @@ def attach(server: Any, desk: Desk) -> Dash:
     for room in (market, bots, strategies, backtest):
         room.register(app, desk)
     untyped._setup_server()  # all callbacks are known: a page that comes back after a restart finds them at once
+    server.add_middleware(EveryPage)
     return app
+
+
+class EveryPage:
+    """Every address that is not somebody else's is the one page of Dash, which then looks at the address itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET" and not scope["path"].startswith(OTHERS):
+            scope = {**scope, "path": "/", "raw_path": b"/"}
+        await self.app(scope, receive, send)
 
 
 def tell_fault(fault: Exception) -> None:

@@ -59,7 +59,7 @@ def compared(curves: Sequence[tuple[str, Ints, Floats]]) -> go.Figure:
         x, y = picked(ts, (values / values[0] - 1.0) * 100)
         figure.add_trace(line(x, y, name, LINES[i % len(LINES)]))
     figure.update_yaxes(title_text="return %")
-    return dressed(figure, 360)
+    return dressed(figure, 380)
 
 
 def line(ts: Ints, values: Floats, name: str, color: str, **more: Any) -> go.Scatter:

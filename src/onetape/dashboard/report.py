@@ -70,8 +70,17 @@ def told(merit: Merit, metrics: dict[str, Any]) -> tuple[str, str]:
 
 
 def title(view: RunView) -> str:
-    parameters = ", ".join(f"{name} {value}" for name, value in view.spec.parameters.items())
+    parameters = given(view)
     return f"{view.spec.strategy} ({parameters})" if parameters else view.spec.strategy
+
+
+def given(view: RunView) -> str:
+    """The parameters in one line; what is switched off is left out."""
+    return ", ".join(
+        name if value is True else f"{name} {value}"
+        for name, value in view.spec.parameters.items()
+        if value is not False and value is not None
+    )
 
 
 def label(view: RunView) -> str:
@@ -179,7 +188,12 @@ def page(run: StoredRun, candles: CandleFrame) -> Any:
         html.Section(
             [
                 html.H2("Equity and drawdown"),
-                dcc.Graph(id="run-equity", figure=figures.equity(run.ts, run.equity, cash, hold), config=GRAPH),
+                dcc.Graph(
+                    id="run-equity",
+                    figure=figures.equity(run.ts, run.equity, cash, hold),
+                    config=GRAPH,
+                    style={"height": 380},
+                ),
             ],
             className="card",
         ),
@@ -213,10 +227,10 @@ def comparison(runs: Sequence[StoredRun]) -> Any:
     head = html.Tr(
         [html.Th(""), *[html.Th(f"{i + 1} {v.spec.strategy}", className="num") for i, v in enumerate(views)]]
     )
-    given = [", ".join(f"{name} {value}" for name, value in view.spec.parameters.items()) for view in views]
+    parameters = [given(view) for view in views]
     markets = [f"{view.spec.symbol} {view.spec.timeframe}" for view in views]
     rows = [
-        html.Tr([html.Td("Parameters"), *[html.Td(text, className="num wrap") for text in given]]),
+        html.Tr([html.Td("Parameters"), *[html.Td(text, className="num wrap") for text in parameters]]),
         html.Tr([html.Td("Market"), *[html.Td(text, className="num") for text in markets]]),
     ]
     for merit in COMPARED:
@@ -224,7 +238,10 @@ def comparison(runs: Sequence[StoredRun]) -> Any:
         rows.append(html.Tr([html.Td(merit.label), *[html.Td(text, className=f"num {css}") for text, css in cells]]))
     return [
         html.Section(
-            [html.H2("Equity compared"), dcc.Graph(id="compare-equity", figure=figures.compared(curves), config=GRAPH)],
+            [
+                html.H2("Equity compared"),
+                dcc.Graph(id="compare-equity", figure=figures.compared(curves), config=GRAPH, style={"height": 380}),
+            ],
             className="card",
         ),
         html.Section(
