@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
@@ -77,6 +78,7 @@ def unreachable(url: str, error: BaseException) -> Transient:
     """One sentence for a person: which host, and why."""
     host = urlsplit(url).hostname or url
     reasons = (
+        (socket.gaierror, "its name cannot be resolved; this machine may be offline"),
         (TimeoutError, "it does not answer"),
         (ConnectionRefusedError, "it refuses the connection"),
         (ConnectionResetError, "it broke the connection off"),
@@ -174,16 +176,18 @@ class Connection:
                 await ws_connect(lambda: Socket(self), self.url, websocket_handshake_timeout=_CONNECT_SECONDS)
         except (OSError, WSError) as error:
             told, self.trouble = self.trouble, str(unreachable(self.url, error))
-            (log.debug if told == self.trouble else log.warning)("venue_unreachable", problem=self.trouble)
+            # Before the first success whoever started us says it to people; here it is for the file.
+            say = log.debug if told == self.trouble else log.warning if self._opened else log.info
+            say("venue_unreachable", problem=self.trouble)
             return False
         return True
 
-    def _established(self, socket: _Socket, transport: WSTransport, leaving: str) -> None:
+    def _established(self, opened: _Socket, transport: WSTransport, leaving: str) -> None:
         """Before the first frame of the new socket."""
         if leaving:
             self.inbox.put_nowait(Closed(self.url, leaving))
         self._leave()
-        self._socket, self._transport, self.trouble = socket, transport, ""
+        self._socket, self._transport, self.trouble = opened, transport, ""
         self._opened = self._heard = self._data = time.monotonic()
         self._pinged = self._paused = False
         self.inbox.put_nowait(Opened(self.url))
@@ -193,11 +197,11 @@ class Connection:
         """Until the socket is gone; the cause."""
         pause = min(1.0, self.habits.ping_after / 4, self.habits.silence / 4)
         while True:
-            socket = self._socket
-            assert socket is not None
-            await asyncio.wait({socket.gone}, timeout=0.05 if self._paused else pause)
-            if socket.gone.done():
-                return socket.cause or "the connection broke off"
+            current = self._socket
+            assert current is not None
+            await asyncio.wait({current.gone}, timeout=0.05 if self._paused else pause)
+            if current.gone.done():
+                return current.cause or "the connection broke off"
             if cause := self._renew:
                 if await self._connect(leaving=cause):
                     log.info("connection_renewed", url=self.url, cause=cause)
@@ -223,8 +227,8 @@ class Connection:
             self._patience = self.habits.silence
         return ""
 
-    def _received(self, socket: _Socket, data: bytes) -> None:
-        if socket is not self._socket:
+    def _received(self, source: _Socket, data: bytes) -> None:
+        if source is not self._socket:
             return  # the old socket, while the new one is already in use
         self._heard = time.monotonic()
         self._pinged = False

@@ -139,7 +139,7 @@ class SeriesKeeper:
             try:
                 return await load()
             except Transient as error:
-                log.warning("history_delayed", symbol=self.symbol, timeframe=str(self.timeframe), problem=str(error))
+                log.info("history_delayed", symbol=self.symbol, timeframe=str(self.timeframe), problem=str(error))
                 if self._held and time.monotonic() - begun > _HOLD_SECONDS:
                     return await self._give_up_waiting()
                 await asyncio.sleep(delay)
@@ -154,6 +154,7 @@ class SeriesKeeper:
         end = self._held[0].open_ts
         if self.expected is not None and self.expected < end:
             self._owed.append((self.expected, end))
+            log.warning("hole_left_for_later", symbol=self.symbol, timeframe=str(self.timeframe))
             channel = candle_channel(self.timeframe)
             gap = Gap(self.feed.exchange, self.symbol, channel, self.expected, end, NOT_LOADED)
             with contextlib.suppress(Transient):  # the debt is remembered here in any case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -183,3 +184,9 @@ def test_backoff_starts_at_once_and_is_bounded_with_jitter() -> None:
     assert first[0] == 0.0
     for delay, low in zip(first[1:], [1, 2, 4, 4, 4, 4, 4], strict=True):
         assert low <= delay <= low * 1.5
+
+
+def test_name_that_cannot_be_resolved_is_told_without_numbers() -> None:
+    error = socket.gaierror(-2, "Name or service not known")
+    assert "its name cannot be resolved" in str(unreachable("wss://ws.okx.com:443/ws", error))
+    assert "-2" not in str(unreachable("wss://ws.okx.com:443/ws", error))

@@ -151,7 +151,7 @@ class OkxRest:
                 return await self._once(path, params)
             except _Again as again:
                 problem = str(again)
-                log.info("request_repeated", path=path, problem=problem)
+                log.debug("request_repeated", path=path, problem=problem)
         raise Transient(problem)
 
     async def _once(self, path: str, params: dict[str, str]) -> msgspec.Raw:
