@@ -70,13 +70,15 @@ class RollingFile:
 
 
 def _on_terminal(_: Any, method: str, event: Any) -> Any:
-    """Warnings and worse also as one readable line on standard error."""
-    if method in ("warning", "error", "critical", "exception"):
+    """What people must know, also as one line on standard error: events with a sentence (`says`), and errors."""
+    detail = event.get("says")
+    if detail is None and method in ("error", "critical", "exception"):
         hidden = ("event", "level", "timestamp", "service", "exc_info", "exception")
-        detail = ", ".join(f"{key} {value}" for key, value in event.items() if key not in hidden)
         words = str(event["event"]).replace("_", " ")
-        line = f"{event.get('service', '')}: {words}" + (f": {detail}" if detail else "")
-        sys.stderr.write(line + "\n")
+        facts = ", ".join(f"{key} {value}" for key, value in event.items() if key not in hidden)
+        detail = words + (f": {facts}" if facts else "")
+    if detail is not None:
+        sys.stderr.write(f"{event.get('service', '')}: {detail}\n")
         sys.stderr.flush()
     return event
 

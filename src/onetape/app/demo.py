@@ -8,10 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from onetape import archive
 from onetape.app.up import Say, role_command
 from onetape.app.wiring import Platform
-from onetape.backtest.answer import answering
 from onetape.domain.bots import BotSpec, BotStatus
 from onetape.domain.results import BacktestSpec
 from onetape.settings import Settings
@@ -81,6 +79,8 @@ async def _import_sample(platform: Platform, say: Say) -> None:
     if stored:
         say(f"Recorded prices: {stored[0].rows:,} one-minute candles of {symbol}, imported before.")
         return
+    from onetape import archive  # not needed, and not loaded, at later starts
+
     done = await archive.import_file(archive.sample_path(), platform.candles)
     say(f"Recorded prices: {done.rows_new:,} one-minute candles of {symbol} imported.")
 
@@ -92,11 +92,13 @@ async def _compare(platform: Platform, say: Say) -> None:
     known = {
         run.spec.strategy: run.metrics for run in runs if run.spec.exchange == exchange and not run.spec.parameters
     }
-    answer = answering(platform.candles, platform.runs, platform.registry)
     say("Three strategies over them, on one-hour candles:")
     say(f"  {'strategy':<20}{'trades':>7}{'win rate':>10}{'return':>9}{'drawdown':>10}{'Sharpe':>8}")
     for tag in COMPARED:
         if tag not in known:
+            from onetape.backtest.answer import answering
+
+            answer = answering(platform.candles, platform.runs, platform.registry)
             spec = BacktestSpec(strategy=tag, exchange=exchange, symbol=symbol, timeframe="1h")
             known[tag] = (await answer(spec, lambda *_: None)).metrics
         say(_line(tag, known[tag]))

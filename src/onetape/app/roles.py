@@ -87,14 +87,14 @@ async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
             if not told:
                 log.warning(
                     "exchange_not_reached",
-                    says=f"{feed.exchange} does not answer ({error}). onetape keeps trying and shows what is stored; "
-                    "`onetape demo` shows everything on recorded prices",
+                    says=f"{feed.exchange} does not answer ({str(error).rstrip('.')}); onetape keeps trying and shows what "
+                    "is stored. `onetape demo` shows everything on recorded prices, without a network.",
                 )
             told = True
             await asyncio.sleep(LOOK_EVERY)
         else:
             if told:
-                log.warning("exchange_reached", exchange=feed.exchange)
+                log.warning("exchange_reached", says=f"{feed.exchange} answers now; its market is being recorded.")
             return
 
 
@@ -113,7 +113,7 @@ async def trader(platform: Platform, ready: Ready) -> None:
         config_dir=platform.settings.config_dir,
     )
     for error in platform.registry.errors:
-        log.warning("strategy_file_refused", problem=str(error))
+        log.warning("strategy_file_refused", says=f"A strategy file is left out: {error}")
 
     async def manage(beat: Beat) -> None:
         await Manager(world).run(beat)
@@ -142,7 +142,7 @@ async def venue(platform: Platform, ready: Ready) -> None:
     start = int(stored.close_ts[-1]) if len(stored) else int(frame.ts[0]) + HISTORY_DAYS * DAY
     if start >= int(frame.ts[-1]):
         log.warning(
-            "sample_ended", says="the recorded prices are played to their end; delete the demo's data directory"
+            "sample_ended", says="The recorded prices are played to their end. Delete the demo's data directory."
         )
     playing = Venue(
         [dataclasses.replace(frame, symbol=settings.symbols)],

@@ -102,7 +102,7 @@ class Manager:
             except BadInput as error:
                 errors.append(error)
         for wrong in errors:
-            log.warning("bot_file_refused", problem=str(wrong))
+            log.warning("bot_file_refused", says=f"A bot's file is left out: {wrong}")
 
     def _write_file(self, view: BotView) -> None:
         path = files.path_of(self._world.config_dir, view.spec.name)
@@ -221,7 +221,7 @@ class Manager:
         await self._world.bots.wish(name, BotStatus.HALTED)
         await self._say(held.view, BotStatus.HALTED, reason)
         self._held.pop(name, None)
-        log.error("bot_halted", bot=name, reason=reason)
+        log.warning("bot_halted", bot=name, reason=reason, says=f"Bot {name} is halted: {reason}")
 
     # -- what others see ----------------------------------------------------------------------------------------------
 
