@@ -87,8 +87,8 @@ async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
             if not told:
                 log.warning(
                     "exchange_not_reached",
-                    says=f"{feed.exchange} does not answer ({str(error).rstrip('.')}); onetape keeps trying and shows what "
-                    "is stored. `onetape demo` shows everything on recorded prices, without a network.",
+                    says=f"{feed.exchange} does not answer ({str(error).rstrip('.')}); onetape keeps trying and shows "
+                    "what is stored. `onetape demo` shows everything on recorded prices, without a network.",
                 )
             told = True
             await asyncio.sleep(LOOK_EVERY)

@@ -117,7 +117,7 @@ class Runner:
             if start_ts is not None:
                 self.matched_ts = self.decided_ts = start_ts
                 self._forgive()
-            self.window.load(await self._tail(self.window.rows_needed(), self.matched_ts), self.matched_ts)
+            await self._load_window()
             await self._send_planned()
             if start_ts is None:
                 await self._finish_interrupted()
@@ -127,6 +127,12 @@ class Runner:
         self.account, self.book = state.account, col.book_of(state.book)
         self.matched_ts, self.decided_ts, self.price = state.matched_ts, state.decided_ts, state.price
         self.broker = SimBroker(self.series, self.rules, self.account)  # its orders follow by `_send_planned`
+
+    async def _load_window(self) -> None:
+        window = self.window
+        window.load(await self._tail(self.fills, window.rows_needed(), self.matched_ts), self.matched_ts)
+        if window.timeframe != self.fills and len(window.frame) < window.size:
+            window.prepend(await self._tail(window.timeframe, window.size, window.whole_ts))
 
     def _forgive(self) -> None:
         a = self.account
@@ -312,8 +318,8 @@ class Runner:
             log.info("fill_stored", bot=fill.bot, id=fill.id, side=fill.side.name, qty=fill.qty, price=fill.price)
             self.bus.publish(topics.fill(self.spec.name), fill)
 
-    async def _tail(self, n: int, before_ts: Micros | None) -> CandleFrame:
-        return await self.candles.tail(self.spec.exchange, self.spec.symbol, self.fills, n, before_ts)
+    async def _tail(self, timeframe: Timeframe, n: int, before_ts: Micros) -> CandleFrame:
+        return await self.candles.tail(self.spec.exchange, self.spec.symbol, timeframe, n, before_ts)
 
 
 def _planned(order: Order) -> Order:

@@ -25,6 +25,7 @@ class Window:
     def __init__(self, exchange: str, symbol: str, timeframe: Timeframe, fills: Timeframe, size: int) -> None:
         self.timeframe, self.fills, self.size = timeframe, fills, size
         self.frame = CandleFrame.empty(exchange, symbol, timeframe)
+        self.whole_ts: Micros = 0  # from here on every bucket was built from all its fill candles
         self._running: list[Candle] = []
 
     @property
@@ -48,9 +49,18 @@ class Window:
         """Starts from stored fill candles, of which those that close by `until_ts` count."""
         known = candles.between(None, until_ts)
         boundary = self.timeframe.floor(until_ts)
+        first = int(known.ts[0]) if len(known) else boundary
+        self.whole_ts = first if self.timeframe.floor(first) == first else self.timeframe.next(first)
         self.frame = resample(known.between(None, boundary), self.timeframe).tail(self.size)
         running = known.between(boundary, None)
         self._running = [running.candle(i) for i in range(len(running))]
+
+    def prepend(self, older: CandleFrame) -> None:
+        """Stored candles of the strategy's own timeframe in front of those that were built: they only warm up. A first
+        bucket of which the beginning is missing gives way to the stored one."""
+        older = older.between(None, self.whole_ts)
+        if len(older):
+            self.frame = concat([older, self.frame.between(self.whole_ts, None)]).tail(self.size)
 
     def rows_needed(self) -> int:
         """How many fill candles `load` wants so that the window is full."""
