@@ -13,6 +13,7 @@ import pytest
 from onetape.domain.frame import CandleFrame
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.ports import Appended
+from onetape.storage import candles
 from onetape.storage.candles import BULK, PgCandleStore
 
 START = parse_time("2019-12-31T12:00")
@@ -55,3 +56,16 @@ async def test_a_failed_append_leaves_no_trace(pool: Any) -> None:
         await store.append(odd)
     assert await store.coverage() == []
     assert await store.append(whole) == Appended(2 * BULK, 2 * BULK, 0)
+
+
+@pytest.mark.parametrize("span", [(None, None), (3, 90), (49, 51), (99, None), (None, 1), (50, 50), (200, 300)])
+async def test_a_series_loaded_as_two_halves_is_whole(
+    pool: Any, monkeypatch: pytest.MonkeyPatch, span: tuple[int | None, int | None]
+) -> None:
+    monkeypatch.setattr(candles, "LONG", 10)
+    store, given = PgCandleStore(pool), frame(100)
+    await store.append(given)
+    limits = [None if minute is None else START + minute * MINUTE for minute in span]
+    loaded = await store.load("okx", "BTC-USDT", Timeframe(1, "m"), limits[0], limits[1])
+    np.testing.assert_array_equal(loaded.ts, given.between(limits[0], limits[1]).ts)
+    np.testing.assert_array_equal(loaded.close, given.between(limits[0], limits[1]).close)

@@ -51,7 +51,10 @@ def read(columns: Columns, data: bytes | bytearray) -> NDArray[np.void]:
     if bytes(data[: len(HEADER)]) != HEADER or len(body) % record.itemsize:
         raise ValueError("not a binary COPY of these columns without NULLs")
     rows = np.frombuffer(body, record)
+    # A NULL has no bytes: it would shift all that follows, and the number of fields would not stand in its place.
+    if (rows["fields"] != len(columns)).any():
+        raise ValueError("not a binary COPY of these columns without NULLs")
     for name, kind in columns:
-        if len(rows) and (rows[f"len_{name}"] != np.dtype(kind).itemsize).any():
-            raise ValueError(f"column {name} holds NULL or another type")
+        if len(rows) and rows[f"len_{name}"][0] != np.dtype(kind).itemsize:
+            raise ValueError(f"column {name} holds another type")
     return rows

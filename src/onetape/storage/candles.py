@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from onetape.domain.frame import COLUMNS, CandleFrame
+from onetape.domain.frame import COLUMNS, CandleFrame, concat
 from onetape.domain.instrument import Instrument, Kind
 from onetape.domain.market import Gap
 from onetape.domain.units import Micros, Timeframe
@@ -21,6 +22,7 @@ from onetape.storage.sql import load
 
 TABLE: Final = "processed_market_data"
 BULK: Final = 1_000  # rows from which on a staging table is worth its making
+LONG: Final = 200_000  # rows of a series from which on it is loaded as two halves
 EARLIEST: Final[Micros] = -62_135_596_800_000_000  # 0001-01-01
 LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31
 ROW: Final = (("ts", ">i8"), *((name, ">f8") for name in COLUMNS[1:-1]), ("origin", ">i2"))
@@ -66,9 +68,21 @@ class PgCandleStore:
     async def load(
         self, exchange: str, symbol: str, timeframe: Timeframe, start_ts: Micros | None, end_ts: Micros | None
     ) -> CandleFrame:
+        """Long spans come as two halves over two connections, because packing the rows keeps one core busy each."""
         start = EARLIEST if start_ts is None else start_ts
         end = LATEST if end_ts is None else end_ts
-        return await self._copy_out("candles_load", (exchange, symbol), timeframe, start, end)
+        market = (exchange, symbol)
+        async with reading(self._pool) as connection:
+            covered = await connection.fetchrow(load("candles_span"), *market, str(timeframe))
+        if not covered:
+            return CandleFrame.empty(*market, timeframe)
+        middle = (max(start, covered["first_ts"]) + min(end, covered["last_ts"])) // 2
+        if covered["rows"] < LONG or not start < middle < end:
+            return await self._copy_out("candles_load", market, timeframe, start, end)
+        spans = ((start, middle), (middle, end))
+        return concat(
+            await asyncio.gather(*(self._copy_out("candles_load", market, timeframe, *span) for span in spans))
+        )
 
     async def tail(
         self, exchange: str, symbol: str, timeframe: Timeframe, n: int, before_ts: Micros | None = None

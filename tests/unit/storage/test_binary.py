@@ -37,7 +37,10 @@ def test_pieces_hold_every_row_once(n: int) -> None:
 def test_anything_else_is_refused() -> None:
     with pytest.raises(ValueError, match="not a binary COPY"):
         binary.read(COLUMNS, ONE_ROW[1:])
-    with_null = bytearray(ONE_ROW)
-    with_null[21:25] = b"\xff\xff\xff\xff"  # length -1 is NULL
-    with pytest.raises(ValueError, match="key holds NULL"):
-        binary.read(COLUMNS, bytes(with_null))
+    row = ONE_ROW[19:-2]
+    null = b"\x00\x03" + b"\xff\xff\xff\xff" + row[8:]  # the key is NULL: length -1 and no bytes
+    for rows in (null, row + null, null + row, 11 * row + 13 * null):  # 13 * 24 bytes = 12 * 26 bytes
+        with pytest.raises(ValueError, match="not a binary COPY"):
+            binary.read(COLUMNS, ONE_ROW[:19] + rows + ONE_ROW[-2:])
+    with pytest.raises(ValueError, match="key holds another type"):
+        binary.read((("key", "S1"), ("ts", ">i8"), ("origin", "S3")), ONE_ROW)
