@@ -176,10 +176,12 @@ async def test_parents_are_not_opened_to_the_service_user(start: Any) -> None:
 async def test_a_path_too_long_for_a_socket_works_by_a_short_link(folder: Path) -> None:
     deep = folder / ("d" * 60) / ("e" * 60)
     server = EmbeddedValkey(deep)
-    client = redis.from_url(await server.start())
+    url = await server.start()
+    client = redis.from_url(url)
     assert await client.ping()
     await client.aclose()
     await server.stop()
+    Path(url.removeprefix("unix://")).parent.unlink()
 
 
 async def test_without_the_password_nobody_enters(folder: Path, start: Any) -> None:
