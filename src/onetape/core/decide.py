@@ -5,7 +5,7 @@ from __future__ import annotations
 from onetape.core.compiled import inlined, kernel
 from onetape.core.portfolio import heard
 from onetape.core.sizing import position_qty, smallest
-from onetape.core.snap import nearest
+from onetape.core.snap import beyond, nearest
 from onetape.core.state import (
     COUNT,
     ENTRY,
@@ -20,6 +20,7 @@ from onetape.core.state import (
     SLOTS,
     STOP,
     TAKE,
+    TOO_SMALL,
     TRAIL,
     add_order,
     drop_role,
@@ -53,43 +54,51 @@ def decide(account: Account, book: Floats, signal: Signal, close: Price, rules: 
 def fulfil(account: Account, book: Floats, signal: Signal, close: Price, rules: Rules) -> tuple[Account, int]:
     """Places what a new wish needs, after taking back what the last one still has waiting."""
     target = signal[0]
-    if book[SLOTS, COUNT] > 0.0:
+    waiting = book[SLOTS, COUNT]
+    if waiting > 0.0:
         drop_role(book, ENTRY)
         drop_role(book, EXIT)
+    made = account.target if book[SLOTS, COUNT] == waiting else 0.0  # else it never became what was wished
     next_id = account.next_id
     held = account.qty
     if held != 0.0 and target * held <= 0.0:
         next_id = leave(book, held, abs(held), next_id, EXIT)
         held = 0.0
-    if target == 0.0 or (held != 0.0 and target == account.target):
-        return heard(account, target, account.target if held != 0.0 else 0.0, next_id), NOTHING
+    if target == 0.0 or (held != 0.0 and target == made):
+        return heard(account, target, target, next_id), NOTHING
     if target < 0.0 and rules.limits.allow_short == 0.0:
-        return heard(account, target, 0.0, next_id), NO_SHORT
+        return heard(account, target, made, next_id), NO_SHORT
     next_id, reason = resize(account, book, signal, close, rules, held, next_id)
-    return heard(account, target, account.target if reason and held == 0.0 else target, next_id), reason
+    return heard(account, target, target if reason == NOTHING else made, next_id), reason
 
 
 @inlined
 def resize(
     account: Account, book: Floats, signal: Signal, close: Price, rules: Rules, held: Qty, next_id: float
 ) -> tuple[float, int]:
-    """Places the order that brings a position (`held`, on the wanted side or flat) to the wanted size."""
+    """Places the order that brings a position (`held`, on the wanted side or flat) to the wanted size. A position that
+    would become smaller than the venue takes is closed."""
     stop = signal[1] if signal[1] == signal[1] else rules.exits.stop
-    price = nearest(signal[4], rules.terms.tick) if signal[4] == signal[4] else close
-    qty, reason = position_qty(account, price, signal[0], stop, rules)
+    limit = signal[4] == signal[4]
+    side = 1.0 if signal[0] > 0.0 else -1.0
+    price = beyond(signal[4], rules.terms.tick, -side) if limit else close
+    qty, reason = position_qty(account.cash + account.qty * close, price, signal[0], stop, rules)
+    if reason == TOO_SMALL and held != 0.0:
+        return leave(book, held, abs(held), next_id, EXIT), NOTHING
     if reason != NOTHING:
         return next_id, reason
     more = nearest(qty - abs(held), rules.terms.lot)
     if more < 0.0:
-        return leave(book, held, -more, next_id, EXIT), NOTHING
+        less, reason = smallest(-more, close, rules)
+        return (leave(book, held, less, next_id, EXIT) if reason == NOTHING else next_id), reason
+    if more == 0.0:
+        return next_id, NOTHING
     if account.halted != 0.0:
         return next_id, int(account.halted)
     if held != 0.0:
         more, reason = smallest(more, price, rules)
         if reason != NOTHING:
             return next_id, reason
-    limit = signal[4] == signal[4]
-    side = 1.0 if signal[0] > 0.0 else -1.0
     row = add_order(book, next_id, LIMIT if limit else MARKET, ENTRY, side, more, price if limit else 0.0)
     if row < 0:
         return next_id, NO_SLOT

@@ -6,8 +6,8 @@ from __future__ import annotations
 from onetape.core.compiled import kernel
 from onetape.core.snap import below
 from onetape.core.state import NO_CASH, NO_STOP, NOTHING, TOO_LARGE, TOO_SMALL
-from onetape.domain.accounts import FRACTION, QTY, QUOTE, RISK, Account, Rules
-from onetape.domain.units import Price, Qty, Rate
+from onetape.domain.accounts import FRACTION, QTY, QUOTE, RISK, Rules
+from onetape.domain.units import Money, Price, Qty, Rate
 
 
 @kernel
@@ -24,9 +24,8 @@ def wanted_qty(equity: float, price: Price, exposure: float, stop: Rate, rules: 
 
 
 @kernel
-def position_qty(account: Account, price: Price, exposure: float, stop: Rate, rules: Rules) -> tuple[Qty, int]:
+def position_qty(equity: Money, price: Price, exposure: float, stop: Rate, rules: Rules) -> tuple[Qty, int]:
     """The whole position's quantity (>= 0) for an exposure, snapped down to the lot, or 0 and why not."""
-    equity = account.cash + account.qty * price
     if equity <= 0.0 or price <= 0.0:
         return 0.0, NO_CASH
     qty = wanted_qty(equity, price, abs(exposure), stop, rules)

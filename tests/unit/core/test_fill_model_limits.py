@@ -42,7 +42,7 @@ def test_a_limit_to_sell_short_fills_above(play):
 
 def test_a_limit_lies_on_the_tick(play):
     out = play([QUIET, QUIET], [{"target": 1.0, "limit": 95.3}], terms=Terms(tick=0.5))
-    assert out.orders == [(ENTRY, 1.0, 95.5)]
+    assert out.orders == [(ENTRY, 1.0, 95.0)]  # a buy never above what was asked
 
 
 def test_a_limit_rests_until_it_fills(play):
