@@ -1,10 +1,10 @@
 """One fill candle against the resting orders: the fill model, stated for people in docs/fill-model.md.
 
 The order within a candle is fixed. (1) Market orders at the open, exits before entries. (2) Protective stops, the one
-that is reached first. (3) Resting entries; an entry filled inside the candle may be stopped out in it, and takes its
-profit in it only when the candle closes beyond the target, because nothing else proves that the price came later.
-(4) Take-profits. So a stop and a take touched in one candle count as the stop. A public
-trade is a candle with one price.
+that is reached first. So a stop and a take touched in one candle count as the stop. (3) Take-profits. (4) Resting
+entries; an entry filled inside the candle may be stopped out in it, and takes its profit in it only when the candle
+closes beyond the target, because nothing else proves that the price came later. So what is entered inside a candle
+never profits from a take that the same candle reached. A public trade is a candle with one price.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from onetape.core.compiled import inlined, kernel
 from onetape.core.portfolio import apply_fill, watched
-from onetape.core.snap import below, nearest
+from onetape.core.sizing import smallest
+from onetape.core.snap import below, beyond
 from onetape.core.state import (
     COUNT,
     ENTRY,
@@ -69,9 +70,8 @@ def match_bar(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Flo
     if book[SLOTS, COUNT] == 0.0:
         return account, n
     account, n = protective_stops(account, book, bar, rules, fills, n)
-    newest = account.next_id
-    account, n = resting_entries(account, book, bar, rules, fills, n)
-    return take_profits(account, book, bar, rules, fills, n, newest)
+    account, n = take_profits(account, book, bar, rules, fills, n)
+    return resting_entries(account, book, bar, rules, fills, n)
 
 
 @inlined
@@ -120,8 +120,9 @@ def first_stop(book: Floats, high: Price, low: Price) -> int:
 def resting_entries(
     account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int
 ) -> tuple[Account, int]:
-    """Limit entries at their own price when the candle trades through it; stop entries at the worse of trigger and
-    open. Then what the rest of the same candle proves for the exits they brought."""
+    """Limit entries at their own price when the candle trades through it, at the taker fee when it opens there already
+    (nothing proves that the order rested first); stop entries at the worse of trigger and open. Then what the rest of
+    the same candle proves for the exits they brought."""
     row = 0
     while row < int(book[SLOTS, COUNT]):
         kind, side, price = book[row, KIND], book[row, SIDE], book[row, PRICE]
@@ -134,7 +135,8 @@ def resting_entries(
             continue
         high, low = max(price, bar.open), min(price, bar.open)
         met = high if stop == (side > 0.0) else low  # where the market is when it meets the order
-        account, n = execute(account, book, row, met if stop else price, limit, rules, fills, n)
+        maker = limit and (bar.open - price) * side > 0.0
+        account, n = execute(account, book, row, met if stop else price, maker, rules, fills, n)
         account, n = same_candle_exit(account, book, bar, met, rules, fills, n)
         row = 0
     return account, n
@@ -160,14 +162,12 @@ def same_candle_exit(
 
 
 @kernel
-def take_profits(
-    account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int, newest: float
-) -> tuple[Account, int]:
-    """Reducing limits that rested before this candle's inner entries (number below `newest`): own price, maker fee."""
+def take_profits(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
+    """Reducing limits that the candle trades through: own price, maker fee."""
     row = 0
     while row < int(book[SLOTS, COUNT]):
         side, price = book[row, SIDE], book[row, PRICE]
-        mine = book[row, KIND] == LIMIT and book[row, REDUCE] == 1.0 and book[row, ID] < newest
+        mine = book[row, KIND] == LIMIT and book[row, REDUCE] == 1.0
         if mine and (bar.low < price if side > 0.0 else bar.high > price):
             account, n = execute(account, book, row, price, True, rules, fills, n)
             row = 0
@@ -180,17 +180,18 @@ def take_profits(
 def execute(
     account: Account, book: Floats, row: int, price: Price, maker: bool, rules: Rules, fills: Floats, n: int
 ) -> tuple[Account, int]:
-    """Fills the order in `row` at an undisturbed `price` (slippage comes on top for takers), writes the fill, removes
-    the order, sets or removes protective exits. A buy that cash no longer covers is cut to what it covers."""
+    """Fills the order in `row` at an undisturbed `price` (slippage comes on top but for limits), writes the fill,
+    removes the order, sets or removes protective exits. A buy that cash no longer covers is cut to what it covers, or
+    dropped when the venue takes nothing so small."""
     side, role = book[row, SIDE], book[row, ROLE]
     costs, terms = rules.costs, rules.terms
     rate = costs.maker if maker else costs.taker
-    paid = price if maker else price * (1.0 + side * costs.slippage)
+    paid = price if book[row, KIND] == LIMIT else price * (1.0 + side * costs.slippage)
     qty = book[row, QTY]
     if book[row, REDUCE] == 1.0:
         qty = min(qty, abs(account.qty)) if account.qty * side < 0.0 else 0.0
     elif side > 0.0 and rules.limits.max_exposure <= 1.0 and qty * paid * (1.0 + rate) > account.cash:
-        qty = below(max(account.cash, 0.0) / (paid * (1.0 + rate)), terms.lot)
+        qty, _ = smallest(below(max(account.cash, 0.0) / (paid * (1.0 + rate)), terms.lot), paid, rules)
     number = book[row, ID]
     stop, take, trail = book[row, STOP], book[row, TAKE], book[row, TRAIL]
     drop_order(book, row)
@@ -226,21 +227,25 @@ def shrink(book: Floats, held: float) -> None:
 
 @kernel
 def protect(account: Account, book: Floats, stop: float, take: float, trail: float, tick: float) -> Account:
-    """Sets the protective exits for the whole position, from its average entry price. A rate of NaN keeps the exit of
-    that kind that an earlier entry brought, and lets it cover what was added."""
+    """Sets the protective exits for the whole position, from its average entry price; a trailing stop from its best
+    price. On the tick they are never nearer than asked. A rate of NaN keeps the exit of that kind that an earlier entry
+    brought, and lets it cover what was added."""
     if stop != stop and take != take and trail != trail and book[SLOTS, COUNT] == 0.0:
         return account
     side = 1.0 if account.qty > 0.0 else -1.0
     entry, held, number = account.entry_price, abs(account.qty), account.next_id
-    number = renew(book, STOP_LOSS, stop, (entry * (1.0 - side * stop), tick), -side * held, number)
-    number = renew(book, TRAILING, trail, (entry * (1.0 - side * trail), tick), -side * held, number)
-    number = renew(book, TAKE_PROFIT, take, (entry * (1.0 + side * take), tick), -side * held, number)
+    lower = beyond(entry * (1.0 - side * stop), tick, -side)
+    drawn = beyond(account.best * (1.0 - side * trail), tick, -side)
+    target = beyond(entry * (1.0 + side * take), tick, side)
+    number = renew(book, STOP_LOSS, stop, lower, -side * held, number)
+    number = renew(book, TRAILING, trail, drawn, -side * held, number)
+    number = renew(book, TAKE_PROFIT, take, target, -side * held, number)
     return watched(account, account.best, account.peak, account.halted, number)
 
 
 @kernel
-def renew(book: Floats, role: float, rate: float, at: tuple[Price, float], signed: float, number: float) -> float:
-    """Replaces the protective order of one role by one `at` (price, tick), or keeps it at the new quantity when `rate`
+def renew(book: Floats, role: float, rate: float, price: Price, signed: float, number: float) -> float:
+    """Replaces the protective order of one role by one at `price`, or keeps it at the new quantity when `rate`
     is NaN; gives the next free number. It always finds a slot: the youngest entry makes room."""
     for row in range(int(book[SLOTS, COUNT])):
         if book[row, ROLE] == role:
@@ -253,7 +258,7 @@ def renew(book: Floats, role: float, rate: float, at: tuple[Price, float], signe
         return number
     make_room(book)
     kind = LIMIT if role == TAKE_PROFIT else STOP_KIND
-    row = add_order(book, number, kind, role, 1.0 if signed > 0.0 else -1.0, abs(signed), nearest(at[0], at[1]))
+    row = add_order(book, number, kind, role, 1.0 if signed > 0.0 else -1.0, abs(signed), price)
     if role == TRAILING:
         book[row, TRAIL] = rate
     return number + 1.0
@@ -265,6 +270,6 @@ def follow(book: Floats, best: Price, tick: float) -> None:
     for row in range(int(book[SLOTS, COUNT])):
         if book[row, ROLE] == TRAILING:
             side = -book[row, SIDE]
-            level = nearest(best * (1.0 - side * book[row, TRAIL]), tick)
+            level = beyond(best * (1.0 - side * book[row, TRAIL]), tick, -side)
             if (level - book[row, PRICE]) * side > 0.0:
                 book[row, PRICE] = level

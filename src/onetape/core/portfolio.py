@@ -15,7 +15,7 @@ def apply_fill(
     """The account after a fill, and the profit it closed (before fees).
 
     A fill against the position closes first and opens the rest on the other side at its own price. The position is
-    snapped to the lot, so that no dust is left behind.
+    snapped to the lot, so that no dust is left behind. The best price of a position is at least that of its last entry.
     """
     held = account.qty
     signed = side * qty
@@ -25,7 +25,7 @@ def apply_fill(
     if held * signed >= 0.0:
         total = abs(held) + qty
         entry = (abs(held) * entry + qty * price) / total if total > 0.0 else 0.0
-        best = price if held == 0.0 else best
+        best = price if held == 0.0 else (max(best, price) if side > 0.0 else min(best, price))
     else:
         closed = min(qty, abs(held))
         realised = closed * (price - entry) * (1.0 if held > 0.0 else -1.0)

@@ -6,7 +6,21 @@ from onetape.core.compiled import inlined, kernel
 from onetape.core.decide import Signal, decide, leave
 from onetape.core.matching import Bar, follow, match_bar
 from onetape.core.portfolio import watched
-from onetape.core.state import ENTRY, HALT, HALTED, HIGH, LOW, NOTHING, SLOTS, TRAILS, drop_role, watch
+from onetape.core.snap import nearest
+from onetape.core.state import (
+    ENTRY,
+    F_QTY,
+    F_SIDE,
+    HALT,
+    HALTED,
+    HIGH,
+    LOW,
+    NOTHING,
+    SLOTS,
+    TRAILS,
+    drop_role,
+    watch,
+)
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.frame import Floats
 from onetape.domain.units import Price
@@ -29,13 +43,24 @@ def on_candle(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Flo
 @kernel
 def work(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
     """One candle in which an order may fill or a trailing stop may move."""
-    held = account.qty
+    before, held = n, account.qty
     if bar.low <= book[SLOTS, LOW] or bar.high >= book[SLOTS, HIGH]:
         account, n = match_bar(account, book, bar, rules, fills, n)
         watch(book)
     if book[SLOTS, TRAILS] > 0.0:
-        account = drawn(account, book, bar, held, rules)
+        account = drawn(account, book, bar, kept(held, fills[before:n], rules.terms.lot), rules)
     return account, n
+
+
+@kernel
+def kept(held: float, fills: Floats, lot: float) -> float:
+    """The position from before a candle, 0 when the candle's fills closed it (also when they opened another one)."""
+    after = held
+    for k in range(len(fills)):
+        after = nearest(after + fills[k, F_SIDE] * fills[k, F_QTY], lot)
+        if after * held <= 0.0:
+            return 0.0
+    return held
 
 
 @kernel
@@ -48,12 +73,13 @@ def marked(account: Account, book: Floats, equity: float) -> Account:
 
 @kernel
 def drawn(account: Account, book: Floats, bar: Bar, held: float, rules: Rules) -> Account:
-    """The best price of the position so far, with the trailing stops drawn after it.
+    """The best price of the position so far, with the trailing stops drawn after it. `held` is what it was before the
+    candle, 0 when it was opened in it.
 
     In the candle of the entry only its close counts: its extremes may have come before the fill.
     """
     long = account.qty > 0.0
-    reached = bar.close if held * account.qty <= 0.0 else (bar.high if long else bar.low)
+    reached = bar.close if held == 0.0 else (bar.high if long else bar.low)
     best = max(account.best, reached) if long else min(account.best, reached)
     if best == account.best and held != 0.0:
         return account
