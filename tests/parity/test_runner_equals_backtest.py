@@ -1,4 +1,4 @@
-"""A bot that lives event by event does exactly what the batch loop says, also when it is killed again and again."""
+"""A bot that lives event by event does exactly what a backtest says, also when it is killed again and again."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from onetape.core import loop
-from onetape.core.state import F_FEE, F_ID, F_PRICE, F_QTY, F_SIDE, empty_book, fill_buffer
-from onetape.domain.accounts import Account
+from onetape.backtest.run import run
+from onetape.core.state import F_FEE, F_ID, F_PRICE, F_QTY, F_SIDE
+from onetape.domain.accounts import Account, Sizing, Terms
 from onetape.domain.bots import BotSpec, LimitsSpec
 from onetape.domain.frame import CandleFrame, resample
 from onetape.domain.instrument import Instrument
+from onetape.domain.results import BacktestSpec
 from onetape.domain.units import MINUTE
 from onetape.strategies.contract import Signals, Strategy
 from onetape.strategies.market import Market
 from onetape.trading.memory import MemoryCandles, MemoryLedger
-from onetape.trading.runner import Outside, Runner, rules_of
+from onetape.trading.runner import Outside, Runner
 
 START = 1_600_000_200_000_000  # on a 15-minute boundary
 INSTRUMENT = Instrument(exchange="test", symbol="BTC-USD", tick=0.01, lot=1e-6, min_qty=1e-5)
@@ -73,22 +74,20 @@ def spec_of(timeframe: str) -> BotSpec:
 
 
 def batch(spec: BotSpec, strategy: Strategy, frame: CandleFrame) -> tuple[Account, Any, Any]:
-    """Account, equity at each fill candle and fill rows by the compiled loop."""
+    """Account, equity at each fill candle and fill rows by a backtest over the same candles."""
+    question = BacktestSpec(
+        strategy=spec.strategy,
+        timeframe=spec.timeframe,
+        cash=spec.capital,
+        costs=spec.costs,
+        sizing=Sizing.parse(spec.sizing),
+        limits=spec.risk,
+        exits=spec.exits,
+        terms=Terms.of(INSTRUMENT),
+    )
     candles = resample(frame, spec.timeframe)
-    signals = strategy.signals(Market(candles))
-    target = signals.target.copy()
-    target[: strategy.warmup() - 1] = np.nan
-    columns = (target, signals.stop, signals.take, signals.trail, signals.limit)
-    opens_next = np.concatenate((frame.ts[1:], [frame.ts[-1] + MINUTE]))
-    known = np.searchsorted(candles.close_ts, opens_next, side="right")
-    equity, fills = np.empty(len(frame)), fill_buffer(20_000)
-    account = Account(cash=spec.capital, peak=spec.capital)
-    bars = (frame.open, frame.high, frame.low, frame.close)
-    account, _, _, n = loop.run(
-        bars, known, columns, account, empty_book(), rules_of(spec, INSTRUMENT), (0, 0, 0), equity, fills,
-        np.zeros(16, np.int64),
-    )  # fmt: skip
-    return account, equity, fills[:n]
+    tape = run(question, candles, None if candles is frame else frame, strategy).tape
+    return tape.account, tape.equity, tape.fills
 
 
 class Silent:
@@ -178,7 +177,7 @@ def check_equal(runner: Runner, ledger: MemoryLedger, frame: CandleFrame) -> Non
 @pytest.mark.parametrize("timeframe", ["1m", "5m"])
 @pytest.mark.parametrize("holes", [False, True])
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_runner_and_loop_give_the_same_fills_and_equity_bit_for_bit(
+async def test_runner_and_backtest_give_the_same_fills_and_equity_bit_for_bit(
     timeframe: str, holes: bool, seed: int
 ) -> None:
     frame, ledger = frame_of(seed, 1500, holes), MemoryLedger()
@@ -188,7 +187,7 @@ async def test_runner_and_loop_give_the_same_fills_and_equity_bit_for_bit(
 
 @pytest.mark.parametrize("timeframe", ["1m", "5m"])
 @pytest.mark.parametrize("seed", [3, 4, 5])
-async def test_a_runner_that_dies_at_random_moments_still_equals_the_loop(timeframe: str, seed: int) -> None:
+async def test_a_runner_that_dies_at_random_moments_still_equals_the_backtest(timeframe: str, seed: int) -> None:
     frame, ledger = frame_of(seed, 1500, holes=True), MortalLedger(seed, 0.03)
     runner = await live(spec_of(timeframe), Zigzag(), frame, ledger)
     check_equal(runner, ledger, frame)
