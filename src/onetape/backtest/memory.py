@@ -1,0 +1,48 @@
+"""Runs kept in memory: the twin of the store in PostgreSQL, for tests and for backtests without a database."""
+
+from __future__ import annotations
+
+from onetape.backtest.trades import fill_times, thinned, trades_of
+from onetape.clock import RealClock
+from onetape.domain.errors import BadInput, NotFound
+from onetape.domain.results import Result
+from onetape.ports import Clock, RunView, StoredRun
+
+
+class MemoryRunStore:
+    """Fulfils ports.RunStore."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or RealClock()
+        self._runs: dict[str, StoredRun] = {}
+
+    async def put(self, result: Result) -> None:
+        if result.run_id in self._runs:
+            return
+        tape = result.tape
+        ts, equity = thinned(tape.close_ts, tape.equity)
+        manifest = result.manifest | {"fill_timeframe": result.fill_timeframe, "rejected": tape.rejected}
+        view = RunView(
+            run_id=result.run_id,
+            spec=result.spec,
+            metrics=result.metrics,
+            manifest=manifest,
+            created_ts=self._clock.now(),
+        )
+        self._runs[result.run_id] = StoredRun(
+            view=view, trades=trades_of(tape), ts=ts, equity=equity, fills=tape.fills, fill_ts=fill_times(tape)
+        )
+
+    async def list(self, limit: int = 100, before: str = "") -> tuple[list[RunView], str]:
+        if limit < 1:
+            raise BadInput("limit", limit, "not from 1 on")
+        newest = [run.view for run in reversed(self._runs.values())]
+        names = [view.run_id for view in newest]
+        start = names.index(before) + 1 if before in names else 0
+        page = newest[start : start + limit]
+        return page, page[-1].run_id if len(newest) > start + limit else ""
+
+    async def get(self, run_id: str) -> StoredRun:
+        if run_id not in self._runs:
+            raise NotFound("run_id", run_id, "not a stored run")
+        return self._runs[run_id]

@@ -1,0 +1,96 @@
+"""Every store of runs: what was put comes back to the last bit, in pages, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import numpy as np
+import pytest
+
+from onetape.backtest.memory import MemoryRunStore
+from onetape.backtest.run import run
+from onetape.backtest.trades import trades_of
+from onetape.domain.accounts import Exits, RiskLimits
+from onetape.domain.errors import BadInput, NotFound
+from onetape.domain.frame import CandleFrame
+from onetape.domain.results import BacktestSpec, Result
+from onetape.ports import RunStore
+from onetape.storage.pool import open_pool
+from onetape.storage.runs import PgRunStore
+from onetape.strategies.sma_cross import SmaCross
+
+
+def a_run(fast: int = 3, **parts: object) -> Result:
+    n = 400
+    close = np.round(100 + 10 * np.sin(np.arange(n) / 7) + np.arange(n) / 50, 2)
+    columns = {"ts": np.arange(n) * 3_600_000_000, "open": close, "high": close + 1, "low": close - 1, "close": close}
+    frame = CandleFrame.of("t", "A-B", "1h", columns | {"volume": np.ones(n)})
+    spec = BacktestSpec(strategy="sma_cross", symbol="A-B", exchange="t", parameters={"fast": fast, "slow": 9}, **parts)
+    return run(spec, frame, None, SmaCross(fast=fast, slow=9))
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    return "" if request.param == "memory" else str(request.getfixturevalue("database_url"))
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[RunStore]:
+    if not url:
+        yield MemoryRunStore()
+        return
+    pool = await open_pool(url)
+    yield PgRunStore(pool)
+    await pool.close()
+
+
+async def test_a_run_comes_back_as_it_was(store: RunStore) -> None:
+    result = a_run()
+    await store.put(result)
+    found = await store.get(result.run_id)
+    assert found.view.metrics == result.metrics
+    assert found.view.spec.parameters == {"fast": 3, "slow": 9}
+    assert found.view.manifest["hash"] == result.manifest["hash"]
+    assert found.trades == trades_of(result.tape)
+    assert len(found.trades) > 5
+    np.testing.assert_array_equal(found.equity, result.tape.equity)
+    np.testing.assert_array_equal(found.ts, result.tape.close_ts)
+    np.testing.assert_array_equal(found.fills, result.tape.fills)
+
+
+async def test_no_exit_and_no_limit_come_back_as_such_although_json_has_no_name_for_them(store: RunStore) -> None:
+    result = a_run(exits=Exits(stop=0.02), limits=RiskLimits(max_exposure=0.5))
+    await store.put(result)
+    spec = (await store.get(result.run_id)).view.spec
+    assert spec.exits.stop == 0.02
+    assert np.isnan(spec.exits.take)
+    assert spec.limits == RiskLimits(max_exposure=0.5)
+    assert msgspec.json.encode(spec) == msgspec.json.encode(result.spec)
+
+
+async def test_the_same_run_twice_is_one(store: RunStore) -> None:
+    result = a_run()
+    await store.put(result)
+    await store.put(result)
+    assert len((await store.list())[0]) == 1
+
+
+async def test_lists_are_newest_first_in_pages(store: RunStore) -> None:
+    made = [a_run(fast) for fast in (2, 3, 4)]
+    for result in made:
+        await store.put(result)
+    first, after = await store.list(limit=2)
+    second, end = await store.list(limit=2, before=after)
+    assert [view.run_id for view in (*first, *second)] == [result.run_id for result in reversed(made)]
+    assert end == ""
+
+
+async def test_a_run_that_is_not_there_is_named(store: RunStore) -> None:
+    with pytest.raises(NotFound, match="nothing-like-it"):
+        await store.get("nothing-like-it")
+
+
+async def test_an_impossible_limit_is_refused(store: RunStore) -> None:
+    with pytest.raises(BadInput, match="limit"):
+        await store.list(limit=0)
