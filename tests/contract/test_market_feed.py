@@ -101,7 +101,8 @@ async def test_history_never_holds_the_running_candle(feed: MarketFeed, venue: V
 
 
 async def test_now_is_the_venues_time(feed: MarketFeed, venue: Venue) -> None:
-    assert abs(await feed.now() - venue.now()) < 30 * 1_000_000  # a quarter of a second at this speed
+    before, now, after = venue.now(), await feed.now(), venue.now()
+    assert before - 1_000 <= now <= after + (after - before)  # stated in milliseconds, and it moves while we ask
 
 
 async def test_instruments_have_steps(feed: MarketFeed) -> None:

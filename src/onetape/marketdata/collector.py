@@ -111,11 +111,12 @@ class Collector:
 
     async def _follow(self, wants: Sequence[Want]) -> None:
         """Until the wants change. The streams come first, then the loads, so that nothing falls between them."""
+        offered = [w for w in wants if w.channel is not Channel.CANDLES or w.timeframe in self._feed.timeframes]
         async with asyncio.TaskGroup() as tasks:
-            work = [tasks.create_task(self._consume(wants))]
+            work = [tasks.create_task(self._consume(offered))]
             self._keepers = {}
-            for want in wants:
-                if want.channel is Channel.CANDLES and want.timeframe in self._feed.timeframes:
+            for want in offered:
+                if want.channel is Channel.CANDLES:
                     keeper = self._keeper(want)
                     self._keepers[(want.symbol, str(keeper.timeframe))] = keeper
                     work.append(tasks.create_task(keeper.run(self._closed.put, self._settled, self._announce)))

@@ -43,10 +43,6 @@ def without(spans: Iterable[Span], known: Sequence[Span]) -> list[Span]:
     """What of `spans` no `known` span covers."""
     left = list(spans)
     for start, end in known:
-        left = [
-            part
-            for a, b in left
-            for part in ((a, min(b, start)), (max(a, end), b))
-            if part[0] < part[1] and (part[1] <= start or part[0] >= end)
-        ]
+        parts = (part for a, b in left for part in ((a, min(b, start)), (max(a, end), b)))
+        left = [part for part in parts if part[0] < part[1]]
     return left

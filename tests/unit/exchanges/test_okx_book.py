@@ -8,6 +8,9 @@ import re
 import zlib
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from onetape.exchanges.okx import wire
 from onetape.exchanges.okx.book import LocalBook, Outcome
 
@@ -57,6 +60,24 @@ def test_second_snapshot_replaces_the_whole_book() -> None:
     book.apply("snapshot", message(-1, 5, bids=[["7", "1"]]))
     assert book.bids(9) == [(7.0, 1.0)]
     assert book.asks(9) == []
+
+
+levels = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)), max_size=12)
+
+
+@given(st.lists(st.tuples(levels, levels), max_size=30))
+def test_any_chain_of_updates_equals_a_plain_dictionary(updates: list) -> None:
+    book, plain = LocalBook(), ({}, {})
+    book.apply("snapshot", message(-1, 0))
+    for i, sides in enumerate(updates):
+        text = [[[str(price), str(size)] for price, size in side] for side in sides]
+        assert book.apply("update", message(i, i + 1, *text)) is Outcome.APPLIED
+        for kept, side in zip(plain, sides, strict=True):
+            kept.update(side)
+    bids, asks = ({p: s for p, s in side.items() if s} for side in plain)
+    assert book.bids(99) == sorted(bids.items(), reverse=True)
+    assert book.asks(99) == sorted(asks.items())
+    assert book.bids(3) == book.bids(99)[:3]
 
 
 class _Text:

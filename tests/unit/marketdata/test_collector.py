@@ -267,6 +267,23 @@ async def test_end_commits_what_is_left(make_feed: Any) -> None:
     assert len(desk.raws.frames) == 50
 
 
+async def test_gap_whose_candles_are_there_already_is_not_recorded(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        desk.feed.say(Gap("okx", SYMBOL, "candles:1m", 90 * MINUTE, 95 * MINUTE, "the line was cut"))
+        desk.feed.close_minute(100)
+        await until(lambda: 100 in desk.told())
+    assert await desk.store.gaps("okx", SYMBOL, "candles:1m") == []
+
+
+async def test_timeframe_that_the_venue_has_not_is_left_to_the_reader(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, Want(SYMBOL, Channel.CANDLES, "7m")])
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+    assert desk.feed.streams == [tuple(CANDLES)]
+
+
 def test_wants_hold_1m_and_each_timeframe_once_for_every_symbol() -> None:
     got = wants_for(["A-B", "C-D"], ["1h", "1m", "1H"], [Channel.CANDLES, Channel.TRADES])
     assert [(w.symbol, w.channel.value, w.timeframe) for w in got[:3]] == [
