@@ -51,7 +51,7 @@ def run(
     fill_frame = frame if fill_frame is None else fill_frame
     frame = frame.between(None, spec.end_ts)
     fills = fill_frame.between(spec.start_ts, spec.end_ts)
-    first = first_row(frame, spec, strategy)
+    first = first_row(frame, fills, spec, strategy)
     if first >= len(frame) or not len(fills):
         raise BadInput(
             "the period",
@@ -74,11 +74,13 @@ def run(
     )
 
 
-def first_row(frame: CandleFrame, spec: BacktestSpec, strategy: Strategy) -> int:
-    """The first signal row that may be acted on: enough candles behind it, and closed after the start."""
+def first_row(frame: CandleFrame, fills: CandleFrame, spec: BacktestSpec, strategy: Strategy) -> int:
+    """The first signal row that may be acted on: enough candles behind it, opened at the start or later, and closed
+    after the first fill candle has opened (a bot that starts there acts on no older row either)."""
     warm = strategy.warmup() - 1
     start = 0 if spec.start_ts is None else int(np.searchsorted(frame.ts, spec.start_ts))
-    return max(warm, start, 0)
+    seen = int(np.searchsorted(frame.ts, frame.timeframe.floor(int(fills.ts[0])))) if len(fills) else 0
+    return max(warm, start, seen, 0)
 
 
 def period(frame: CandleFrame) -> str:
@@ -91,13 +93,9 @@ def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals
         column[first:] if len(column) else column
         for column in (signals.target, signals.stop, signals.take, signals.trail, signals.limit)
     )
-    if fills.timeframe == frame.timeframe:
-        skipped = int(np.searchsorted(fills.ts, frame.ts[first]))
-        known = _SAME
-    else:
-        closes = frame.close_ts[first:]
-        skipped = 0
-        known = known_rows(fills, closes)
+    skipped = int(np.searchsorted(fills.ts, frame.ts[first])) if fills.timeframe == frame.timeframe else 0
+    same = fills.timeframe == frame.timeframe and np.array_equal(fills.ts[skipped:], frame.ts[first:])
+    known = _SAME if same else known_rows(fills.rows(skipped, len(fills)), frame.close_ts[first:])
     bars = tuple(np.ascontiguousarray(getattr(fills, name)[skipped:]) for name in ("open", "high", "low", "close"))
     n = len(fills) - skipped
     equity = np.empty(len(fills))
