@@ -16,7 +16,7 @@ up: $(VENV)/.run             ## start the platform on OKX's public market data
 test: $(VENV)/.dev           ## everything that must hold before a change lands
 	tools/chromium
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 check: $(VENV)/.dev          ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -31,7 +31,10 @@ def test_a_lock_has_one_owner_until_it_is_closed(tmp_path: Path) -> None:
 def test_a_lock_is_not_inherited_by_a_child_process(tmp_path: Path) -> None:
     lock = child.try_lock(tmp_path / "owner.lock")
     assert lock is not None
-    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    program = [sys.executable, "-c", "print('runs', flush=True); input()"]
+    sleeper = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False)
+    assert sleeper.stdout is not None
+    assert sleeper.stdout.readline() == b"runs\n"
     os.close(lock)
     again = child.try_lock(tmp_path / "owner.lock")
     assert again is not None
