@@ -11,7 +11,7 @@ import numpy as np
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Gap, Origin, candle_channel
-from onetape.domain.units import Micros, Timeframe
+from onetape.domain.units import Timeframe
 from onetape.marketdata.quality import Span, missing, without
 from onetape.observe import log
 from onetape.ports import CandleStore, MarketFeed
@@ -56,16 +56,15 @@ async def backfill(
         log.info("candles_backfilled", symbol=symbol, timeframe=str(timeframe), holes=len(holes), rows=rows)
 
 
-async def first_span(
-    store: CandleStore, exchange: str, symbol: str, timeframe: Timeframe, now_ts: Micros, candles: int
-) -> Span:
+async def first_span(feed: MarketFeed, store: CandleStore, symbol: str, timeframe: Timeframe, candles: int) -> Span:
     """What a start must look at: the last `candles` closed candles, and further back to the stored end.
 
     A stored end that lies too far back (old files were imported) is left alone, with a gap that says so.
     """
     if candles < 0:
         raise BadInput("candles", candles, "not a number of candles")
-    end = timeframe.floor(now_ts)
+    exchange = feed.exchange
+    end = timeframe.floor(await feed.now())
     start = timeframe.floor(max(0, end - candles * timeframe.micros))
     tail = await store.tail(exchange, symbol, timeframe, 1, before_ts=end)
     if not len(tail) or (stored_end := timeframe.next(int(tail.ts[-1]))) >= start:

@@ -26,7 +26,7 @@ from onetape.observe import log
 from onetape.ports import Bus, CandleStore, Clock, MarketFeed, RawStore
 
 _HINT_SECONDS: Final = 0.02  # a topic of the newest-wins kind is sent at most so often
-_RAW_LINGER_SECONDS: Final = 0.004
+_RAW_LINGER_SECONDS: Final = 0.002
 _DRAIN_SECONDS: Final = 3.0
 
 

@@ -90,8 +90,7 @@ class SeriesKeeper:
 
         async def load() -> None:
             nonlocal newest
-            now = await self.feed.now()
-            span = await first_span(self.store, self.feed.exchange, self.symbol, self.timeframe, now, self._candles)
+            span = await first_span(self.feed, self.store, self.symbol, self.timeframe, self._candles)
             self._owed = [span]
             async for page in backfill(self.feed, self.store, self.symbol, self.timeframe, span):
                 newest = page

@@ -70,21 +70,21 @@ async def test_venue_that_is_away_is_transient_and_leaves_nothing_half_done(make
     assert await store.gaps("okx", SYMBOL, "candles:1m") == []
 
 
-async def test_first_start_looks_at_the_depth(candle: Any) -> None:
+async def test_first_start_looks_at_the_depth(make_feed: Any) -> None:
     store = MemoryCandleStore()
-    assert await first_span(store, "okx", SYMBOL, M1, 1_000 * MINUTE + 5, 100) == (900 * MINUTE, 1_000 * MINUTE)
+    assert await first_span(make_feed((), 1_000), store, SYMBOL, M1, 100) == (900 * MINUTE, 1_000 * MINUTE)
 
 
-async def test_restart_looks_back_to_the_stored_end(candle: Any) -> None:
+async def test_restart_looks_back_to_the_stored_end(make_feed: Any, candle: Any) -> None:
     store = MemoryCandleStore()
     await store.append(CandleFrame.from_candles([candle(499)]))
-    assert await first_span(store, "okx", SYMBOL, M1, 1_000 * MINUTE, 100) == (500 * MINUTE, 1_000 * MINUTE)
+    assert await first_span(make_feed((), 1_000), store, SYMBOL, M1, 100) == (500 * MINUTE, 1_000 * MINUTE)
 
 
-async def test_stored_end_too_far_back_is_left_with_a_gap_that_says_so(candle: Any) -> None:
+async def test_stored_end_too_far_back_is_left_with_a_gap_that_says_so(make_feed: Any, candle: Any) -> None:
     store = MemoryCandleStore()
     await store.append(CandleFrame.from_candles([candle(5)]))
-    assert await first_span(store, "okx", SYMBOL, M1, 9_000 * MINUTE, 100) == (8_900 * MINUTE, 9_000 * MINUTE)
+    assert await first_span(make_feed((), 9_000), store, SYMBOL, M1, 100) == (8_900 * MINUTE, 9_000 * MINUTE)
     (gap,) = await store.gaps("okx", SYMBOL, "candles:1m")
     assert (gap.start_ts, gap.end_ts, gap.cause) == (6 * MINUTE, 8_900 * MINUTE, TOO_OLD)
 

@@ -55,26 +55,27 @@ def instrument(exchange: str, data: InstrumentData) -> Instrument:
         kind = data.instType or "nameless"
         raise Refused(f"{exchange}:{name} is a {kind} instrument; onetape reads spot, swaps and futures.")
     if data.instType == "SPOT":
-        return _of(exchange, data, data.baseCcy, data.quoteCcy, data.quoteCcy, 1.0)
+        return _of(exchange, data, (data.baseCcy, data.quoteCcy, data.quoteCcy), 1.0)
     if data.ctType != "linear":
         raise Refused(
             f"{exchange}:{name} is an inverse contract (sized in quote currency, settled in {data.settleCcy}),"
             " which onetape does not trade. Use a linear contract or spot."
         )
     base, _, quote = data.uly.partition("-")
-    return _of(exchange, data, base, quote, data.settleCcy, _number(data.ctVal) * (_number(data.ctMult) or 1.0))
+    size = _number(data.ctVal) * (_number(data.ctMult) or 1.0)
+    return _of(exchange, data, (base, quote, data.settleCcy), size)
 
 
-def _of(exchange: str, data: InstrumentData, base: str, quote: str, settle: str, size: float) -> Instrument:
+def _of(exchange: str, data: InstrumentData, coins: tuple[str, str, str], size: float) -> Instrument:
     if not size > 0 or not _number(data.tickSz) > 0:
         raise Refused(f"{exchange}:{data.instId} has no price step or contract size yet: it is not listed fully.")
     return Instrument(
         exchange=exchange,
         symbol=data.instId,
         kind=_KINDS[data.instType],
-        base=base,
-        quote=quote,
-        settle=settle,
+        base=coins[0],
+        quote=coins[1],
+        settle=coins[2],
         tick=_number(data.tickSz),
         lot=_number(data.lotSz) * size,
         min_qty=_number(data.minSz) * size,
