@@ -217,6 +217,7 @@ class Hub:
                 box.member("bots", name, wire.bot(view))
         for name, beat in self.services.items():
             box.member("services", name, wire.service(beat.state))
+        box.ready.set()  # a page hears at once that it is connected
         self.mailboxes.add(box)
         return box
 

@@ -230,12 +230,16 @@ def _job_callbacks(app: Dash, desk: Desk) -> None:
 
 def _result_callbacks(app: Dash, desk: Desk) -> None:
     @app.callback(
-        Output("bt-runs", "value"), Output("bt-strategy", "value"), Input("bt-runs", "id"), State("url", "search")
+        Output("bt-runs", "value"),
+        Output("bt-strategy", "value"),
+        Input("bt-runs", "id"),
+        State("url", "search"),
+        State("bt-strategy", "value"),
     )
-    async def from_address(_: str, search: str | None) -> Any:
+    async def from_address(_: str, search: str | None, strategy: str | None) -> Any:
         """`?run=ID` shows a run (several: compares), `?strategy=NAME` chooses it in the form."""
         asked = parse_qs((search or "").lstrip("?"))
-        return asked.get("run", no_update), next(iter(asked.get("strategy", [])), no_update)
+        return asked.get("run", []), next(iter(asked.get("strategy", [])), strategy)
 
     @app.callback(Output("bt-result", "children"), Input("bt-runs", "value"))
     async def show(run_ids: list[str] | None) -> Any:

@@ -30,6 +30,19 @@ THEME: Final = {
     "fontSizes": {"xs": "11px", "sm": "13px", "md": "14px"},
 }
 
+INDEX: Final = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {%metas%}
+    <title>{%title%}</title>
+    <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
+    {%css%}
+  </head>
+  <body>
+    {%app_entry%}
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>"""
 OTHERS: Final = ("/api/", "/assets/", "/_")  # the API, our scripts, Dash's own routes
 
 
@@ -57,6 +70,7 @@ def attach(server: Any, desk: Desk) -> Dash:
         update_title="",
         suppress_callback_exceptions=True,
         on_error=tell_fault,
+        index_string=INDEX,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.layout = shell()

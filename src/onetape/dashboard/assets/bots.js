@@ -162,7 +162,9 @@
     const limits = Object.entries(bot.limits)
       .filter(([, v]) => v !== null && v !== false)
       .map(([k, v]) => `${k.replace(/_/g, " ")} ${v}`);
-    const parameters = Object.entries(bot.parameters).map(([k, v]) => `${k} ${v}`);
+    const parameters = Object.entries(bot.parameters)
+      .filter(([, v]) => v !== null && v !== false)
+      .map(([k, v]) => (v === true ? k : `${k} ${v}`));
     const rows = [
       ["Strategy", `${bot.strategy}${parameters.length ? `: ${parameters.join(", ")}` : ""}`],
       ["Market", `${bot.exchange} ${bot.symbol}, ${bot.timeframe}`],

@@ -1,0 +1,170 @@
+"""A whole API over stores in memory: one day of 1-minute candles, a bus, and a hub that is fed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import numpy as np
+import pytest
+
+from onetape.api import face
+from onetape.api.hub import Hub
+from onetape.backtest.answer import answering
+from onetape.backtest.jobs import Jobs
+from onetape.backtest.trades import fill_times, trades_of
+from onetape.bots.desk import Desk
+from onetape.bus.memory import MemoryBus
+from onetape.clock import RealClock, SimulatedClock
+from onetape.domain.bots import BotSpec, BotStatus, BotView
+from onetape.domain.errors import Conflict, NotFound
+from onetape.domain.frame import CandleFrame
+from onetape.domain.orders import Fill, Order
+from onetape.domain.results import Result
+from onetape.domain.units import MINUTE, parse_time
+from onetape.ports import EquityPoint, Only, RunView, SignalView, StoredRun
+from onetape.storage.memory import MemoryCandleStore
+from onetape.strategies.registry import Registry
+
+START = parse_time("2024-01-01")
+DAY = 1440
+
+
+class FakeBots:
+    """Fulfils ports.BotStore as far as faces use it; a wish is granted at once."""
+
+    def __init__(self) -> None:
+        self.views: dict[str, BotView] = {}
+
+    async def put(self, spec: BotSpec) -> None:
+        stopped = BotStatus.STOPPED
+        self.views[spec.name] = BotView(
+            spec=spec, status=stopped, wanted=stopped, cash=spec.capital, equity=spec.capital, created_ts=START
+        )
+
+    async def wish(self, name: str, status: BotStatus) -> None:
+        self.views[name] = msgspec.structs.replace(self.views[name], status=status, wanted=status)
+
+    async def report(self, name: str, status: BotStatus, reason: str = "") -> None:
+        self.views[name] = msgspec.structs.replace(self.views[name], status=status, reason=reason)
+
+    async def list(self) -> list[BotView]:
+        return list(self.views.values())
+
+    async def get(self, name: str) -> BotView:
+        if name not in self.views:
+            raise NotFound("name", name, "no bot has this name")
+        return self.views[name]
+
+    async def delete(self, name: str) -> None:
+        if self.views[name].status is not BotStatus.STOPPED:
+            raise Conflict("name", name, f"the bot is {self.views[name].status}")
+        del self.views[name]
+
+
+class FakeQueries:
+    """Fulfils ports.Queries over lists, newest last; the cursor is a position."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[Any]] = {"signals": [], "orders": [], "fills": []}
+        self.curve: list[EquityPoint] = []
+
+    def page(self, kind: str, only: Only) -> tuple[list[Any], str]:
+        rows = [row for row in reversed(self.rows[kind]) if only.bot in (None, row.bot)]
+        first = int(only.before or 0)
+        following = first + only.limit
+        return rows[first:following], str(following) if following < len(rows) else ""
+
+    async def signals(self, only: Only) -> tuple[list[SignalView], str]:
+        return self.page("signals", only)
+
+    async def orders(self, only: Only) -> tuple[list[Order], str]:
+        return self.page("orders", only)
+
+    async def fills(self, only: Only) -> tuple[list[Fill], str]:
+        return self.page("fills", only)
+
+    async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
+        return self.curve[-points:]
+
+
+class FakeRuns:
+    """Fulfils ports.RunStore."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, StoredRun] = {}
+
+    async def put(self, result: Result) -> None:
+        view = RunView(
+            run_id=result.run_id, spec=result.spec, metrics=result.metrics, manifest=result.manifest, created_ts=START
+        )
+        tape = result.tape
+        self.runs[result.run_id] = StoredRun(
+            view=view,
+            trades=trades_of(tape),
+            ts=tape.close_ts,
+            equity=tape.equity,
+            fills=tape.fills,
+            fill_ts=fill_times(tape),
+        )
+
+    async def list(self, limit: int = 100, before: str = "") -> tuple[list[RunView], str]:
+        return [run.view for run in reversed(self.runs.values())][:limit], ""
+
+    async def get(self, run_id: str) -> StoredRun:
+        if run_id not in self.runs:
+            raise NotFound("run_id", run_id, "not a stored run")
+        return self.runs[run_id]
+
+
+def one_day() -> CandleFrame:
+    """A wave of eight hours around 100, one candle a minute: each opens where the last closed."""
+    close = 100 + 10 * np.sin(np.arange(DAY) * 2 * np.pi / 480)
+    opens = np.concatenate(([100.0], close[:-1]))
+    columns: dict[str, object] = {
+        "ts": START + np.arange(DAY) * MINUTE,
+        "open": opens,
+        "high": np.maximum(opens, close),
+        "low": np.minimum(opens, close),
+        "close": close,
+        "volume": np.ones(DAY),
+    }
+    return CandleFrame.of("okx", "BTC-USD", "1m", columns)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    candles, runs, registry = MemoryCandleStore(), FakeRuns(), Registry.load(None)
+    await candles.append(one_day())
+    made = Desk(
+        queries=FakeQueries(),
+        bots=FakeBots(),
+        candles=candles,
+        runs=runs,
+        bus=MemoryBus(),
+        registry=registry,
+        jobs=Jobs(answering(candles, runs, registry), RealClock()),
+        config=tmp_path,
+    )
+    yield made
+    await made.jobs.stop()
+
+
+@pytest.fixture
+def hub(desk: Desk) -> Hub:
+    return Hub(desk.bus, SimulatedClock(START), desk.bots)
+
+
+@pytest.fixture
+def app(desk: Desk, hub: Hub) -> Any:
+    return face.build(desk, hub, ("collector", "trader"))
+
+
+@pytest.fixture
+async def client(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1/api/v1/") as opened:
+        yield opened

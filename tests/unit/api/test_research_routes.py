@@ -1,0 +1,71 @@
+"""Strategies, the gate and backtests over the API."""
+
+from __future__ import annotations
+
+import httpx
+
+from onetape.bots.desk import Desk
+
+WISH = {"strategy": "sma_cross", "symbol": "BTC-USD", "timeframe": "5m", "parameters": {"fast": 5, "slow": 20}}
+
+
+async def test_strategies_carry_their_schema(client: httpx.AsyncClient) -> None:
+    items = {each["name"]: each for each in (await client.get("strategies")).json()["items"]}
+    assert items["sma_cross"]["schema"]["properties"]["fast"]["type"] == "integer"
+    assert items["sma_cross"]["gate"] is None
+
+
+async def test_the_gate_answers_and_is_remembered(client: httpx.AsyncClient) -> None:
+    report = (await client.post("strategies/sma_cross/verify", json={"symbol": "BTC-USD"})).json()
+    assert report["causal"]["ok"]
+    assert report["finite_memory"]["ok"]
+    assert (await client.get("strategies/sma_cross")).json()["gate"] == report
+
+
+async def test_a_backtest_is_a_job_with_a_result(client: httpx.AsyncClient, desk: Desk) -> None:
+    answer = await client.post("backtests", json=WISH)
+    assert answer.status_code == 202
+    job_id = answer.json()["id"]
+    await desk.jobs.wait(job_id)
+    job = (await client.get(f"backtests/{job_id}")).json()
+    assert (job["state"], job["progress"], job["error"]) == ("done", 1.0, "")
+    result = (await client.get(f"backtests/{job_id}/result")).json()
+    assert result["run_id"] == job["run_id"]
+    assert result["metrics"]["trades"] == len([trade for trade in result["trades"] if not trade["open"]])
+    assert result["metrics"]["start"].startswith("2024-01-01T")
+    assert float(result["equity"][-1]["equity"]) == round(result["metrics"]["final_equity"], 8)
+    assert [each["run_id"] for each in (await client.get("runs")).json()["items"]] == [job["run_id"]]
+    compared = (await client.get("compare", params={"runs": [job["run_id"], job["run_id"]]})).json()["items"]
+    assert len(compared) == 2
+
+
+async def test_a_backtest_that_cannot_be_answered_fails_with_a_sentence(client: httpx.AsyncClient, desk: Desk) -> None:
+    job_id = (await client.post("backtests", json={**WISH, "timeframe": "4h"})).json()["id"]
+    await desk.jobs.wait(job_id)
+    job = (await client.get(f"backtests/{job_id}")).json()
+    assert job["state"] == "failed"
+    assert "too short" in job["error"]
+    assert (await client.get(f"backtests/{job_id}/result")).status_code == 409
+    assert (await client.get("runs")).json()["items"] == []
+
+
+async def test_bad_questions_are_refused_at_once(client: httpx.AsyncClient) -> None:
+    for change, field, status in (
+        ({"symbol": "NO-SUCH"}, "$.symbol", 404),
+        ({"timeframe": "x"}, "$.timeframe", 422),
+        ({"cash": 0}, "$.cash", 422),
+        ({"sizing": "half"}, "$.sizing", 422),
+        ({"start": "20240102", "end": "20240101"}, "$.end", 422),
+        ({"parameters": {"fast": "many"}}, "$.parameters.fast", 422),
+        ({"colour": "red"}, "$", 422),
+    ):
+        answer = await client.post("backtests", json={**WISH, **change})
+        assert (answer.status_code, answer.json()["field"]) == (status, field), change
+    assert (await client.get("backtests")).json()["items"] == []
+
+
+async def test_cancelling_a_finished_job_is_a_conflict(client: httpx.AsyncClient, desk: Desk) -> None:
+    job_id = (await client.post("backtests", json=WISH)).json()["id"]
+    await desk.jobs.wait(job_id)
+    assert (await client.delete(f"backtests/{job_id}")).status_code == 409
+    assert (await client.delete("backtests/nonsense")).status_code == 404
