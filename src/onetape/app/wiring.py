@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from onetape.bus.embedded import EmbeddedValkey
 from onetape.bus.redis import RedisBus
@@ -17,26 +19,45 @@ from onetape.storage.migrate import migrate
 from onetape.storage.pool import open_pool
 from onetape.storage.queries import PgQueries
 from onetape.storage.raw import PgRawStore
-from onetape.storage.runs import PgRunStore
 from onetape.storage.trades import PgTradeStore
-from onetape.strategies.registry import Registry
+
+if TYPE_CHECKING:
+    from onetape.strategies.registry import Registry
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Platform:
-    """Everything that is open. The addresses are those of the servers in use, embedded or not."""
+    """Everything that is open. The addresses are those of the servers in use, embedded or not.
+
+    What needs the kernels (runs, strategies) is loaded when it is first asked for: half of the processes never do, and
+    it takes most of their start.
+    """
 
     settings: Settings
     candles: CandleStore
     raw: RawStore
     trades: TradeStore
     bots: BotStore
-    runs: RunStore
     queries: Queries
     bus: Bus
-    registry: Registry
     database_url: str
     redis_url: str
+    pool: dataclasses.InitVar[Any]
+
+    def __post_init__(self, pool: Any) -> None:
+        self.__dict__["_pool"] = pool
+
+    @cached_property
+    def runs(self) -> RunStore:
+        from onetape.storage.runs import PgRunStore
+
+        return PgRunStore(self.__dict__["_pool"])
+
+    @cached_property
+    def registry(self) -> Registry:
+        from onetape.strategies.registry import Registry
+
+        return Registry.load(self.settings.strategies)
 
     @property
     def outside(self) -> dict[str, str]:
@@ -90,10 +111,9 @@ async def open_platform(settings: Settings, *, services: bool = True) -> AsyncIt
             raw=PgRawStore(pool),
             trades=PgTradeStore(pool),
             bots=PgBotStore(pool),
-            runs=PgRunStore(pool),
             queries=PgQueries(pool),
             bus=bus,
-            registry=Registry.load(settings.strategies),
             database_url=database_url,
             redis_url=redis_url,
+            pool=pool,
         )
