@@ -33,7 +33,7 @@ def brackets(frame: CandleFrame, cash: float, fee: float) -> Outcome:
     return Outcome(*_walk(frame.open, frame.high, frame.low, frame.close, cash, fee, 0.02, 0.04, False))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _walk(  # noqa: C901
     opens: Floats, highs: Floats, lows: Floats, closes: Floats,
     cash: float, fee: float, stop: float, take: float, by_cross: bool,

@@ -121,7 +121,7 @@ def monthly(result: Result) -> Table:
 def compared(results: Sequence[Result], out: Console) -> None:
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), title="Comparison, best return first",
                   title_justify="left", title_style="bold")  # fmt: skip
-    table.add_column("Strategy")
+    table.add_column("Strategy", min_width=max(len(result.spec.strategy) for result in results))
     for name in ("Return", "CAGR", "Drawdown", "Sharpe", "Sortino", "Calmar", "Trades", "Win rate", "Factor", "Fees"):
         table.add_column(name, justify="right")
     rows = comparison(results)
