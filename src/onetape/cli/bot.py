@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from onetape.app.wiring import Platform
     from onetape.domain.bots import BotSpec, BotView
 
+    Act = Callable[[Any, Any], Awaitable[list[BotView]]]
+
 _HELP: Final = """\
   onetape bot list
   onetape bot create trend -s ema_cross --symbol BTC-USDT --timeframe 1h --set fast=10 --capital 5000 --start
@@ -62,6 +64,7 @@ def _add_spec(one: argparse.ArgumentParser) -> None:
         one.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="NUMBER", help="a limit; see the docs")
     one.add_argument("--allow-short", action="store_true")
     one.add_argument("--start", action="store_true", help="start it at once")
+    one.add_argument("--strategies", type=Path, metavar="DIR", help="a folder of your own strategy files")
 
 
 def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
@@ -77,8 +80,11 @@ async def _run(chosen: Any) -> int:
     from onetape.observe import configure
 
     configure("warning")
-    async with open_platform(chosen_settings(chosen.data_dir)) as platform:
-        act = _DOES.get(chosen.action, _wish)
+    settings = chosen_settings(chosen.data_dir)
+    if getattr(chosen, "strategies", None):
+        settings = settings.model_copy(update={"strategies": chosen.strategies.absolute()})
+    async with open_platform(settings) as platform:
+        act: Act = _DOES.get(chosen.action, _wish)
         shown = await act(platform, chosen)
     if chosen.json:
         from onetape.api import wire
@@ -166,7 +172,7 @@ async def _delete(platform: Platform, chosen: Any) -> list[BotView]:
     return []
 
 
-_DOES: Final[dict[str, Callable[[Any, Any], Awaitable[list[BotView]]]]] = {
+_DOES: Final[dict[str, Act]] = {
     "list": _list,
     "show": _show,
     "create": _create,
