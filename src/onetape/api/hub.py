@@ -26,7 +26,7 @@ from onetape.ports import BotStore, Bus, Clock, Resync, SignalView
 
 DEPTH: Final = 15  # levels of the book on each side
 KEPT: Final = 60  # events a mailbox or a symbol's memory keeps of each kind
-PAUSE: Final = 0.1  # seconds between two messages to one page; the first goes at once
+PAUSE: Final = 0.03  # seconds between two messages to one page; the first goes at once
 
 
 class Beat(msgspec.Struct, frozen=True):
