@@ -19,6 +19,11 @@ from bench.timing import Row, percentile
 SECONDS = 20.0
 SETTLING = 5.0
 READY = 150.0
+SAID = {  # a name in Collector.stats(): what it means, and its target
+    "frame_committed": ("exchange frame to committed row, p99", 25.0),
+    "candle_committed": ("candle to committed row, p99", 25.0),
+    "hint_published": ("frame to hint on the bus, p99", None),
+}
 PATHS = ("health", "symbols", "strategies", "bots", "fills")
 
 
@@ -35,11 +40,10 @@ async def of_collector() -> list[Row]:
     stats = await collector_latency(SECONDS)
     found = []
     for name, summary in stats.items():
-        if isinstance(summary, dict) and "p99" in summary:
-            target = 25.0 if "commit" in name else None
-            note = f"p50 {summary['p50']:.1f}"
-            value = float(summary["p99"])
-            found.append(Row(job="live", what=f"{name}, p99", value=value, target=target, note=note))
+        if isinstance(summary, dict):
+            note = f"p50 {summary['p50_ms']:.1f}, worst {summary['worst_ms']:.1f}, {summary['count']:,} of them"
+            what, target = SAID[name]
+            found.append(Row(job="live", what=what, value=float(summary["p99_ms"]), target=target, note=note))
     return found
 
 
