@@ -146,7 +146,7 @@ def signal_traces(result: Result) -> list[Any]:
             name="signal",
             text=said,
             marker=mark,
-            visible="legendonly" if len(rows) > 400 else True,
+            visible="legendonly" if len(rows) > MOST_TRADES else True,
         )
     ]
 
@@ -205,9 +205,9 @@ def tiles(m: dict[str, Any]) -> str:
         ("Buy and hold", percent(m["buy_and_hold"])),
         ("CAGR", percent(m["cagr"])),
         ("Max drawdown", percent(-m["max_drawdown"])),
-        ("Drawdown from", moment(m["max_drawdown_peak_ts"])),
-        ("Drawdown to", moment(m["max_drawdown_low_ts"])),
-        ("Recovered", moment(m["max_drawdown_recovery_ts"])),
+        ("Drawdown from", moment(m["max_drawdown_peak_ts"])[:10]),
+        ("Drawdown to", moment(m["max_drawdown_low_ts"])[:10]),
+        ("Recovered", recovered(m)),
         ("Sharpe", number(m["sharpe"])),
         ("Sortino", number(m["sortino"])),
         ("Calmar", number(m["calmar"])),
@@ -286,6 +286,14 @@ def compared(results: Sequence[Result]) -> str:
 
 def moment(ts: int | None) -> str:
     return "–" if ts is None else rfc3339(ts)[:16].replace("T", " ")
+
+
+def recovered(m: dict[str, Any]) -> str:
+    return (
+        "not yet"
+        if m["max_drawdown"] and not m["max_drawdown_recovery_ts"]
+        else moment(m["max_drawdown_recovery_ts"])[:10]
+    )
 
 
 def number(value: float | None) -> str:
