@@ -84,11 +84,13 @@ async def up(settings: Settings, wanted: Wanted, prepare: Prepare | None, say: S
         async with open_platform(settings) as platform:
             preparing = asyncio.ensure_future(_commands(platform, wanted, prepare, say))
             await asyncio.wait((preparing, asked.task), return_when=asyncio.FIRST_COMPLETED)
-            if not preparing.done():
-                preparing.cancel()
-                return
-            await _keep(platform, preparing.result(), asked, wanted, say)
+            prepared = preparing.done()
+            if prepared:
+                await _keep(platform, preparing.result(), asked, wanted, say)
         say("Stopped.")
+        if not prepared:  # a thread may still be compiling kernels, and nothing can stop it
+            sys.stdout.flush()
+            os._exit(0)
 
 
 async def _commands(platform: Platform, wanted: Wanted, prepare: Prepare | None, say: Say) -> list[Command]:
