@@ -233,7 +233,9 @@ class Reference:
         if order.trail is not None:
             self.trail = order.trail
             self.stops.pop(TRAILING, None)
-            self.stops[TRAILING] = toward(self.best * (1 - side * order.trail), tick, -side)
+        if self.trail is not None:
+            level = toward(self.best * (1 - side * self.trail), tick, -side)
+            self.stops[TRAILING] = (max if side > 0 else min)(level, self.stops.get(TRAILING, level))
 
     # -- a signal row -------------------------------------------------------------------------------------------------
 

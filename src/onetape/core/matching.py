@@ -229,7 +229,7 @@ def shrink(book: Floats, held: float) -> None:
 def protect(account: Account, book: Floats, stop: float, take: float, trail: float, tick: float) -> Account:
     """Sets the protective exits for the whole position, from its average entry price; a trailing stop from its best
     price. On the tick they are never nearer than asked. A rate of NaN keeps the exit of that kind that an earlier entry
-    brought, and lets it cover what was added."""
+    brought, and lets it cover what was added; a trailing stop that is kept follows the entry's price too."""
     if stop != stop and take != take and trail != trail and book[SLOTS, COUNT] == 0.0:
         return account
     side = 1.0 if account.qty > 0.0 else -1.0
@@ -240,6 +240,7 @@ def protect(account: Account, book: Floats, stop: float, take: float, trail: flo
     number = renew(book, STOP_LOSS, stop, lower, -side * held, number)
     number = renew(book, TRAILING, trail, drawn, -side * held, number)
     number = renew(book, TAKE_PROFIT, take, target, -side * held, number)
+    follow(book, account.best, tick)
     return watched(account, account.best, account.peak, account.halted, number)
 
 

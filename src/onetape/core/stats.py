@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from onetape.core.compiled import kernel
+from onetape.core.snap import nearest
 from onetape.core.state import F_BAR, F_FEE, F_PRICE, F_QTY, F_REALISED, F_ROLE, F_SIDE
 from onetape.domain.frame import Floats, Ints
 
@@ -28,11 +29,11 @@ T_WIDTH: Final = 10
 def round_trips(fills: Floats, last_bar: int, last_close: float, lot: float, trips: Floats) -> int:
     """Folds fills into trips from flat to flat; writes rows of `trips` (needs len(fills) rows), gives their number.
 
-    A fill that turns a position around ends one trip and begins the next, its fee shared by quantity.
+    A fill that turns a position around ends one trip and begins the next, its fee shared by quantity. The position is
+    snapped as the account's is, so that both are flat at the same fill.
     """
     n = 0
     held, bought, bought_value, sold, sold_value, fees, realised, most = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    dust = 0.5 * lot
     start = 0.0
     for k in range(len(fills)):
         side, qty, price, fee = fills[k, F_SIDE], fills[k, F_QTY], fills[k, F_PRICE], fills[k, F_FEE]
@@ -45,21 +46,20 @@ def round_trips(fills: Floats, last_bar: int, last_close: float, lot: float, tri
             fees += part
             fee -= part
             realised += fills[k, F_REALISED]
-            held += side * closed
-            left = qty - closed
-            if abs(held) <= dust:
-                held = 0.0
+            held = nearest(held + side * closed, lot)
+            left = nearest(qty - closed, lot)
+            if held == 0.0:
                 write_trip(trips, n, start, fills[k, F_BAR], -side, most, bought_value / bought, sold_value / sold)
                 write_money(trips, n, fees, realised - fees, fills[k, F_ROLE], 0.0)
                 n += 1
-        if left > dust:
+        if left > 0.0:
             if held == 0.0:
                 start = fills[k, F_BAR]
                 bought, bought_value, sold, sold_value, fees, realised, most = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             bought += left
             bought_value += left * price
             fees += fee
-            held += side * left
+            held = nearest(held + side * left, lot)
             most = max(most, abs(held))
     if held != 0.0:
         entry = bought_value / bought
@@ -122,11 +122,13 @@ def bars_held(fills: Floats, bars: int) -> int:
     held, since, total = 0.0, 0, 0
     for k in range(len(fills)):
         bar = int(fills[k, F_BAR])
-        if abs(held) > 1e-12:
+        if held != 0.0:
             total += bar - since
         held += fills[k, F_SIDE] * fills[k, F_QTY]
+        if abs(held) < 1e-9 * fills[k, F_QTY]:  # what float sums leave of a closed position
+            held = 0.0
         since = bar
-    return total + (bars - since if abs(held) > 1e-12 else 0)
+    return total + (bars - since if held != 0.0 else 0)
 
 
 def last_of_each_day(open_ts: Ints, length: int) -> Ints:
