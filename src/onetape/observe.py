@@ -83,6 +83,16 @@ def _on_terminal(_: Any, method: str, event: Any) -> Any:
     return event
 
 
+class _Library(logging.Handler):
+    """What libraries say through the standard library's logging goes where our own events go."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = {"library": record.name, "problem": record.getMessage(), "exc_info": record.exc_info}
+        (log.error if record.levelno >= logging.ERROR else log.warning)(
+            "library_complained", **{key: value for key, value in event.items() if value}
+        )
+
+
 def configure_service(level: str, service: str, path: Path) -> None:
     """For a process of the platform: JSON lines into a file, what people must know on the terminal."""
     structlog.configure(
@@ -100,3 +110,4 @@ def configure_service(level: str, service: str, path: Path) -> None:
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Library()], force=True)

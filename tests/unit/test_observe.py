@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from onetape.observe import RollingFile, configure_service, log
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
+    handlers, level = logging.root.handlers[:], logging.root.level
     yield
+    logging.root.handlers[:], logging.root.level = handlers, level
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
 
@@ -56,3 +59,10 @@ def test_the_terminal_shows_sentences_and_errors_only(tmp_path: Path, capsys: py
         "collector: okx does not answer.",
         "collector: service failed: name recorder",
     ]
+
+
+def test_what_a_library_complains_about_is_in_the_log(tmp_path: Path) -> None:
+    configure_service("info", "web", tmp_path / "web.log")
+    logging.getLogger("uvicorn.error").error("no %s", "luck")
+    line = json.loads((tmp_path / "web.log").read_text())
+    assert (line["event"], line["library"], line["problem"]) == ("library_complained", "uvicorn.error", "no luck")
