@@ -11,6 +11,7 @@ import numpy as np
 
 from onetape.core.compiled import kernel
 
+_WHOLE = 2.0**53
 _DUST = 1e-7  # of a step: what float arithmetic may lose below a whole step
 
 
@@ -40,8 +41,8 @@ def beyond(price: float, tick: float, way: float) -> float:
 
 @kernel
 def snapped(x: float, step: float, up: float) -> float:
-    """The multiple of `step` below x + `up` steps."""
-    if step <= 0.0:
+    """The multiple of `step` below x + `up` steps; x itself where a float is coarser than the step."""
+    if step <= 0.0 or abs(x) >= _WHOLE * step:
         return x
     inverse = np.floor(1.0 / step + 0.5)
     if inverse >= 1.0 and abs(inverse * step - 1.0) < 1e-12:
