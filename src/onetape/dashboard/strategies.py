@@ -36,7 +36,7 @@ def card(desk: Desk, tag: str, bots: list[str]) -> Any:
             html.Div(
                 [
                     dcc.Link("Backtest", href=f"/backtest?strategy={quote(tag)}", className="link"),
-                    dmc.Button("Run the gate", id={"gate": tag}, size="xs", variant="default"),
+                    dmc.Button("Run the gate", id={"strategy": tag, "part": "gate"}, size="xs", variant="default"),
                 ],
                 className="buttons",
             ),
@@ -51,7 +51,7 @@ def card(desk: Desk, tag: str, bots: list[str]) -> Any:
             html.Div(
                 [
                     html.Div([html.H2("Parameters"), parameters_table(desk.registry.schema(tag))]),
-                    html.Div([html.H2("Gate"), html.Div(verdicts(report), id={"verdict": tag})]),
+                    html.Div([html.H2("Gate"), html.Div(verdicts(report), id={"strategy": tag, "part": "verdict"})]),
                     html.Div([html.H2("Last signals of its bots"), signals]),
                 ],
                 className="thirds",
@@ -117,14 +117,14 @@ def verdict(what: str, found: Verdict) -> Any:
 
 def register(app: Dash, desk: Desk) -> None:
     @app.callback(
-        Output({"verdict": MATCH}, "children"),
-        Input({"gate": MATCH}, "n_clicks"),
-        State({"gate": MATCH}, "id"),
+        Output({"strategy": MATCH, "part": "verdict"}, "children"),
+        Input({"strategy": MATCH, "part": "gate"}, "n_clicks"),
+        State({"strategy": MATCH, "part": "gate"}, "id"),
         prevent_initial_call=True,
-        running=[(Output({"gate": MATCH}, "loading"), True, False)],
+        running=[(Output({"strategy": MATCH, "part": "gate"}, "loading"), True, False)],
     )
     async def run_gate(_: int | None, button: dict[str, str]) -> Any:
         try:
-            return verdicts(await desk.verify(button["gate"], {}, await desk.any_series()))
+            return verdicts(await desk.verify(button["strategy"], {}, await desk.any_series()))
         except OnetapeError as error:
             return forms.problem(str(error))

@@ -174,7 +174,7 @@
     }
 
     async function older() {
-      if (loading || complete || !bars.length) return;
+      if (loading || complete || !bars.length || !shown.symbol) return;
       loading = true;
       const mine = turn;
       try {
@@ -222,6 +222,7 @@
     chart.timeScale().subscribeVisibleLogicalRangeChange((range) => range && range.from < 30 && older());
 
     const end = onetape.live.listen((event) => {
+      if (!shown.symbol || onetape.live.symbol !== `${shown.exchange}:${shown.symbol}`) return;
       if (event.kind === "again" || (event.kind === "news" && event.resync)) load();
       if (event.kind !== "news") return;
       for (const each of event.candles || []) if (each.timeframe === STEP) grow(bar(each), true);
