@@ -1,0 +1,41 @@
+"""What a page says about a run: months, drawdowns, curves that lose no extreme."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from onetape.dashboard import figures, report
+from onetape.domain.units import DAY, parse_time
+
+
+def test_months_are_chained_from_the_cash_and_midnight_belongs_to_the_day_before() -> None:
+    # closes: 31 Dec 24:00 -> 110, 31 Jan 24:00 -> 99, 15 Feb -> 118.8; the cash was 100
+    ts = np.array([parse_time("2024-01-01"), parse_time("2024-02-01"), parse_time("2024-02-15")])
+    [(first, old), (second, new)] = report.monthly(ts, np.array([110.0, 99.0, 118.8]), 100.0)
+    assert (first, second) == (2023, 2024)
+    assert old[11] == pytest.approx(0.10)  # December: 110 / 100
+    assert old[12] == pytest.approx(0.10)
+    assert new[0] == pytest.approx(-0.10)  # January: 99 / 110
+    assert new[1] == pytest.approx(0.20)  # February: 118.8 / 99
+    assert new[12] == pytest.approx(0.08)  # the year: 118.8 / 110
+    assert new[2:12] == [None] * 10
+
+
+def test_drawdown_is_measured_from_the_highest_value_so_far_and_from_the_cash() -> None:
+    assert figures.drawdown(np.array([90.0, 120.0, 60.0]), 100.0).tolist() == pytest.approx([-0.1, 0.0, -0.5])
+
+
+def test_a_thinned_curve_keeps_its_extremes_and_ends() -> None:
+    values = np.sin(np.arange(100_000) / 500.0)
+    values[33_333], values[77_777] = 9.0, -9.0
+    ts = np.arange(100_000) * DAY
+    x, y = figures.picked(ts, values, 1000)
+    assert len(x) <= 1002
+    assert (y.max(), y.min(), x[0], x[-1]) == (9.0, -9.0, ts[0], ts[-1])
+    assert (np.diff(x) > 0).all()
+
+
+def test_a_figure_that_cannot_be_worked_out_is_a_dash() -> None:
+    assert report.told(report.Merit("sharpe", "Sharpe", report.plain), {"sharpe": None}) == ("–", "quiet")
+    assert report.told(report.MERITS[0], {"total_return": -0.05}) == ("-5.00 %", "down")
