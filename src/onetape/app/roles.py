@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from onetape.app.wiring import Platform, open_platform
 from onetape.domain import topics
@@ -24,8 +24,11 @@ from onetape.settings import Settings
 from onetape.supervisor.processes import beat_for_parent
 from onetape.supervisor.services import Beat, Escalate, Service, keep_all
 
+if TYPE_CHECKING:
+    from onetape.exchanges.okx.feed import OkxFeed
+
 TIMEFRAMES: Final = ("5m", "15m", "1h")  # recorded from the venue in any case, beside 1m
-LOOK_EVERY: Final = 5.0  # seconds between two looks for what bots want and whether the venue answers
+LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
 
 HISTORY_DAYS: Final = 20  # of the sample lie before the first moment of the demo
 
@@ -44,21 +47,31 @@ async def collector(platform: Platform, ready: Ready) -> None:
 
     settings = platform.settings
     feed = OkxFeed(settings.okx_rest_url, settings.okx_ws_url, settings.exchange)
-    recorder = Collector(feed, platform.candles, platform.raw, platform.bus, RealClock(), await _wants(platform))
+    wanted = dict.fromkeys(await _wants(platform))
+    recorder = Collector(feed, platform.candles, platform.raw, platform.bus, RealClock(), list(wanted))
 
     async def follow_bots(beat: Beat) -> None:
         async for _ in platform.bus.subscribe(topics.CONTROL):
             beat.alive()
-            recorder.want(await _wants(platform))
+            wanted.update(dict.fromkeys(await _wants(platform)))  # it only grows: a change interrupts the streams
+            recorder.want(list(wanted))
 
     async def instruments(_: Beat) -> None:
         await _fetch_instruments(platform, feed)
+
+    async def watch_reach(_: Beat) -> None:
+        await _watch_reach(feed)
 
     async def record(_: Beat) -> None:
         await recorder.run()
 
     ready()
-    services = [Service("recorder", record), Service("instruments", instruments), Service("wishes", follow_bots)]
+    services = [
+        Service("recorder", record),
+        Service("instruments", instruments),
+        Service("reach", watch_reach),
+        Service("wishes", follow_bots),
+    ]
     try:
         await keep_all(services, _told)
     finally:
@@ -79,24 +92,34 @@ async def _wants(platform: Platform) -> list[Want]:
 
 
 async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
-    """Once; until the venue answers it says in one sentence that it does not, and what to do meanwhile."""
-    told = False
+    """Once, when the venue answers."""
     while True:
         try:
             await platform.candles.put_instruments(await feed.instruments())
         except Transient as error:
-            if not told:
-                log.warning(
-                    "exchange_not_reached",
-                    says=f"{feed.exchange} does not answer ({str(error).rstrip('.')}); onetape keeps trying and shows "
-                    "what is stored. `onetape demo` shows everything on recorded prices, without a network.",
-                )
-            told = True
+            log.info("instruments_delayed", problem=str(error))
             await asyncio.sleep(LOOK_EVERY)
         else:
-            if told:
-                log.warning("exchange_reached", says=f"{feed.exchange} answers now; its market is being recorded.")
             return
+
+
+async def _watch_reach(feed: OkxFeed) -> None:
+    """Says in one sentence that the venue cannot be reached and what to do meanwhile, and when it is back."""
+    before, told = "", False
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        trouble = feed.trouble
+        if trouble and before and not told:  # seen twice: no short absence
+            log.warning(
+                "exchange_not_reached",
+                says=f"{feed.exchange} does not answer ({trouble.rstrip('.')}); onetape keeps trying and shows what is "
+                "stored. `onetape demo` shows everything on recorded prices, without a network.",
+            )
+            told = True
+        elif told and not trouble and not before:
+            log.warning("exchange_reached", says=f"{feed.exchange} answers again; its market is being recorded.")
+            told = False
+        before = trouble
 
 
 async def trader(platform: Platform, ready: Ready) -> None:
