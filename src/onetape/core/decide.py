@@ -34,7 +34,7 @@ from onetape.domain.units import Price, Qty
 Signal = tuple[float, float, float, float, float]  # target, stop, take, trail, limit; NaN = none
 
 
-@kernel
+@inlined
 def decide(account: Account, book: Floats, signal: Signal, close: Price, rules: Rules) -> tuple[Account, int]:
     """Acts on a row that says something new; gives the account and why nothing was sent (0 = no reason to say).
 

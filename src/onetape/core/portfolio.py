@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from onetape.core.compiled import kernel
+from onetape.core.compiled import inlined, kernel
 from onetape.core.snap import nearest
 from onetape.domain.accounts import Account
 from onetape.domain.units import Money, Price, Qty
 
 
-@kernel
+@inlined
 def apply_fill(
     account: Account, side: float, qty: Qty, price: Price, fee: Money, slip: Money, lot: Qty
 ) -> tuple[Account, Money]:
@@ -50,7 +50,7 @@ def apply_fill(
     return changed, realised
 
 
-@kernel
+@inlined
 def watched(account: Account, best: Price, peak: Money, halted: float, next_id: float) -> Account:
     """The account with what is remembered beside the money."""
     return Account(
@@ -59,7 +59,7 @@ def watched(account: Account, best: Price, peak: Money, halted: float, next_id: 
     )  # fmt: skip
 
 
-@kernel
+@inlined
 def heard(account: Account, said: float, target: float, next_id: float) -> Account:
     """The account after a signal row: what it said, and the exposure that the position is now made for."""
     return Account(

@@ -3,14 +3,14 @@ person fixed (QUOTE, QTY) are refused instead, because a smaller order is not wh
 
 from __future__ import annotations
 
-from onetape.core.compiled import kernel
+from onetape.core.compiled import inlined, kernel
 from onetape.core.snap import below
 from onetape.core.state import NO_CASH, NO_STOP, NOTHING, TOO_LARGE, TOO_SMALL
 from onetape.domain.accounts import FRACTION, QTY, QUOTE, RISK, Rules
 from onetape.domain.units import Money, Price, Qty, Rate
 
 
-@kernel
+@inlined
 def wanted_qty(equity: float, price: Price, exposure: float, stop: Rate, rules: Rules) -> Qty:
     """Base units for a full position of `exposure` in (0, 1], before limits; NaN when risk sizing has no stop."""
     mode, value = rules.sizing.mode, rules.sizing.value
@@ -23,7 +23,7 @@ def wanted_qty(equity: float, price: Price, exposure: float, stop: Rate, rules: 
     return exposure * value * equity / price
 
 
-@kernel
+@inlined
 def position_qty(equity: Money, price: Price, exposure: float, stop: Rate, rules: Rules) -> tuple[Qty, int]:
     """The whole position's quantity (>= 0) for an exposure, snapped down to the lot, or 0 and why not."""
     if equity <= 0.0 or price <= 0.0:
@@ -47,7 +47,7 @@ def position_qty(equity: Money, price: Price, exposure: float, stop: Rate, rules
     return smallest(below(qty, rules.terms.lot), price, rules)
 
 
-@kernel
+@inlined
 def smallest(qty: Qty, price: Price, rules: Rules) -> tuple[Qty, int]:
     """The quantity when the venue takes one so small, else 0 and why not."""
     if qty <= 0.0 or qty < rules.terms.min_qty or qty * price < rules.terms.min_notional:

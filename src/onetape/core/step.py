@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from onetape.core.compiled import inlined, kernel
 from onetape.core.decide import Signal, decide, leave
-from onetape.core.matching import Bar, follow, match_bar
+from onetape.core.matching import Bar, follow, match_bar, protect
 from onetape.core.portfolio import watched
 from onetape.core.snap import nearest
 from onetape.core.state import (
+    COUNT,
     ENTRY,
     F_QTY,
     F_SIDE,
@@ -16,6 +17,7 @@ from onetape.core.state import (
     HIGH,
     LOW,
     NOTHING,
+    REDUCE,
     SLOTS,
     TRAILS,
     drop_role,
@@ -40,7 +42,7 @@ def on_candle(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Flo
     return account, n
 
 
-@kernel
+@inlined
 def work(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
     """One candle in which an order may fill or a trailing stop may move."""
     before, held = n, account.qty
@@ -99,13 +101,27 @@ def halt(account: Account, book: Floats, code: float) -> Account:
     return watched(account, account.best, account.peak, float(code), next_id)
 
 
+@kernel
+def protected(account: Account, book: Floats, rules: Rules) -> Account:
+    """A position without any exit gets those of the rules: for one that comes back to the tape."""
+    if account.qty == 0.0:
+        return account
+    for row in range(int(book[SLOTS, COUNT])):
+        if book[row, REDUCE] == 1.0:
+            return account
+    exits = rules.exits
+    account = protect(account, book, exits.stop, exits.take, exits.trail, rules.terms.tick)
+    watch(book)
+    return account
+
+
 @inlined
 def acts(said: float, target: float) -> bool:
     """Whether a row with `target` is anything new after one that said `said` (NaN repeats NaN)."""
     return target != said and (target == target or said == said)
 
 
-@kernel
+@inlined
 def on_signal(account: Account, book: Floats, signal: Signal, close: Price, rules: Rules) -> tuple[Account, int]:
     """A signal row, known at its candle's close: places and cancels orders in `book`. Gives the account and the reason
     (core.state.REASONS) why an order was not sent, 0 when there is none."""
