@@ -16,12 +16,13 @@ from typing import Final
 
 import msgspec
 
-from onetape.domain.bots import BotSpec
+from onetape.domain.bots import BotSpec, LimitsSpec
 from onetape.domain.errors import BadInput
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.+?)`(?: - at `(.+?)`)?$")
 _PLACE: Final = re.compile(r"(.*?) - at `(.+?)`$")
-FIELDS: Final = tuple(BotSpec.__struct_fields__)
+FIELDS: Final = BotSpec.__struct_fields__
+LIMITS: Final = LimitsSpec.__struct_fields__
 
 
 def parse(text: bytes | str, source: str = "the bot") -> BotSpec:
@@ -37,7 +38,8 @@ def parse(text: bytes | str, source: str = "the bot") -> BotSpec:
 def _explained(message: str, source: str) -> BadInput:
     if found := _UNKNOWN.search(message):
         place = (found[2] or "$") + "." + found[1]
-        return BadInput(place, source, "a key that a bot does not have", f"Known keys: {', '.join(FIELDS)}.")
+        known = f"Known keys: {', '.join(LIMITS if place.startswith('$.limits') else FIELDS)}."
+        return BadInput(place, found[1], f"a key that a bot does not have, in {source}", known)
     if found := _PLACE.search(message):
         return BadInput(found[2], source, found[1].lower())
     return BadInput("$", source, message.lower())
