@@ -1,0 +1,61 @@
+"""Stored candles on any timeframe: built from the longest that fit, never a candle that is not over."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from onetape.domain.errors import NotFound
+from onetape.domain.frame import CandleFrame
+from onetape.domain.units import HOUR, MINUTE, Timeframe, parse_time
+from onetape.marketdata import reading
+from onetape.storage.memory import MemoryCandleStore
+
+START = parse_time("2024-01-01")
+MINUTES, FIVES, HOURS = Timeframe.parse("1m"), Timeframe.parse("5m"), Timeframe.parse("1h")
+
+
+def frame(timeframe: str, n: int) -> CandleFrame:
+    step = Timeframe.parse(timeframe).micros
+    close = np.arange(n) + 100.0
+    columns: dict[str, object] = {"ts": START + np.arange(n) * step, "volume": np.ones(n)}
+    return CandleFrame.of("x", "A-B", timeframe, columns | dict.fromkeys(("open", "high", "low", "close"), close))
+
+
+@pytest.fixture
+async def store() -> MemoryCandleStore:
+    made = MemoryCandleStore()
+    await made.append(frame("1m", 143))  # two hours and 23 minutes
+    return made
+
+
+async def test_what_is_stored_is_given_as_it_is(store: MemoryCandleStore) -> None:
+    await store.append(frame("5m", 10))
+    found = await reading.load(store, ("x", "A-B", FIVES), None, None)
+    assert len(found) == 10
+
+
+async def test_a_longer_timeframe_ends_with_the_last_candle_that_is_over(store: MemoryCandleStore) -> None:
+    found = await reading.load(store, ("x", "A-B", HOURS), None, None)
+    assert found.ts.tolist() == [START, START + HOUR]
+    assert found.close.tolist() == [159.0, 219.0]
+    assert found.volume.tolist() == [60.0, 60.0]
+
+
+async def test_the_tail_begins_with_a_whole_candle(store: MemoryCandleStore) -> None:
+    found = await reading.tail(store, ("x", "A-B", FIVES), 3)
+    # the last minute opens at 2:22, so the last whole five minutes open at 2:15
+    assert found.ts.tolist() == [START + 2 * HOUR + m * MINUTE for m in (5, 10, 15)]
+    assert found.open.tolist() == [225.0, 230.0, 235.0]
+
+
+async def test_a_start_inside_a_candle_begins_with_the_next_one(store: MemoryCandleStore) -> None:
+    found = await reading.load(store, ("x", "A-B", FIVES), START + MINUTE, START + 16 * MINUTE)
+    assert found.ts.tolist() == [START + m * MINUTE for m in (5, 10, 15)]
+
+
+async def test_what_cannot_be_built_is_not_found(store: MemoryCandleStore) -> None:
+    with pytest.raises(NotFound, match="no candles"):
+        await reading.load(store, ("x", "NO-SUCH", MINUTES), None, None)
+    with pytest.raises(NotFound, match="cannot be built"):
+        await reading.load(store, ("x", "A-B", Timeframe.parse("30s")), None, None)
