@@ -12,13 +12,14 @@ equity is marked.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from onetape.core import state as col
-from onetape.core.portfolio import apply_fill, watched
-from onetape.core.step import on_signal
+from onetape.core.portfolio import apply_fill, heard, watched
+from onetape.core.step import on_signal, protected
 from onetape.domain import topics
 from onetape.domain.accounts import Account, Exits, RiskLimits, Rules, Sizing, Terms
 from onetape.domain.bots import BotSpec
@@ -78,7 +79,7 @@ def compile_kernels(rules: Rules) -> None:
     broker = SimBroker(Series("none", "none", "none"), rules, account, list(col.resting(book)))
     broker.match(Candle("none", "none", "1m", 0, 60_000_000, 1.0, 1.0, 1.0, 1.0, 0.0))
     account, _ = apply_fill(account, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
-    watched(account, 0.0, 0.0, 0.0, 1.0)
+    protected(heard(watched(account, 0.0, 0.0, 0.0, 1.0), 0.0, 0.0, 1.0), book, rules)
     col.drop_role(book, 1.0)
 
 
@@ -107,7 +108,8 @@ class Runner:
     async def begin(self, start_ts: Micros | None = None) -> bool:
         """Takes up the stored state. Without `start_ts` the bot was interrupted, and every candle since then will be
         folded; False when it is not on the tape (never started, or stopped). With `start_ts` it comes back to the tape:
-        the first candle that counts opens then, and a halt of before is forgotten, the drawdown counts from here."""
+        the first candle that counts opens then, a position is protected again, and what was said and a halt of before
+        are forgotten: the first signal acts, the drawdown counts from here."""
         async with self._turn:
             state = await self.ledger.restore(self.spec.name)
             if start_ts is None and (state is None or not state.matched_ts):
@@ -117,6 +119,7 @@ class Runner:
             if start_ts is not None:
                 self.matched_ts = self.decided_ts = start_ts
                 self._forgive()
+                await self._protect()
             await self._load_window()
             await self._send_planned()
             if start_ts is None:
@@ -137,8 +140,17 @@ class Runner:
     def _forgive(self) -> None:
         a = self.account
         peak = a.equity(self.price) if a.halted == col.HALTED else a.peak
-        self.account = watched(a, a.best, peak, 0.0, a.next_id)
+        self.account = heard(watched(a, a.best, peak, 0.0, a.next_id), math.nan, a.target, a.next_id)
         self.broker.account = self.account
+
+    async def _protect(self) -> None:
+        """A position that comes back to the tape gets the exits of the bot's limits: `stop` has cancelled its own."""
+        before = col.resting(self.book).copy()
+        self.account = protected(self.account, self.book, self.rules)
+        orders = [_planned(order) for order in changes(before, self.book, (), self.series, self.matched_ts)]
+        if orders:
+            await self.ledger.plan(self.spec.name, self.matched_ts, None, orders, self.state())
+            self._announce(orders, [])
 
     async def _send_planned(self) -> None:
         """What the state says is resting is sent (again): the same id is the same order."""
