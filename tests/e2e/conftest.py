@@ -18,11 +18,12 @@ import pytest
 
 pytest.importorskip("playwright")
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 PATIENCE = 120  # seconds until the demo must serve
+expect.set_options(timeout=20_000)  # a busy machine draws slowly; what is there already is seen at once
 
 
 def free_port() -> int:

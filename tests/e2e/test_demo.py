@@ -9,7 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-PAGES = {"/": "#chart canvas", "/bots": "#bot-detail canvas", "/strategies": ".strategies table", "/backtest": "#bt-run"}
+PAGES = {
+    "/": "#chart canvas",
+    "/bots": "#bot-detail canvas",
+    "/strategies": ".strategies table",
+    "/backtest": "#bt-run",
+}
 
 
 def test_the_price_moves_by_itself(page: Page) -> None:

@@ -166,10 +166,12 @@
       if (!bars.length) return;
       const step = span(shown.timeframe);
       const first = bars[0].time;
-      const rows = [...marks.values()]
-        .filter((m) => m.time >= first)
-        .map((m) => ({ ...m, time: m.time - (m.time % step) }))
-        .sort((a, b) => a.time - b.time);
+      const drawn = new Map(); // of several alike on one candle one is drawn; the legend names them all
+      for (const mark of marks.values()) {
+        const time = mark.time - (mark.time % step);
+        if (mark.time >= first) drawn.set(`${time}${mark.shape}`, { ...mark, time });
+      }
+      const rows = [...drawn.values()].sort((a, b) => a.time - b.time);
       markers.setMarkers(rows);
     }
 
