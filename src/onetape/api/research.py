@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from onetape.api import wire
 from onetape.api.answers import Items, answer, body, desk, items, shows, takes
+from onetape.api.market import found
 from onetape.backtest.jobs import Job
 from onetape.backtest.report import timed
 from onetape.backtest.wish import BacktestWish
@@ -37,7 +38,7 @@ class GateWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Without a symbol the longest stored series is used."""
 
     parameters: dict[str, Any] = {}
-    exchange: str = "okx"
+    exchange: str = ""  # empty: the one that has the symbol
     symbol: str = ""
     timeframe: str = "1m"
 
@@ -177,7 +178,9 @@ def strategy_out(request: Request, tag: str) -> StrategyOut:
 async def verify(request: Request, name: str) -> Response:
     """Runs the gate: does the strategy look ahead, is its warm-up long enough?"""
     wish = await body(request, GateWish)
-    series = (wish.exchange, wish.symbol, wish.timeframe) if wish.symbol else await desk(request).any_series()
+    series = await desk(request).any_series()
+    if wish.symbol:
+        series = (await found(request, wish.exchange, wish.symbol), wish.symbol, wish.timeframe)
     return answer(await desk(request).verify(name, wish.parameters, series))
 
 
@@ -204,12 +207,12 @@ async def job(request: Request, job_id: str) -> Response:
 
 @router.get("/backtests/{job_id}/result", tags=["backtests"], responses=shows(RunResult))
 async def result(request: Request, job_id: str) -> Response:
-    found = desk(request).jobs.get(job_id)
-    if not found.run_id:
+    asked = desk(request).jobs.get(job_id)
+    if not asked.run_id:
         raise Conflict(
-            "id", job_id, f"the backtest is {found.state} {found.error}".rstrip(), "Ask again when it is done."
+            "id", job_id, f"the backtest is {asked.state} {asked.error}".rstrip(), "Ask again when it is done."
         )
-    return answer(run_result(await desk(request).runs.get(found.run_id)))
+    return answer(run_result(await desk(request).runs.get(asked.run_id)))
 
 
 @router.delete("/backtests/{job_id}", tags=["backtests"], responses=shows(JobOut), summary="Cancel")
