@@ -35,10 +35,7 @@ class PgQueries:
     async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
         async with reading(self._pool) as connection:
             rows = await connection.fetch(sql.load("bot_equity"), bot, points)
-        return [
-            EquityPoint(row["timestamp"], row["equity"], row["balance"], row["qty"], row["price"])
-            for row in rows
-        ]
+        return [EquityPoint(row["timestamp"], row["equity"], row["balance"], row["qty"], row["price"]) for row in rows]
 
     async def _page(self, name: str, only: Only, kind: type[int] | type[str]) -> tuple[list[Any], str]:
         if not 1 <= only.limit <= MOST:
