@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onetape.core.compiled import inlined, kernel
+from onetape.core.compiled import inlined
 from onetape.core.snap import nearest
 from onetape.domain.accounts import Account
 from onetape.domain.units import Money, Price, Qty

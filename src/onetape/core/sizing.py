@@ -3,7 +3,7 @@ person fixed (QUOTE, QTY) are refused instead, because a smaller order is not wh
 
 from __future__ import annotations
 
-from onetape.core.compiled import inlined, kernel
+from onetape.core.compiled import inlined
 from onetape.core.snap import below
 from onetape.core.state import NO_CASH, NO_STOP, NOTHING, TOO_LARGE, TOO_SMALL
 from onetape.domain.accounts import FRACTION, QTY, QUOTE, RISK, Rules
