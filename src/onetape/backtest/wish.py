@@ -26,7 +26,7 @@ class BacktestWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     cash: float = 10_000.0
     fee_maker: float = 0.0008
     fee_taker: float = 0.001
-    slippage: float = 0.0005
+    slippage: float = 0.0
     sizing: str = "fraction:0.95"
     allow_short: bool = False
     stop: float | None = None

@@ -87,7 +87,7 @@ async def form(desk: Desk) -> Any:
                     choice("sizing", "Size of an entry", forms.SIZINGS, "fraction"),
                     forms.amount("bt-size", "Amount", 0.95, step=0.05),
                     forms.amount("bt-fee", "Fee", 0.001, "a rate: 0.001 is 0.1 %"),
-                    forms.amount("bt-slippage", "Slippage", 0.0005, "a rate"),
+                    forms.amount("bt-slippage", "Slippage", 0, "a rate: 0.0005 is 0.05 %"),
                     choice("short", "Short selling", forms.YES_NO, "false"),
                     forms.amount("bt-stop", "Stop-loss", None, "a rate, or empty", 0.005),
                     forms.amount("bt-take", "Take-profit", None, "a rate, or empty", 0.005),

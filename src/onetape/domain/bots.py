@@ -56,7 +56,7 @@ class BotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sizing: str = "fraction:0.95"
     fee_maker: float = 0.0008
     fee_taker: float = 0.001
-    slippage: float = 0.0005
+    slippage: float = 0.0
     limits: LimitsSpec = LimitsSpec()
 
     def check(self) -> BotSpec:
