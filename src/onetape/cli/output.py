@@ -63,7 +63,7 @@ def guarded(verb: str, args: Sequence[str], run: Callable[[str, Sequence[str]], 
     except BrokenPipeError:
         return DONE
     except KeyboardInterrupt:
-        print("", file=sys.stderr)
+        print(file=sys.stderr)
         return 130
 
 

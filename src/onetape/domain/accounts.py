@@ -1,4 +1,4 @@
-"""The numbers of an account and the rules it trades under: named tuples of floats, so that kernels take them as they are.
+"""The numbers of an account and the rules it trades under: named tuples of floats, which kernels take as they are.
 
 All fields are float (never int), because a compiled kernel is made for one type.
 """

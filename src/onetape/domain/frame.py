@@ -22,7 +22,7 @@ COLUMNS: Final = ("ts", *PRICES, "volume", "turnover", "origin")
 
 def _column(values: object, dtype: type, n: int | None = None) -> NDArray[np.generic]:
     if values is None:
-        array = np.zeros(n or 0, dtype)
+        array: NDArray[np.generic] = np.zeros(n or 0, dtype)
     else:
         array = np.ascontiguousarray(values, dtype)
         if array.flags.writeable and array is values:
@@ -79,7 +79,7 @@ class CandleFrame:
 
     @classmethod
     def empty(cls, exchange: str, symbol: str, timeframe: str | Timeframe) -> CandleFrame:
-        return cls.of(exchange, symbol, timeframe, {name: () for name in COLUMNS})
+        return cls.of(exchange, symbol, timeframe, dict.fromkeys(COLUMNS, ()))
 
     @classmethod
     def from_candles(cls, candles: Iterable[Candle]) -> CandleFrame:

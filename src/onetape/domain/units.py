@@ -65,14 +65,14 @@ def epoch_micros(value: float) -> Micros:
     if value > 1e14:
         return int(value)
     if value > 1e11:
-        return int(round(value * 1_000))
-    return int(round(value * 1_000_000))
+        return round(value * 1_000)
+    return round(value * 1_000_000)
 
 
 class Timeframe(NamedTuple):
     """The length of a candle: `1s`, `1m`, `7m`, `1h`, `1d`, `1w`, `1M`. Compares and hashes by value."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # hides the tuple's own method, which nobody needs here
     unit: str
 
     @classmethod

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 
-class Escalate(Exception):  # noqa: N818 - an order to the one above
+class Escalate(Exception):
     """A service died too often. The text is its last error."""
 
     def __init__(self, name: str, error: str) -> None:

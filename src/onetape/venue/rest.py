@@ -25,7 +25,7 @@ _FAR_MS: Final = 10**14
 _TYPES: Final = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS")
 
 
-class Refusal(Exception):  # noqa: N818 (it is an answer)
+class Refusal(Exception):
     """An error envelope."""
 
     def __init__(self, code: str, text: str, status: int = 200) -> None:

@@ -39,7 +39,7 @@ _BUSY: Final = frozenset(("50011", "50013", "50040", "50061"))
 _PASSING: Final = frozenset(("50001", "50004", "50005", "50026", "51054"))
 
 
-class _Again(Exception):  # noqa: N818 - a private signal, not an error
+class _Again(Exception):
     """Worth another try; carries the sentence for the case that it was the last."""
 
 
