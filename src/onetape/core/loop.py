@@ -6,7 +6,7 @@ import numpy as np
 
 from onetape.core.compiled import inlined, kernel
 from onetape.core.matching import Bar
-from onetape.core.portfolio import watched
+from onetape.core.portfolio import coasted
 from onetape.core.state import F_BAR, HIGH, LOW, MAX_FILLS, NOTHING, SLOTS, TRAILS
 from onetape.core.step import acts, on_candle, on_signal
 from onetape.domain.accounts import Account, Rules
@@ -36,28 +36,29 @@ def coast(
     low: float,
     high: float,
     equity: Floats,
-) -> tuple[int, int, float]:
+) -> tuple[int, int, float, float]:
     """Goes on as long as nothing can happen but a new equity: a short cut that folds the same steps over plain numbers.
 
-    Stops before the first candle (returned, with the next signal row and the peak) that leaves the band (low, high) of
-    the resting orders, reaches the drawdown limit, or brings a signal row that says something new.
+    Stops before the first candle that leaves the band (low, high) of the resting orders, reaches the drawdown limit, or
+    brings a signal row that wishes something new. Returns it, the next signal row, the peak, and what was said last.
     """  # fmt: skip
     same = len(known) == 0
     while i < len(closes):
         if lows[i] <= low or highs[i] >= high:
             break
         until = i + 1 if same else known[i]
-        row = s
-        while row < until and not acts(said, target[row]):
+        row, last = s, said
+        while row < until and not (acts(last, target[row]) and target[row] == target[row]):
+            last = target[row]
             row += 1
         worth = cash + qty * closes[i]
         if row < until or worth < peak * (1.0 - drawdown):
             break
-        peak = max(peak, worth)
+        peak, said = max(peak, worth), last
         equity[i] = worth
         s = until
         i += 1
-    return i, s, peak
+    return i, s, peak, said
 
 
 @kernel
@@ -85,13 +86,13 @@ def run(
     drawdown = rules.limits.max_drawdown
     i, s, n = at
     while i < len(closes):
-        if book[SLOTS, TRAILS] == 0.0:
-            i, s, peak = coast(
+        if book[SLOTS, TRAILS] == 0.0 and lows[i] > book[SLOTS, LOW] and highs[i] < book[SLOTS, HIGH]:
+            i, s, peak, said = coast(
                 i, s, highs, lows, closes, known, target,
                 account.said, account.cash, account.qty, account.peak, drawdown,
                 book[SLOTS, LOW], book[SLOTS, HIGH], equity,
             )  # fmt: skip
-            account = watched(account, account.best, peak, account.halted, account.next_id)
+            account = coasted(account, peak, said)
             if i == len(closes):
                 break
         if n + MAX_FILLS > len(fills):

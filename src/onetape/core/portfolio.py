@@ -66,3 +66,12 @@ def heard(account: Account, said: float, target: float, next_id: float) -> Accou
         account.cash, account.qty, account.entry_price, account.realised, account.fees, account.slippage,
         account.best, account.peak, account.halted, target, said, next_id,
     )  # fmt: skip
+
+
+@inlined
+def coasted(account: Account, peak: Money, said: float) -> Account:
+    """The account after candles that changed nothing else."""
+    return Account(
+        account.cash, account.qty, account.entry_price, account.realised, account.fees, account.slippage,
+        account.best, peak, account.halted, account.target, said, account.next_id,
+    )  # fmt: skip
