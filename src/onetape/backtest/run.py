@@ -94,7 +94,9 @@ def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals
         for column in (signals.target, signals.stop, signals.take, signals.trail, signals.limit)
     )
     skipped = int(np.searchsorted(fills.ts, frame.ts[first])) if fills.timeframe == frame.timeframe else 0
-    same = fills.timeframe == frame.timeframe and np.array_equal(fills.ts[skipped:], frame.ts[first:])
+    same = frame is fills or (
+        fills.timeframe == frame.timeframe and np.array_equal(fills.ts[skipped:], frame.ts[first:])
+    )
     known = _SAME if same else known_rows(fills.rows(skipped, len(fills)), frame.close_ts[first:])
     bars = tuple(np.ascontiguousarray(getattr(fills, name)[skipped:]) for name in ("open", "high", "low", "close"))
     n = len(fills) - skipped
