@@ -85,12 +85,12 @@ class SimBroker:
         return Holdings(balances=balances, positions={self.series.symbol: self.account.qty}, orders=orders)
 
     def match(self, candle: Candle) -> Matched:
-        """One closed candle against the book."""
+        """One closed candle against the book. What happens in it bears its open time: where in it, no candle tells."""
         before = col.resting(self.book).copy()
         bar = Bar(candle.open, candle.high, candle.low, candle.close)
         self.account, n = on_candle(self.account, self.book, bar, self.rules, self._rows, 0)
-        fills = [fill_of(self._rows[i], self.series, candle.close_ts) for i in range(n)]
-        orders = changes(before, self.book, fills, self.series, candle.close_ts)
+        fills = [fill_of(self._rows[i], self.series, candle.open_ts) for i in range(n)]
+        orders = changes(before, self.book, fills, self.series, candle.open_ts)
         self._known.update(number_of(order.id) for order in orders)
         for fill in fills:
             self._tell(fill)
