@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from onetape.app.listen import listen
 from onetape.app.wiring import Platform, open_platform
 from onetape.clock import RealClock
 from onetape.domain import topics
@@ -68,8 +69,6 @@ def owned(data_dir: Path, roles: Sequence[str]) -> Iterator[None]:
 
 def check_port(settings: Settings) -> None:
     """Raises BadInput when nobody could listen there."""
-    from onetape.app.web import listen
-
     if not 0 < settings.port < 65_536:
         raise BadInput("--port", settings.port, "not a port", "Use 1 to 65535.")
     listen(settings.host, settings.port).close()

@@ -14,13 +14,13 @@ from fastapi import FastAPI
 from onetape.api import face as api
 from onetape.api.hub import Hub
 from onetape.api.origin import LOOPBACK
+from onetape.app.listen import listen
 from onetape.app.wiring import Platform
 from onetape.backtest.answer import answering
 from onetape.backtest.jobs import Jobs
 from onetape.bots.desk import Desk
 from onetape.clock import RealClock
 from onetape.dashboard import face as dashboard
-from onetape.domain.errors import BadInput
 from onetape.observe import log
 
 EXPECTED: Final = ("collector", "trader")  # what must run beside us before the platform is ready
@@ -80,16 +80,3 @@ async def serve(platform: Platform, host: str, port: int, on_open: Callable[[], 
     finally:
         await desk.jobs.stop()
         listening.close()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises BadInput."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((host, port))
-    except OSError as error:
-        found.close()
-        raise BadInput("--port", port, f"not free on {host} ({error.strerror})", "Choose another port.") from None
-    return found
