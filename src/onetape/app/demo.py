@@ -89,19 +89,25 @@ async def _compare(platform: Platform, say: Say) -> None:
     """Three strategies over the sample, each run once and then read from the store."""
     exchange, symbol, _ = SAMPLE
     runs, _ = await platform.runs.list(limit=200)
-    known = {
-        run.spec.strategy: run.metrics for run in runs if run.spec.exchange == exchange and not run.spec.parameters
-    }
     say("Three strategies over them, on one-hour candles:")
     say(f"  {'strategy':<20}{'trades':>7}{'win rate':>10}{'return':>9}{'drawdown':>10}{'Sharpe':>8}")
     for tag in COMPARED:
-        if tag not in known:
+        spec = BacktestSpec(strategy=tag, exchange=exchange, symbol=symbol, timeframe="1h")
+        metrics = next((run.metrics for run in runs if _same(run.spec, spec, platform)), None)
+        if metrics is None:
             from onetape.backtest.answer import answering
 
             answer = answering(platform.candles, platform.runs, platform.registry)
-            spec = BacktestSpec(strategy=tag, exchange=exchange, symbol=symbol, timeframe="1h")
-            known[tag] = (await answer(spec, lambda *_: None)).metrics
-        say(_line(tag, known[tag]))
+            metrics = (await answer(spec, lambda *_: None)).metrics
+        say(_line(tag, metrics))
+
+
+def _same(stored: BacktestSpec, asked: BacktestSpec, platform: Platform) -> bool:
+    """Whether a stored run answers the question: it carries all parameters and the terms it ran with."""
+    if stored.strategy != asked.strategy:
+        return False
+    parameters = platform.registry.build(asked.strategy, asked.parameters).parameters()
+    return stored == msgspec.structs.replace(asked, parameters=parameters, terms=stored.terms)
 
 
 def _line(tag: str, metrics: dict[str, Any]) -> str:
