@@ -37,10 +37,13 @@ def desk(request: Request) -> Desk:
 
 
 async def body(request: Request, kind: type[Given]) -> Given:
-    """The request's JSON body as a struct. Raises BadInput with the path of what does not fit."""
+    """The request's JSON body as a struct; amounts may be decimal strings, as the answers write them.
+
+    Raises BadInput with the path of what does not fit.
+    """
     text = await request.body()
     try:
-        return msgspec.json.decode(text, type=kind)
+        return msgspec.json.decode(text, type=kind, strict=False)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at ")
         field = path.strip("`") or "$"

@@ -37,6 +37,12 @@ async def bot(request: Request, name: str) -> Response:
     return answer(wire.bot(await desk(request).bots.get(name)))
 
 
+@router.put("/bots/{name}", openapi_extra=takes(BotSpec), responses=shows(wire.BotOut))
+async def change(request: Request, name: str) -> Response:
+    """Another spec for a stopped bot; once it has traded its market and capital stay."""
+    return answer(wire.bot(await desk(request).change(name, await body(request, BotSpec))))
+
+
 @router.delete("/bots/{name}", status_code=204)
 async def delete(request: Request, name: str) -> Response:
     """A stopped bot; its signals, orders and fills stay."""

@@ -45,7 +45,7 @@ class Desk:
     async def create(self, spec: BotSpec) -> BotView:
         """A new bot, stopped. Raises BadInput, Conflict when the name is taken or there are MOST_BOTS already."""
         spec.check()
-        strategy = self.registry.build(spec.strategy, spec.parameters)
+        self.registry.build(spec.strategy, spec.parameters)
         views = await self.bots.list()
         if any(view.spec.name == spec.name for view in views):
             raise Conflict("$.name", spec.name, "the name of a bot that exists", "Choose another name.")
@@ -53,14 +53,31 @@ class Desk:
             raise Conflict(
                 "$.name", spec.name, f"there are {MOST_BOTS} bots already", "Delete one that you do not need."
             )
+        await self._put(spec)
+        return await self.bots.get(spec.name)
+
+    async def change(self, name: str, spec: BotSpec) -> BotView:
+        """Another spec for a stopped bot. Raises NotFound, BadInput; Conflict when it runs or its account forbids it."""
+        await self.bots.get(name)
+        spec.check()
+        if spec.name != name:
+            raise BadInput("$.name", spec.name, f"not {name}, the bot's name", "A bot keeps its name; create another.")
+        changed = await self._put(spec)
+        files.write(self.config, changed)
+        return await self.bots.get(name)
+
+    async def _put(self, spec: BotSpec) -> BotSpec:
+        """Stores what passes the gate, all its parameters named."""
+        strategy = self.registry.build(spec.strategy, spec.parameters)
         await reading.source_timeframe(self.candles, spec.exchange, spec.symbol, Timeframe.parse(spec.timeframe))
         report = await self.verify(spec.strategy, spec.parameters, (spec.exchange, spec.symbol, spec.timeframe))
         if not report.ok and report.candles > report.warmup:  # with fewer the trader waits for candles to try it on
             failed = report.causal if not report.causal.ok else report.finite_memory
             raise BadInput("$.strategy", spec.strategy, f"it does not pass the gate. {failed.evidence.rstrip('.')}")
-        await self.bots.put(msgspec.structs.replace(spec, parameters=strategy.parameters()))
+        whole = msgspec.structs.replace(spec, parameters=strategy.parameters())
+        await self.bots.put(whole)
         self.bus.publish(topics.CONTROL, Wish(spec.name))
-        return await self.bots.get(spec.name)
+        return whole
 
     async def wish(self, name: str, status: BotStatus) -> BotView:
         """Start, pause or stop a bot. It is made so by the trader within a moment. Raises NotFound."""

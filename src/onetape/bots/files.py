@@ -30,19 +30,28 @@ def parse(text: bytes | str, source: str = "the bot") -> BotSpec:
     try:
         return msgspec.json.decode(text, type=BotSpec).check()
     except msgspec.ValidationError as error:
-        raise _explained(str(error), source) from None
+        raise _explained(str(error), text, source) from None
     except msgspec.DecodeError as error:
         raise BadInput(source, "", f"not JSON ({error})", "A bot is one JSON object.") from None
 
 
-def _explained(message: str, source: str) -> BadInput:
+def _explained(message: str, text: bytes | str, source: str) -> BadInput:
     if found := _UNKNOWN.search(message):
         place = (found[2] or "$") + "." + found[1]
         known = f"Known keys: {', '.join(LIMITS if place.startswith('$.limits') else FIELDS)}."
         return BadInput(place, found[1], f"a key that a bot does not have, in {source}", known)
     if found := _PLACE.search(message):
-        return BadInput(found[2], source, found[1].lower())
-    return BadInput("$", source, message.lower())
+        wrong = found[1].replace("`", "").replace("Expected", "expected")
+        return BadInput(found[2], _stands_at(found[2], text), f"{wrong}, in {source}")
+    return BadInput("$", source, message.replace("`", "").replace("Object missing", "it misses the"))
+
+
+def _stands_at(place: str, text: bytes | str) -> object:
+    """The value at a path like `$.limits.stop` of JSON that can be read."""
+    value = msgspec.json.decode(text)
+    for step in place.split(".")[1:]:
+        value = value.get(step, value) if isinstance(value, dict) else value
+    return value
 
 
 def path_of(folder: Path, name: str) -> Path:

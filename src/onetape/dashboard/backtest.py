@@ -84,11 +84,11 @@ async def form(desk: Desk) -> Any:
                 [
                     dmc.NumberInput(id="bt-cash", label="Cash", value=10_000, min=0, step=1000, size="xs",
                                     thousandSeparator=","),
+                    choice("short", "Short selling", forms.YES_NO, "false"),
                     choice("sizing", "Size of an entry", forms.SIZINGS, "fraction"),
                     forms.amount("bt-size", "Amount", 0.95, step=0.05),
                     forms.amount("bt-fee", "Fee", 0.001, "a rate: 0.001 is 0.1 %"),
                     forms.amount("bt-slippage", "Slippage", 0, "a rate: 0.0005 is 0.05 %"),
-                    choice("short", "Short selling", forms.YES_NO, "false"),
                     forms.amount("bt-stop", "Stop-loss", None, "a rate, or empty", 0.005),
                     forms.amount("bt-take", "Take-profit", None, "a rate, or empty", 0.005),
                 ],

@@ -42,6 +42,7 @@ p {{ margin: 2px 0; }} .quiet, th {{ color: {QUIET}; font-weight: 400; }} .warn 
 table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13px; }}
 th, td {{ text-align: right; padding: 3px 8px; white-space: nowrap; border-bottom: 1px solid {LINE}; }}
 th:first-child, td:first-child {{ text-align: left; }} .scroll {{ max-height: 420px; overflow: auto; }}
+.comparison td:first-child {{ white-space: normal; }}
 .up {{ color: {UP}; }} .down {{ color: {DOWN}; }}
 .scroll th {{ position: sticky; top: -12px; background: {CARD}; }}
 """
@@ -281,7 +282,8 @@ def compared(results: Sequence[Result]) -> str:
         )
         for row in comparison(results)
     )  # fmt: skip
-    return f'<h1>Comparison</h1><p class="quiet">Best return first.</p><div class="card">{table(header, rows)}</div>'
+    body = f'<div class="card comparison">{table(header, rows)}</div>'
+    return f'<h1>Comparison</h1><p class="quiet">Best return first.</p>{body}'
 
 
 def moment(ts: int | None) -> str:

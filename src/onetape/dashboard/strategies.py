@@ -11,14 +11,15 @@ from dash import MATCH, Dash, Input, Output, State, dcc, html
 from onetape.bots.desk import Desk
 from onetape.dashboard import forms
 from onetape.dashboard.widgets import widget
+from onetape.domain.bots import BotStatus, BotView
 from onetape.domain.errors import OnetapeError
 from onetape.strategies.gate import GateReport, Verdict
 
 
 async def content(desk: Desk) -> Any:
-    bots: dict[str, list[str]] = {}
+    bots: dict[str, list[BotView]] = {}
     for view in await desk.bots.list():
-        bots.setdefault(view.spec.strategy, []).append(view.spec.name)
+        bots.setdefault(view.spec.strategy, []).append(view)
     registry = desk.registry
     wrong = [
         html.Section([html.H2("Not loaded"), *[html.P(str(error)) for error in registry.errors]], className="card")
@@ -27,7 +28,7 @@ async def content(desk: Desk) -> Any:
     return html.Div([*(wrong if registry.errors else []), *cards], className="strategies")
 
 
-def card(desk: Desk, tag: str, bots: list[str]) -> Any:
+def card(desk: Desk, tag: str, bots: list[BotView]) -> Any:
     entry, report = desk.registry.entry(tag), desk.gate(tag)
     head = html.Div(
         [
@@ -43,7 +44,7 @@ def card(desk: Desk, tag: str, bots: list[str]) -> Any:
         ],
         className="card-head",
     )  # fmt: skip
-    signals = widget("strategy-signals", id=f"signals-{tag}", bots=" ".join(bots))
+    signals = widget("strategy-signals", id=f"signals-{tag}", bots=" ".join(view.spec.name for view in bots))
     return html.Section(
         [
             head,
@@ -51,7 +52,9 @@ def card(desk: Desk, tag: str, bots: list[str]) -> Any:
             html.Div(
                 [
                     html.Div([html.H2("Parameters"), parameters_table(desk.registry.schema(tag))]),
-                    html.Div([html.H2("Gate"), html.Div(verdicts(report), id={"strategy": tag, "part": "verdict"})]),
+                    html.Div(
+                        [html.H2("Gate"), html.Div(verdicts(report, bots), id={"strategy": tag, "part": "verdict"})]
+                    ),
                     html.Div([html.H2("Last signals of its bots"), signals]),
                 ],
                 className="thirds",
@@ -87,7 +90,19 @@ def default(spec: dict[str, Any]) -> str:
     return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
-def verdicts(report: GateReport | None) -> Any:
+def verdicts(report: GateReport | None, bots: list[BotView] | None = None) -> Any:
+    """`bots` speak where nothing is remembered: one that trades has passed the gate with its own parameters."""
+    passed = [view.spec.name for view in bots or () if view.status in (BotStatus.RUNNING, BotStatus.PAUSED)]
+    if report is None and passed:
+        return [
+            html.Div(
+                [html.Span(f"Passed by {' and '.join(passed)}"), html.Span("holds", className="pill running")],
+                className="verdict",
+            ),
+            html.P(
+                "With their own parameters. Run the gate to see it for the defaults above.", className="quiet small"
+            ),
+        ]
     if report is None:
         return html.P(
             "Not run yet. The gate proves that the strategy does not look ahead and that its warm-up is long enough; "

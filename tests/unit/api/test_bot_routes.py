@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from onetape.bots import files
 from onetape.bots.desk import Desk
 from onetape.domain.orders import Fill, Role, Side
 
@@ -45,6 +46,30 @@ async def test_a_bot_that_runs_is_not_deleted(client: httpx.AsyncClient) -> None
     await client.post("bots/wave/stop")
     assert (await client.delete("bots/wave")).status_code == 204
     assert (await client.get("bots/wave")).status_code == 404
+
+
+async def test_a_bot_is_given_another_spec_and_its_file_says_the_same(client: httpx.AsyncClient, desk: Desk) -> None:
+    await client.post("bots", json=BOT)
+    answer = await client.put("bots/wave", json={**BOT, "timeframe": "5m", "parameters": {"fast": 7, "slow": 30}})
+    assert answer.status_code == 200
+    changed = answer.json()
+    assert (changed["timeframe"], changed["parameters"]["fast"], changed["status"]) == ("5m", 7, "stopped")
+    specs, errors = files.read_all(desk.config)
+    assert (specs["wave"], errors) == ((await desk.bots.get("wave")).spec, [])
+
+
+async def test_a_bad_change_leaves_the_bot_as_it_was(client: httpx.AsyncClient) -> None:
+    before = (await client.post("bots", json=BOT)).json()
+    for body, field in (({**BOT, "name": "tide"}, "$.name"), ({**BOT, "parameters": {"fast": 0}}, "$.parameters.fast")):
+        answer = await client.put("bots/wave", json=body)
+        assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert (await client.put("bots/tide", json={**BOT, "name": "tide"})).status_code == 404
+    assert (await client.get("bots")).json()["items"] == [before]
+
+
+async def test_an_amount_may_be_sent_as_it_is_answered(client: httpx.AsyncClient) -> None:
+    answer = await client.post("bots", json={**BOT, "capital": "2500.50"})
+    assert (answer.status_code, answer.json()["capital"]) == (201, "2500.50")
 
 
 async def test_bad_bodies_name_the_field_and_leave_no_trace(client: httpx.AsyncClient) -> None:

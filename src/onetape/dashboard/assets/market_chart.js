@@ -205,7 +205,7 @@
       const color = b.close >= b.open ? "up" : "down";
       const parts = [["O", b.open], ["H", b.high], ["L", b.low], ["C", b.close]];
       legend.innerHTML =
-        `<span class="quiet">${format.moment(b.time * 1000)}</span> ` +
+        `<span class="quiet when">${format.moment(b.time * 1000)}</span> ` +
         parts.map(([name, value]) => `<span class="quiet">${name}</span> <span class="${color}">${format.price(value)}</span>`).join(" ") +
         ` <span class="quiet">V</span> ${format.amount(b.volume)}`;
       said.textContent = hovering ? marked(b.time).join("; ") : "";
