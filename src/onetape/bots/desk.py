@@ -57,7 +57,7 @@ class Desk:
         return await self.bots.get(spec.name)
 
     async def change(self, name: str, spec: BotSpec) -> BotView:
-        """Another spec for a stopped bot. Raises NotFound, BadInput; Conflict when it runs or its account forbids it."""
+        """Another spec for a stopped bot. Raises NotFound, BadInput; Conflict when it runs or its account forbids."""
         await self.bots.get(name)
         spec.check()
         if spec.name != name:
