@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from onetape.domain.errors import BadInput
 
 
 def default_data_dir() -> Path:
@@ -17,19 +20,28 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ONETAPE_", extra="ignore", frozen=True)
 
+    def __init__(self, **values: Any) -> None:
+        """Raises BadInput naming the variable."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            variable = f"ONETAPE_{str(first['loc'][0]).upper()}"
+            raise BadInput(variable, first["input"], "not usable", f"{first['msg']}.") from None
+
     data_dir: Path = Field(default_factory=default_data_dir)
     database_url: str = ""  # empty: embedded PostgreSQL under data_dir
     redis_url: str = ""  # empty: embedded Valkey under data_dir
     strategies: Path | None = None  # a folder of the user's own strategy files
     host: str = "127.0.0.1"
-    port: int = 8050
+    port: int = Field(8050, ge=0, le=65_535)
     exchange: str = "okx"  # the name that live candles are stored under
     symbols: str = "BTC-USDT,ETH-USDT"  # recorded in any case, beside those of the bots
     okx_rest_url: str = "https://openapi.okx.com"
     okx_ws_url: str = "wss://ws.okx.com:443/ws/v5"
-    venue_port: int = 8099  # the simulated venue of the demo
-    venue_speed: float = 60.0  # its seconds per second of ours
-    log_level: str = "info"
+    venue_port: int = Field(8099, ge=0, le=65_535)  # the simulated venue of the demo
+    venue_speed: float = Field(60.0, gt=0, le=1000)  # its seconds per second of ours
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def config_dir(self) -> Path:

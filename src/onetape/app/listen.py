@@ -16,5 +16,6 @@ def listen(host: str, port: int) -> socket.socket:
         found.bind((host, port))
     except OSError as error:
         found.close()
-        raise BadInput("--port", port, f"not free on {host} ({error.strerror})", "Choose another port.") from None
+        remedy = f"Name another one: --port {port % 65_535 + 1} or ONETAPE_PORT={port % 65_535 + 1}."
+        raise BadInput("--port", port, f"not free on {host} ({error.strerror})", remedy) from None
     return found

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from onetape.app.where import usable_data_dir
 from onetape.bus.embedded import EmbeddedValkey
 from onetape.bus.redis import RedisBus
 from onetape.ports import BotStore, Bus, CandleStore, Queries, RawStore, RunStore, TradeStore
@@ -91,6 +92,8 @@ async def open_platform(settings: Settings, *, services: bool = True) -> AsyncIt
     """
     async with AsyncExitStack() as stack:
         database_url, redis_url = settings.database_url, settings.redis_url
+        if services and not (database_url and redis_url):
+            usable_data_dir(settings)
         if services and not database_url:
             postgres = EmbeddedPostgres(settings.data_dir)
             stack.push_async_callback(postgres.stop)

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 a check did not hold
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -65,15 +66,20 @@ def version() -> str:
     return f"onetape {installed('onetape')}"
 
 
+def _about(first: Sequence[str]) -> str:
+    """The page of all verbs, the version, or nothing."""
+    if not first or first[0] in ("-h", "--help", "help"):
+        return page()
+    return version() if first[0] in ("-V", "--version") else ""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
-    if not args or args[0] in ("-h", "--help", "help"):
-        print(page())
+    verb = VERBS.get(args[0]) if args else None
+    if verb is None and (text := _about(args[:1])):
+        with contextlib.suppress(BrokenPipeError):  # `| head` has read enough
+            print(text, flush=True)
         return 0
-    if args[0] in ("-V", "--version"):
-        print(version())
-        return 0
-    verb = VERBS.get(args[0])
     if verb is None:
         print(f"onetape: there is no verb {args[0]!r}. Use one of: {', '.join(VERBS)}.", file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
@@ -60,8 +61,13 @@ def guarded(verb: str, args: Sequence[str], run: Callable[[str, Sequence[str]], 
     except OnetapeError as error:
         _complain(verb, args, error)
         return FAILED
-    except BrokenPipeError:
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:  # a full disk, a folder without permission: the system's words say it
+        place = f": {error.filename}" if error.filename else ""
+        _complain(verb, args, OnetapeError(f"{error.strerror or error}{place}."))
+        return FAILED
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130

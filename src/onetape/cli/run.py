@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from onetape.cli.output import DONE, FAILED, Parser, Usage, add_json, print_json
+from onetape.cli.output import DONE, Parser, Usage, add_json, print_json
 
 ROLES: Final = ("collector", "trader", "web")
 _DEMO: Final = """\
@@ -52,7 +51,7 @@ def _run(verb: str, changes: dict[str, Any], chosen: Any) -> int:
     import uvloop
 
     from onetape.app import up
-    from onetape.domain.errors import OnetapeError
+    from onetape.app.where import usable_data_dir
     from onetape.observe import configure_service
     from onetape.settings import Settings
 
@@ -70,14 +69,11 @@ def _run(verb: str, changes: dict[str, Any], chosen: Any) -> int:
             settings = settings.model_copy(update={"data_dir": settings.data_dir / "demo"})
         settings, prepare = demo_settings(settings), prepare_demo
     settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+    usable_data_dir(settings)
     configure_service(settings.log_level, "supervisor", settings.log_dir / "supervisor.log")
     roles = tuple(dict.fromkeys(getattr(chosen, "role", None) or ROLES))
     wanted = up.Wanted(roles=roles, browser=not chosen.no_browser)
-    try:
-        uvloop.run(up.up(settings, wanted, prepare, _say_json if chosen.json else _say))
-    except OnetapeError as error:
-        print(f"onetape {verb}: {error}", file=sys.stderr)
-        return FAILED
+    uvloop.run(up.up(settings, wanted, prepare, _say_json if chosen.json else _say))
     return DONE
 
 

@@ -31,6 +31,7 @@ from onetape.supervisor.owned import Launched, Limits, OwnedServer
 
 USER: Final = "onetape"
 DATABASE: Final = "onetape"
+_FULL: Final = "No space left on device"
 PORT: Final = 5432  # only a part of the socket's name
 START_LIMIT: Final = 600.0  # a crash recovery may take minutes
 STOP_LIMIT: Final = 60.0
@@ -158,7 +159,9 @@ class EmbeddedPostgres:
         output = self._base / "start.log"
         process = child.spawn([*args, *INITDB], folder=draft, user=user, death=signal.SIGTERM, output=output)
         if await child.ended(process):
-            raise child.ChildError(f"the database could not be made: {child.last_lines(output)}")
+            said = child.last_lines(output)
+            full = "the disk is full. Make room, or name another folder with --data-dir. " if _FULL in said else ""
+            raise child.ChildError(f"the database could not be made: {full}{said}")
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def translated() -> Iterator[None]:
 
 async def connect(url: str) -> Any:
     """One connection outside a pool, for migrations and tools. Raises BadInput or Transient."""
-    with _readable(url), translated():
+    with _readable(url), _named(url), translated():
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, command_timeout=None)
     await speak_domain(connection)
     return connection
@@ -79,7 +79,7 @@ async def connect(url: str) -> Any:
 
 async def open_pool(url: str, *, min_size: int = 1, max_size: int = 10) -> Any:
     """A pool for one process. Raises BadInput for an URL that cannot be used, Transient when the server is away."""
-    with _readable(url), translated():
+    with _readable(url), _named(url), translated():
         return await asyncpg.create_pool(
             url,
             min_size=min_size,
@@ -89,6 +89,16 @@ async def open_pool(url: str, *, min_size: int = 1, max_size: int = 10) -> Any:
             init=speak_domain,
             server_settings={"application_name": "onetape"},
         )
+
+
+@contextmanager
+def _named(url: str) -> Iterator[None]:
+    """Says which server it was that did not answer."""
+    try:
+        yield
+    except Transient as problem:
+        remedy = "Is it running, and is ONETAPE_DATABASE_URL right?"
+        raise Transient(f"{problem}. The server is {without_password(url)}. {remedy}") from problem
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from onetape.app import where
 from onetape.app.up import owned
-from onetape.domain.errors import Conflict
+from onetape.domain.errors import BadInput, Conflict
 
 
 @pytest.fixture
@@ -46,3 +46,14 @@ def test_one_directory_has_one_owner_per_role(tmp_path: Path) -> None:
             pass
     with owned(tmp_path, ["web", "collector"]):
         pass
+
+
+def test_a_data_directory_is_made_with_its_parents(tmp_path: Path) -> None:
+    where.usable_data_dir(where.chosen(tmp_path / "a b" / "c"))
+    assert (tmp_path / "a b" / "c").is_dir()
+
+
+def test_a_data_directory_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="Name another folder with --data-dir"):
+        where.usable_data_dir(where.chosen(tmp_path / "file" / "x"))
