@@ -12,6 +12,7 @@ from onetape.domain.units import DAY, rfc3339, to_datetime
 
 FEW_TRADES: Final = 30
 SHORT_PERIOD: Final = 90 * DAY
+WARMING: Final = 0.05  # of the period
 TOO_GOOD: Final = 3.0  # a Sharpe ratio above it is more often a fault than a discovery
 
 
@@ -106,6 +107,12 @@ def _of_period(result: Result) -> list[str]:
     found = []
     if metrics["end_ts"] - metrics["start_ts"] < SHORT_PERIOD:
         found.append("The period is shorter than three months: it shows one kind of market only.")
+    active = metrics.get("trading_from_ts", metrics["start_ts"])
+    if active - metrics["start_ts"] > WARMING * (metrics["end_ts"] - metrics["start_ts"]):
+        found.append(
+            f"The strategy was warming up until {rfc3339(active)[:10]}: nothing could trade before, and the figures "
+            "count that time in. Earlier candles would shorten it."
+        )
     if frame.timeframe.regular and len(frame) > 1:
         expected = (int(frame.ts[-1]) - int(frame.ts[0])) // frame.timeframe.micros + 1
         missing = expected - len(frame)

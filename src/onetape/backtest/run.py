@@ -69,7 +69,7 @@ def run(
         fill_timeframe=str(fills.timeframe),
         signals=signals,
         tape=tape,
-        metrics=measure(frame, tape, spec.cash),
+        metrics=measure(frame, tape, spec.cash) | {"trading_from_ts": int(frame.close_ts[first])},
         manifest=manifest,
     )
 

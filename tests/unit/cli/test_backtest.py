@@ -168,3 +168,18 @@ def test_a_timerange_includes_its_last_day_and_may_be_open():
     assert backtest.timerange_of("20180101-") == (parse_time("2018-01-01"), None)
     assert backtest.timerange_of("-20180101") == (None, parse_time("2018-01-01") + DAY)
     assert backtest.timerange_of("") == (None, None)
+
+
+def test_a_warm_up_that_takes_much_of_the_period_is_said(candles, capsys):
+    # ema_cross needs 20 x 26 = 520 hours: row 519 closes at 2019-01-01 + 520 h = 2019-01-22 16:00
+    assert ask("-s", "ema_cross", "--file", candles, "--symbol", "BTC-USDT", "--timeframe", "1h", "--json", "-") == DONE
+    found = document(capsys)
+    assert found["trading_from"] == "2019-01-22T16:00:00Z"
+    assert any("warming up until 2019-01-22" in warning for warning in found["warnings"])
+    assert all(trip["entry_ts"] >= parse_time("2019-01-22T16:00:00Z", "t") for trip in found["trade_list"])
+
+
+def test_a_short_warm_up_is_not_worth_a_word(candles, capsys):
+    chosen = "sma_cross:fast=2,slow=5"
+    assert ask("-s", chosen, "--file", candles, "--symbol", "BTC-USDT", "--timeframe", "1h", "--json", "-") == DONE
+    assert not any("warming up" in warning for warning in document(capsys)["warnings"])
