@@ -119,6 +119,9 @@ async def _create(platform: Platform, chosen: Any) -> list[BotView]:
     files.write(platform.settings.config_dir, spec)
     if chosen.start:
         await platform.bots.wish(spec.name, BotStatus.RUNNING)
+    if not await platform.candles.coverage(spec.exchange, spec.symbol):
+        note = f"note: no candles of {spec.exchange}:{spec.symbol} are stored yet; the bot waits until some come."
+        print(f"{note} `onetape data list` shows what is stored.", file=sys.stderr)
     _hint(platform, spec.name)
     return [await platform.bots.get(spec.name)]
 

@@ -35,6 +35,8 @@ def main(verb: str, args: Sequence[str]) -> int:
     chosen = parser.parse_args(list(args))
     if not 0 <= chosen.port <= 65_535:
         raise Usage(f"--port {chosen.port} is not a port. Use 0 to 65535.")
+    if not chosen.speed > 0:
+        raise Usage(f"--speed {chosen.speed:g} is not a speed. 1 is real time, 60 plays a minute every second.")
 
     from onetape import observe
     from onetape.domain.units import parse_time
@@ -49,7 +51,7 @@ def main(verb: str, args: Sequence[str]) -> int:
         seed=chosen.seed,
         limits=not chosen.no_limits,
     )
-    observe.configure("info", "venue")
+    observe.configure("warning", "venue")
     asyncio.run(_serve(venue, chosen.json))
     return DONE
 

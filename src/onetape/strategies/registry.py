@@ -158,8 +158,9 @@ def _bad_parameter(tag: str, given: Mapping[str, Any], visit: Foreign) -> BadInp
     field = path.lstrip(".").split("[")[0].split(".")[0]
     problem = problem.replace("`", "")
     if problem.startswith("Expected"):
-        problem = "not as expected: e" + problem[1:]
-    return BadInput(f"$.parameters{path}", given.get(field, given), problem, f"Look at the parameters of {tag}.")
+        problem = "e" + problem[1:]
+    remedy = f"`onetape verify {tag}` shows its parameters with their defaults."
+    return BadInput(f"$.parameters{path}", given.get(field, given), problem, remedy)
 
 
 def _files(folder: Path | str | None) -> list[Path]:

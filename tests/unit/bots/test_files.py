@@ -65,3 +65,15 @@ def test_one_bad_file_does_not_hide_the_good_ones(tmp_path: Path) -> None:
 
 def test_removing_a_file_that_is_not_there_is_fine(tmp_path: Path) -> None:
     files.remove(tmp_path, "nobody")
+
+
+def test_a_value_of_the_wrong_type_is_shown_with_its_file() -> None:
+    text = b'{"name": "a", "exchange": "okx", "symbol": "BTC-USDT", "timeframe": 5, "strategy": "sma_cross"}'
+    with pytest.raises(BadInput, match=r"\$\.timeframe is 5: expected str, got int, in a\.json") as refused:
+        files.parse(text, "a.json")
+    assert (refused.value.field, refused.value.value) == ("$.timeframe", 5)
+
+
+def test_a_key_that_is_missing_is_named() -> None:
+    with pytest.raises(BadInput, match="it misses the required field name"):
+        files.parse(b"{}", "a.json")
