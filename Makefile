@@ -8,10 +8,10 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run up test check format bench docs-shots lock clean
 
 run: $(VENV)/.run            ## start the demo: real prices, paper bots, dashboard
-	$(BIN)/onetape demo
+	@$(BIN)/onetape demo
 
 up: $(VENV)/.run             ## start the platform on OKX's public market data
-	$(BIN)/onetape up
+	@$(BIN)/onetape up
 
 test: $(VENV)/.dev           ## everything that must hold before a change lands
 	tools/chromium
@@ -37,16 +37,19 @@ docs-shots: $(VENV)/.dev     ## take the README's screenshots again
 
 $(VENV)/.uv: locks/bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 15) else "onetape needs Python 3.11 to 3.14, this is %d.%d. Name another one: make run PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "Making a Python environment in $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "Python could not make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/bootstrap.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/bootstrap.lock
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.uv locks/run.lock pyproject.toml
+	@echo "Installing onetape and what it needs: about a minute, once ..."
 	@test -f $(VENV)/.dev || VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r locks/run.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv locks/dev.lock pyproject.toml
+	@echo "Installing onetape and the tools to develop it: about a minute, once ..."
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r locks/dev.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run
