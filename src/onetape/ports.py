@@ -12,7 +12,7 @@ from onetape.domain.accounts import Account
 from onetape.domain.bots import BotSpec, BotStatus, BotView
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Candle, Gap, RawFrame, Received, Want
+from onetape.domain.market import Gap, RawFrame, Received, Want
 from onetape.domain.orders import Fill, Order, OrderEvent
 from onetape.domain.results import BacktestSpec, Result, Trade
 from onetape.domain.signals import SignalRow
@@ -322,9 +322,3 @@ class Clock(Protocol):
     def now(self) -> Micros: ...
 
     async def sleep_until(self, ts: Micros) -> None: ...
-
-
-class CandleSink(Protocol):
-    """Who wants each closed candle after it was committed."""
-
-    async def __call__(self, candle: Candle) -> None: ...

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any, Final
 
@@ -25,7 +24,6 @@ SAYS: Final = (
     "Lists are `{items, next}`; times are RFC 3339 UTC; ledger amounts are decimal strings, market prices numbers; "
     "errors are problem+json with the field named. Live data: the WebSocket `/api/v1/stream?symbol=okx:BTC-USDT`."
 )
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def build(

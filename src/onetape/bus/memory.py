@@ -59,12 +59,6 @@ class MemoryBus:
         finally:
             self._listeners.discard(listener)
 
-    def interrupt(self) -> None:
-        """As after a lost connection: what waits is lost, and every listener is told so."""
-        for listener in self._listeners:
-            listener.waiting.clear()
-            listener.put(Resync())
-
     async def close(self) -> None:
         for listener in self._listeners:
             listener.put(None)

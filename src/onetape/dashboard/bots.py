@@ -38,7 +38,6 @@ async def content(desk: Desk) -> Any:
 
 async def form(desk: Desk) -> Any:
     markets = await market_choices(desk)
-    strategies = desk.registry.list()
     if not markets:
         return html.P(
             "No candles are stored yet, so there is nothing to trade. Let the collector run for a moment, or import "
@@ -47,72 +46,11 @@ async def form(desk: Desk) -> Any:
         )
     return html.Div(
         [
-            html.Div(
-                [
-                    dmc.TextInput(
-                        id="bot-name", label="Name", placeholder="trend-1", size="xs", description="a-z, 0-9, - and _"
-                    ),
-                    dmc.NumberInput(
-                        id="bot-capital",
-                        label="Capital",
-                        value=10_000,
-                        min=0,
-                        step=1000,
-                        size="xs",
-                        description="play money, in quote currency",
-                        thousandSeparator=",",
-                    ),
-                    dmc.Select(
-                        id="bot-market", label="Market", data=markets, value=markets[0], allowDeselect=False, size="xs"
-                    ),
-                    dmc.Select(
-                        id="bot-timeframe",
-                        label="Timeframe",
-                        data=list(forms.TIMEFRAMES),
-                        value="1m",
-                        allowDeselect=False,
-                        size="xs",
-                    ),
-                    dmc.Select(
-                        id="bot-strategy",
-                        label="Strategy",
-                        data=strategies,
-                        allowDeselect=False,
-                        size="xs",
-                        value=forms.first_choice(strategies),
-                    ),
-                ],
-                className="fields",
-            ),
+            what_it_trades(markets, desk.registry.list()),
             html.H2("Parameters"),
             html.Div(id="bot-parameters", className="fields"),
             html.H2("Size, exits and limits"),
-            html.Div(
-                [
-                    dmc.Select(
-                        id="bot-sizing",
-                        label="Size of an entry",
-                        data=forms.SIZINGS,
-                        value="fraction",
-                        allowDeselect=False,
-                        size="xs",
-                    ),
-                    forms.amount("bot-size", "Amount", 0.95, step=0.05),
-                    forms.amount("bot-stop", "Stop-loss", None, "a rate: 0.02 is 2 %; empty = none", 0.005),
-                    forms.amount("bot-take", "Take-profit", None, "a rate: 0.04 is 4 %; empty = none", 0.005),
-                    dmc.Select(
-                        id="bot-short",
-                        label="Short selling",
-                        data=forms.YES_NO,
-                        value="false",
-                        allowDeselect=False,
-                        size="xs",
-                    ),
-                    forms.amount("bot-drawdown", "Halt at drawdown", None, "a rate; empty = never", 0.05),
-                    forms.amount("bot-fee", "Taker fee", 0.001, "0.001 is 0.1 %"),
-                ],
-                className="fields",
-            ),
+            what_it_risks(),
             html.Div(id="bot-problem", role="alert"),
             html.Div(
                 [
@@ -122,6 +60,73 @@ async def form(desk: Desk) -> Any:
                 className="actions",
             ),
         ]
+    )
+
+
+def what_it_trades(markets: list[str], strategies: list[str]) -> Any:
+    return html.Div(
+        [
+            dmc.TextInput(
+                id="bot-name", label="Name", placeholder="trend-1", size="xs", description="a-z, 0-9, - and _"
+            ),
+            dmc.NumberInput(
+                id="bot-capital",
+                label="Capital",
+                value=10_000,
+                min=0,
+                step=1000,
+                size="xs",
+                description="play money, in quote currency",
+                thousandSeparator=",",
+            ),
+            dmc.Select(id="bot-market", label="Market", data=markets, value=markets[0], allowDeselect=False, size="xs"),
+            dmc.Select(
+                id="bot-timeframe",
+                label="Timeframe",
+                data=list(forms.TIMEFRAMES),
+                value="1m",
+                allowDeselect=False,
+                size="xs",
+            ),
+            dmc.Select(
+                id="bot-strategy",
+                label="Strategy",
+                data=strategies,
+                allowDeselect=False,
+                size="xs",
+                value=forms.first_choice(strategies),
+            ),
+        ],
+        className="fields",
+    )
+
+
+def what_it_risks() -> Any:
+    return html.Div(
+        [
+            dmc.Select(
+                id="bot-sizing",
+                label="Size of an entry",
+                data=forms.SIZINGS,
+                value="fraction",
+                allowDeselect=False,
+                size="xs",
+            ),
+            forms.amount("bot-size", "Amount", 0.95, step=0.05),
+            forms.amount("bot-stop", "Stop-loss", None, "a rate: 0.02 is 2 %; empty = none", 0.005),
+            forms.amount("bot-take", "Take-profit", None, "a rate: 0.04 is 4 %; empty = none", 0.005),
+            dmc.Select(
+                id="bot-short",
+                label="Short selling",
+                data=forms.YES_NO,
+                value="false",
+                allowDeselect=False,
+                size="xs",
+            ),
+            forms.amount("bot-drawdown", "Halt at drawdown", None, "a rate; empty = never", 0.05),
+            forms.amount("bot-fee", "Taker fee", 0.001, "0.001 is 0.1 %"),
+        ],
+        className="fields",
     )
 
 

@@ -18,7 +18,6 @@ Price = float
 Qty = float
 Money = float
 Rate = float
-Exposure = float
 
 SECOND: Final[Micros] = 1_000_000
 MINUTE: Final[Micros] = 60 * SECOND

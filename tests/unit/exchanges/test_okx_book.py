@@ -15,7 +15,7 @@ from onetape.exchanges.okx import wire
 from onetape.exchanges.okx.book import LocalBook, Outcome
 
 
-def message(prev: int | None, seq: int | None, bids: list | None = None, asks: list | None = None) -> wire.BookData:
+def message(prev: int | None, seq: int | None, bids: list | None = None, asks: list | None = None) -> wire.BookMessage:
     fields = {"ts": "1", "bids": bids or [], "asks": asks or [], "prevSeqId": prev, "seqId": seq}
     return wire.books.decode(json.dumps([fields]).encode())[0]
 

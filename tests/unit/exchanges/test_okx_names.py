@@ -7,7 +7,7 @@ from onetape.domain.instrument import Kind
 from onetape.domain.market import Channel, Want
 from onetape.domain.units import Timeframe
 from onetape.exchanges.okx import names
-from onetape.exchanges.okx.wire import Arg, InstrumentData
+from onetape.exchanges.okx.wire import Arg, ListedInstrument
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_candles_are_subscribed_on_business_and_the_rest_on_public() -> None:
 
 
 def test_spot_instrument() -> None:
-    data = InstrumentData(
+    data = ListedInstrument(
         "BTC-USDT", "SPOT", "BTC", "USDT", tickSz="0.1", lotSz="0.00000001", minSz="0.00001", state="live"
     )
     got = names.instrument("demo", data)
@@ -47,7 +47,7 @@ def test_spot_instrument() -> None:
 
 
 def test_linear_swap_counts_in_coins() -> None:
-    data = InstrumentData(
+    data = ListedInstrument(
         "BTC-USDT-SWAP", "SWAP", settleCcy="USDT", uly="BTC-USDT", ctVal="0.01", ctMult="1", ctType="linear",
         tickSz="0.1", lotSz="0.01", minSz="0.01",
     )  # fmt: skip
@@ -60,13 +60,13 @@ def test_linear_swap_counts_in_coins() -> None:
     ("data", "problem"),
     [
         (
-            InstrumentData("BTC-USD-SWAP", "SWAP", ctVal="100", ctType="inverse", tickSz="0.1"),
+            ListedInstrument("BTC-USD-SWAP", "SWAP", ctVal="100", ctType="inverse", tickSz="0.1"),
             "BTC-USD-SWAP is an inverse",
         ),
-        (InstrumentData("BTC-USD-250328-90000-C", "OPTION", tickSz="1"), "OPTION"),
-        (InstrumentData("NEW-USDT", "SPOT", "NEW", "USDT", state="preopen"), "not listed fully"),
+        (ListedInstrument("BTC-USD-250328-90000-C", "OPTION", tickSz="1"), "OPTION"),
+        (ListedInstrument("NEW-USDT", "SPOT", "NEW", "USDT", state="preopen"), "not listed fully"),
     ],
 )
-def test_what_cannot_be_traded_is_refused_by_name(data: InstrumentData, problem: str) -> None:
+def test_what_cannot_be_traded_is_refused_by_name(data: ListedInstrument, problem: str) -> None:
     with pytest.raises(Refused, match=problem):
         names.instrument("okx", data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from bisect import bisect_left, insort
 
-from onetape.exchanges.okx.wire import BookData, Level
+from onetape.exchanges.okx.wire import BookMessage, Level
 
 
 class Outcome(enum.Enum):
@@ -52,7 +52,7 @@ class LocalBook:
         self.ts = 0
         self._bids, self._asks = _Side(), _Side()
 
-    def apply(self, action: str, data: BookData) -> Outcome:
+    def apply(self, action: str, data: BookMessage) -> Outcome:
         if action == "snapshot" or (not action and data.prevSeqId in (None, -1)):
             self._bids.load(data.bids)
             self._asks.load(data.asks)

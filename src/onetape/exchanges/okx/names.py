@@ -8,7 +8,7 @@ from onetape.domain.errors import BadInput, Refused
 from onetape.domain.instrument import Instrument, Kind
 from onetape.domain.market import Channel, Want
 from onetape.domain.units import Timeframe
-from onetape.exchanges.okx.wire import Arg, InstrumentData
+from onetape.exchanges.okx.wire import Arg, ListedInstrument
 
 # From six hours on the plain bars follow Hong Kong days; we take the UTC ones. 2D, 3D, 5D and 3M have no stated anchor.
 BARS: Final = {
@@ -48,7 +48,7 @@ def is_spot(symbol: str) -> bool:
     return symbol.count("-") == 1
 
 
-def instrument(exchange: str, data: InstrumentData) -> Instrument:
+def instrument(exchange: str, data: ListedInstrument) -> Instrument:
     """Sizes of derivatives become base units. Raises Refused, naming it, for what onetape cannot trade."""
     name = data.instId
     if data.instType not in _KINDS:
@@ -66,7 +66,7 @@ def instrument(exchange: str, data: InstrumentData) -> Instrument:
     return _of(exchange, data, (base, quote, data.settleCcy), size)
 
 
-def _of(exchange: str, data: InstrumentData, coins: tuple[str, str, str], size: float) -> Instrument:
+def _of(exchange: str, data: ListedInstrument, coins: tuple[str, str, str], size: float) -> Instrument:
     if not size > 0 or not _number(data.tickSz) > 0:
         raise Refused(f"{exchange}:{data.instId} has no price step or contract size yet: it is not listed fully.")
     return Instrument(

@@ -83,7 +83,7 @@ class Level(msgspec.Struct, frozen=True, array_like=True):
     sz: float
 
 
-class BookData(msgspec.Struct, frozen=True):
+class BookMessage(msgspec.Struct, frozen=True):
     """`{"asks":[["8476.98","415","0","13"]],"bids":[["8475.55","0","0","0"]],"ts":"1597026383185","checksum":0,
     "prevSeqId":123456,"seqId":123457}`: `checksum` is dead since June 2026; messages of 2022 have no sequence ids."""
 
@@ -108,7 +108,7 @@ class Time(msgspec.Struct, frozen=True):
     ts: int
 
 
-class InstrumentData(msgspec.Struct, frozen=True):
+class ListedInstrument(msgspec.Struct, frozen=True):
     """`{"instType":"SWAP","instId":"BTC-USDT-SWAP","uly":"BTC-USDT","baseCcy":"","quoteCcy":"","settleCcy":"USDT",
     "ctVal":"0.01","ctMult":"1","ctValCcy":"BTC","ctType":"linear","tickSz":"0.1","lotSz":"0.01","minSz":"0.01",
     "state":"live",...}`: every number may be `""` before the listing."""
@@ -132,7 +132,7 @@ envelope = msgspec.json.Decoder(Envelope, strict=False)
 trades = msgspec.json.Decoder(list[Trade], strict=False)
 tickers = msgspec.json.Decoder(list[Ticker], strict=False)
 rows = msgspec.json.Decoder(list[Row], strict=False)
-books = msgspec.json.Decoder(list[BookData], strict=False)
+books = msgspec.json.Decoder(list[BookMessage], strict=False)
 answer = msgspec.json.Decoder(Answer, strict=False)
 times = msgspec.json.Decoder(list[Time], strict=False)
-instruments = msgspec.json.Decoder(list[InstrumentData], strict=False)
+instruments = msgspec.json.Decoder(list[ListedInstrument], strict=False)
