@@ -13,10 +13,12 @@ run: $(VENV)/.run            ## start the demo: real prices, paper bots, dashboa
 up: $(VENV)/.run             ## start the platform on OKX's public market data
 	@$(BIN)/onetape up
 
+# The browser tests run apart: the browser's driver has an event loop of its own.
 test: $(VENV)/.dev           ## everything that must hold before a change lands
 	tools/chromium
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q tests/e2e
 
 check: $(VENV)/.dev          ## format, lint, types, layers
 	$(BIN)/ruff format --check .

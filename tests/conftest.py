@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 import redis
+import structlog
 
 from onetape.bus.embedded import EmbeddedValkey
 from onetape.storage.embedded import EmbeddedPostgres
@@ -18,6 +19,13 @@ from onetape.storage.migrate import migrate
 from onetape.storage.pool import open_pool
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_at_the_start() -> Iterator[None]:
+    """A command under test sends the log to its own standard error, which is closed afterwards."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

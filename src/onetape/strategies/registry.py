@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Final
 
 import msgspec
@@ -174,16 +175,23 @@ def _files(folder: Path | str | None) -> list[Path]:
     return sorted(file for file in place.glob("*.py") if not file.name.startswith("_"))
 
 
+class _Fresh(importlib.machinery.SourceFileLoader):
+    """Compiles a file each time: cached bytecode would hide a change of the same length made within the same second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def _load_file(file: Path) -> list[Entry]:
     """The strategies that a file defines itself. Raises BadInput with file and line."""
     name = f"onetape_strategies_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise BadInput(f"strategy file {file.name}", str(file), "not a Python file")
-    module = importlib.util.module_from_spec(spec)
+    loader = _Fresh(name, str(file))
+    module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader, origin=str(file)))
+    module.__file__ = str(file)
     sys.modules[name] = module  # annotations are looked up here
     with Foreign(file) as visit:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     if visit.fault:
         sys.modules.pop(name, None)
         raise BadInput(f"strategy file {file.name}", visit.fault, "the file could not be loaded", "Mend that line.")
