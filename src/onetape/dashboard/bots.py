@@ -115,6 +115,8 @@ def what_it_risks() -> Any:
             forms.amount("bot-size", "Amount", 0.95, step=0.05),
             forms.amount("bot-stop", "Stop-loss", None, "a rate: 0.02 is 2 %; empty = none", 0.005),
             forms.amount("bot-take", "Take-profit", None, "a rate: 0.04 is 4 %; empty = none", 0.005),
+            forms.amount("bot-drawdown", "Halt at drawdown", None, "a rate; empty = never", 0.05),
+            forms.amount("bot-fee", "Taker fee", 0.001, "0.001 is 0.1 %"),
             dmc.Select(
                 id="bot-short",
                 label="Short selling",
@@ -123,16 +125,16 @@ def what_it_risks() -> Any:
                 allowDeselect=False,
                 size="xs",
             ),
-            forms.amount("bot-drawdown", "Halt at drawdown", None, "a rate; empty = never", 0.05),
-            forms.amount("bot-fee", "Taker fee", 0.001, "0.001 is 0.1 %"),
         ],
         className="fields",
     )
 
 
 async def market_choices(desk: Desk) -> list[str]:
-    """`okx:BTC-USDT` for every symbol of which candles are stored."""
-    return sorted({f"{row.exchange}:{row.symbol}" for row in await desk.coverage()})
+    """`okx:BTC-USDT` for every symbol of which candles are stored, those of exchanges that are listened to first."""
+    listened = {found.exchange for found in await desk.candles.instruments()}
+    rows = {(row.exchange not in listened, f"{row.exchange}:{row.symbol}") for row in await desk.coverage()}
+    return [market for _, market in sorted(rows)]
 
 
 def register(app: Dash, desk: Desk) -> None:

@@ -94,15 +94,9 @@ def verdicts(report: GateReport | None, bots: list[BotView] | None = None) -> An
     """`bots` speak where nothing is remembered: one that trades has passed the gate with its own parameters."""
     passed = [view.spec.name for view in bots or () if view.status in (BotStatus.RUNNING, BotStatus.PAUSED)]
     if report is None and passed:
-        return [
-            html.Div(
-                [html.Span(f"Passed by {' and '.join(passed)}"), html.Span("holds", className="pill running")],
-                className="verdict",
-            ),
-            html.P(
-                "With their own parameters. Run the gate to see it for the defaults above.", className="quiet small"
-            ),
-        ]
+        says = html.Div([html.Span(f"Passed by {' and '.join(passed)}"), html.Span("holds", className="pill running")])
+        own = "With the bot's own parameters. Run the gate to see it for the defaults."
+        return html.Div([says, html.P(own, className="quiet small")], className="verdict")
     if report is None:
         return html.P(
             "Not run yet. The gate proves that the strategy does not look ahead and that its warm-up is long enough; "

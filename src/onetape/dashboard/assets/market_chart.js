@@ -58,6 +58,7 @@
     let complete = false; // nothing older is stored
     let loading = false;
     let hovering = null;
+    let late = null; // what arrives while the history is asked for: drawn after it
 
     const query = (timeframe, more) =>
       `candles?exchange=${shown.exchange}&symbol=${encodeURIComponent(shown.symbol)}&timeframe=${timeframe}${more}`;
@@ -66,6 +67,7 @@
       if (!shown.symbol) return;
       const mine = (turn += 1);
       const { timeframe } = shown;
+      late = [];
       let answer;
       try {
         answer = await onetape.api(query(timeframe, "&limit=600"));
@@ -99,6 +101,9 @@
       draw();
       chart.timeScale().applyOptions({ barSpacing: element.clientWidth < 600 ? 5 : 7 });
       chart.timeScale().scrollToRealTime();
+      const waiting = late || [];
+      late = null;
+      for (const [each, closed] of waiting) grow(each, closed);
       showLegend(bars[bars.length - 1]);
     }
 
@@ -115,6 +120,10 @@
 
     // A 1-minute candle, running or closed, into the bar that holds it. `base.last` is the newest one that is in base.
     function grow(each, closed) {
+      if (late) {
+        late.push([each, closed]);
+        return;
+      }
       const step = span(shown.timeframe);
       const time = each.time - ((each.time + (step === SECONDS.w ? 259200 : 0)) % step);
       const same = base && base.time === time;
