@@ -18,9 +18,10 @@ import msgspec
 
 from onetape.app.listen import listen
 from onetape.app.wiring import Platform, open_platform
+from onetape.bus.redis import check as check_bus
 from onetape.clock import RealClock
 from onetape.domain import topics
-from onetape.domain.errors import BadInput, Conflict
+from onetape.domain.errors import BadInput, Taken
 from onetape.domain.services import ServiceState
 from onetape.observe import log
 from onetape.settings import Settings
@@ -48,13 +49,13 @@ def role_command(role: str, platform: Platform, after: str = "") -> Command:
 
 @contextlib.contextmanager
 def owned(data_dir: Path, roles: Sequence[str]) -> Iterator[None]:
-    """The locks of the roles on a data directory. Raises Conflict when another onetape holds one."""
+    """The locks of the roles on a data directory. Raises Taken when another onetape holds one."""
     locks: list[int] = []
     try:
         for role in roles:
             found = child.try_lock(data_dir / "run" / f"{role}.lock")
             if found is None:
-                raise Conflict(
+                raise Taken(
                     "--data-dir",
                     str(data_dir),
                     "in use: another onetape runs on it",
@@ -79,6 +80,8 @@ async def up(settings: Settings, wanted: Wanted, prepare: Prepare | None, say: S
     with owned(settings.data_dir, wanted.roles):
         if "web" in wanted.roles:
             check_port(settings)
+        if settings.redis_url:
+            await check_bus(settings.redis_url)
         asked = _Asked()
         async with open_platform(settings) as platform:
             preparing = asyncio.ensure_future(_commands(platform, wanted, prepare, say))

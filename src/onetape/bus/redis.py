@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 
 from onetape.bus.codec import decode, encode
 from onetape.domain.addresses import without_password
-from onetape.domain.errors import BadInput
+from onetape.domain.errors import BadInput, Transient
 from onetape.domain.topics import NEWEST_WINS, kind_of
 from onetape.observe import log
 from onetape.ports import Message, Resync
@@ -50,6 +50,18 @@ def _client(url: str, timeout: float | None) -> Any:
             f"not usable ({problem})",
             "Write redis://host:6379/0 or unix:///path/to/socket.",
         ) from problem
+
+
+async def check(url: str) -> None:
+    """Asks the server whether it is there. Raises Transient when it does not answer, BadInput for a wrong address."""
+    client = _client(url, 5.0)
+    try:
+        await client.ping()
+    except _LOST as problem:
+        remedy = "Is it running, and is ONETAPE_REDIS_URL right?"
+        raise Transient(f"Valkey did not answer: {problem}. The server is {without_password(url)}. {remedy}") from None
+    finally:
+        await client.aclose()
 
 
 class RedisBus:

@@ -49,3 +49,14 @@ def test_what_the_system_refuses_is_a_sentence(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "run").write_text("a file where a folder must be")
     assert cli.main(["demo", "--no-browser", "--data-dir", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("onetape demo: ")
+
+
+def test_a_bus_that_does_not_answer_stops_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ONETAPE_REDIS_URL", "redis://me:secret@127.0.0.1:1/0")  # nobody listens on port 1
+    assert cli.main(["up", "--no-browser", "--role", "trader", "--data-dir", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "Valkey did not answer" in said
+    assert "redis://me:***@127.0.0.1:1/0" in said
+    assert not (tmp_path / "postgres").exists()
