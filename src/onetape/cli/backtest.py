@@ -40,6 +40,9 @@ ema_cross:fast=5,slow=20` for this entry, so that one strategy can be compared w
 """
 
 
+UNNAMED: Final = "UNNAMED-USD"  # what candles are called when nobody says
+
+
 class Wanted(NamedTuple):
     """One -s: the strategy's name and its own settings as text."""
 
@@ -209,14 +212,13 @@ async def from_store(wish: argparse.Namespace, spec: BacktestSpec, wanted: Seque
 
 
 async def from_file(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequence[Wanted]) -> list[Outcome]:
-    from onetape.archive import read
     from onetape.backtest.candles import split
 
     registry = registry_of(wish)
     for one in wanted:
         build(registry, wish, one, wanted)
     say(f"reading {wish.file} ...")
-    candles = read(wish.file, symbol=wish.symbol, exchange=wish.exchange or None).frame
+    candles = frame_of(wish)
     timeframe = spec.timeframe or str(candles.timeframe)
     terms = Terms.of(Instrument.unknown(candles.exchange, candles.symbol))
     spec = replaced(spec, exchange=candles.exchange, symbol=candles.symbol, timeframe=timeframe, terms=terms)
@@ -227,6 +229,18 @@ async def from_file(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequen
         async with open_platform(settings_of(wish)) as platform:
             await keep(platform, outcomes)
     return outcomes
+
+
+def frame_of(wish: argparse.Namespace) -> CandleFrame:
+    """The file's candles. A backtest can do without a symbol, so what neither flag nor file tells is called UNNAMED."""
+    from onetape.archive import read
+
+    try:
+        return read(wish.file, symbol=wish.symbol, exchange=wish.exchange or None).frame
+    except BadInput as error:
+        if error.field != "--symbol" or error.value:
+            raise
+        return read(wish.file, symbol=UNNAMED, exchange=wish.exchange or None).frame
 
 
 async def keep(platform: Platform, outcomes: Sequence[Outcome]) -> None:
@@ -294,10 +308,18 @@ def run_all(
 
 
 def gated(strategy: Any, frame: CandleFrame) -> GateReport:
-    """The gate on the beginning of the very candles that are run: enough to catch it, and soon done."""
+    """The gate on the beginning of the very candles that are run: enough to catch it, and soon done.
+
+    Where they are fewer than the warm-up they cannot show anything, and the recorded sample is taken.
+    """
     from onetape.strategies.gate import check
 
-    return check(strategy, frame.rows(0, max(20_000, 4 * strategy.warmup())))
+    report = check(strategy, frame.rows(0, max(20_000, 4 * strategy.warmup())))
+    if report.ok or report.candles > report.warmup:
+        return report
+    from onetape.archive import sample_frame
+
+    return check(strategy, sample_frame().rows(0, max(20_000, 4 * strategy.warmup())))
 
 
 def say(text: str) -> None:

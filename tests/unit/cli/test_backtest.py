@@ -183,3 +183,19 @@ def test_a_short_warm_up_is_not_worth_a_word(candles, capsys):
     chosen = "sma_cross:fast=2,slow=5"
     assert ask("-s", chosen, "--file", candles, "--symbol", "BTC-USDT", "--timeframe", "1h", "--json", "-") == DONE
     assert not any("warming up" in warning for warning in document(capsys)["warnings"])
+
+
+def test_fewer_candles_than_the_warm_up_are_refused_as_too_few(candles, capsys):
+    """Not as a strategy that fails: the gate is tried on the recorded sample then."""
+    few = candles.with_name("okx_BTC-USDT_few.csv")
+    few.write_text("".join(candles.read_text().splitlines(keepends=True)[:61]))
+    assert ask("-s", "sma_cross:fast=20,slow=100", "--file", few) == USAGE
+    assert "needs 101 15m candles before its first signal" in capsys.readouterr().err
+
+
+def test_candles_of_an_unknown_symbol_are_run_all_the_same(candles, capsys):
+    nameless = candles.with_name("candles.csv")
+    nameless.write_bytes(candles.read_bytes())
+    assert ask("-s", "sma_cross:fast=2,slow=5", "--file", nameless, "--timeframe", "1h", "--json", "-") == DONE
+    found = document(capsys)
+    assert (found["symbol"], found["bars"]) == ("UNNAMED-USD", 960)
