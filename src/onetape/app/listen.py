@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 
-from onetape.domain.errors import BadInput
+from onetape.domain.errors import Taken
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises BadInput."""
+    """A bound socket. Raises Taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -17,5 +17,5 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         found.close()
         remedy = f"Name another one: --port {port % 65_535 + 1} or ONETAPE_PORT={port % 65_535 + 1}."
-        raise BadInput("--port", port, f"not free on {host} ({error.strerror})", remedy) from None
+        raise Taken("--port", port, f"not free on {host} ({error.strerror})", remedy) from None
     return found

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from onetape import observe
-from onetape.domain.errors import BadInput, OnetapeError
+from onetape.domain.errors import BadInput, OnetapeError, Taken
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -57,7 +57,7 @@ def guarded(verb: str, args: Sequence[str], run: Callable[[str, Sequence[str]], 
         return run(verb, args)
     except (BadInput, Usage) as error:
         _complain(verb, args, error)
-        return USAGE
+        return FAILED if isinstance(error, Taken) else USAGE
     except OnetapeError as error:
         _complain(verb, args, error)
         return FAILED

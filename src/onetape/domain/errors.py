@@ -29,6 +29,10 @@ class Conflict(BadInput):
     """The thing named exists already, or is in a state that does not allow what was asked."""
 
 
+class Taken(Conflict):
+    """The input makes sense, but another program has the port or the folder just now."""
+
+
 class Transient(OnetapeError):
     """It may pass: network, rate limit, deadlock. Retried at the adapter, then by the supervisor; never on submit."""
 
