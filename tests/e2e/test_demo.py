@@ -54,6 +54,7 @@ def test_a_bot_is_made_trades_and_is_stopped(page: Page, api: Any) -> None:
     row = page.locator("tr[data-row=newcomer]")
     expect(row.locator(".pill")).to_have_text("running")
     row.locator("td.name").click()
+    expect(page.locator("#bot-detail")).to_contain_text("newcomer")
     fills = page.locator("#bot-detail .rows tbody tr")
     expect(fills.first).to_be_visible(timeout=60_000)
     assert api("fills?bot=newcomer")["items"]

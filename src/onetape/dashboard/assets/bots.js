@@ -208,6 +208,7 @@
       rows = { fills: [], orders: [], signals: [] };
       last = 0;
       line.setData([]);
+      part.rows.innerHTML = ""; // the rows of another bot must not stand below this one's name
       if (!name) return;
       const kinds = Object.keys(rows);
       try {
