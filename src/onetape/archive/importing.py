@@ -10,7 +10,8 @@ import numpy as np
 
 from onetape.archive.cleaning import Rejected
 from onetape.archive.reading import NOTHING_SAID, Hints, Reading, read
-from onetape.domain.market import Gap
+from onetape.domain.frame import CandleFrame
+from onetape.domain.market import Gap, candle_channel
 from onetape.domain.units import Micros
 from onetape.observe import log
 from onetape.ports import CandleStore
@@ -49,7 +50,7 @@ async def put(reading: Reading, store: CandleStore) -> Imported:
     """A reading into the store: its candles in one transaction, then its gaps in one."""
     frame = reading.frame
     appended = await store.append(frame)
-    if gaps := await _unfilled(reading, store):
+    if gaps := [*await _unfilled(reading, store), *await _beside(reading.frame, store)]:
         await store.add_gaps(gaps)
     log.info("file_imported", file=reading.file, layout=reading.layout, rows=len(frame), new=appended.new)
     return Imported(
@@ -89,3 +90,21 @@ async def _unfilled(reading: Reading, store: CandleStore) -> list[Gap]:
     starts, ends = holes[:, 0], holes[:, 1]
     nearest = np.searchsorted(ends, [gap.start_ts for gap in gaps], side="right")  # the first hole that ends later
     return [gap for gap, i in zip(gaps, nearest, strict=True) if i < len(holes) and starts[i] < gap.end_ts]
+
+
+async def _beside(frame: CandleFrame, store: CandleStore) -> list[Gap]:
+    """The holes between a file and what is stored of its series before and after it, unless they are known."""
+    series = (frame.exchange, frame.symbol, frame.timeframe)
+    first, end = int(frame.ts[0]), int(frame.close_ts[-1])
+    before = await store.tail(*series, 1, first)
+    holes = [(int(before.close_ts[-1]), first)] if len(before) else []
+    last = [one.last_ts for one in await store.coverage(*series[:2]) if one.timeframe == str(frame.timeframe)]
+    if last and last[0] >= end:
+        holes.append((end, int((await store.load(*series, end, None)).ts[0])))
+    channel = candle_channel(str(frame.timeframe))
+    known = await store.gaps(frame.exchange, frame.symbol, channel)
+    return [
+        Gap(frame.exchange, frame.symbol, channel, start, stop, "missing between two files")
+        for start, stop in holes
+        if start < stop and not any(gap.start_ts <= start and stop <= gap.end_ts for gap in known)
+    ]

@@ -72,3 +72,21 @@ async def test_gap_that_another_file_has_filled_is_not_noted(write, store):
     _, gaps = await stored(store)
     # a lacks 5 to 19; b lacks 3 and 4, which a has, and 8 and 9, which nobody has
     assert [gap[:2] for gap in gaps] == [(5, 20), (8, 10)]
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+async def test_hole_between_two_files_is_noted_once(write, store, order):
+    files = {
+        "a": write("okx_BTCUSDT_a.csv", HEADER, *rows(0, 1, 2)),
+        "b": write("okx_BTCUSDT_b.csv", HEADER, *rows(6, 7, 8)),
+    }
+    for name in (*order, *order):
+        await archive.import_file(files[name], store)
+    _, gaps = await stored(store)
+    assert gaps == [(3, 6, "missing between two files")]
+
+
+async def test_files_that_meet_leave_no_gap(write, store):
+    await archive.import_file(write("okx_BTCUSDT_a.csv", HEADER, *rows(0, 1, 2)), store)
+    await archive.import_file(write("okx_BTCUSDT_b.csv", HEADER, *rows(3, 4, 5)), store)
+    assert (await stored(store))[1] == []
