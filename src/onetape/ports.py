@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -17,6 +17,9 @@ from onetape.domain.orders import Fill, Order, OrderEvent
 from onetape.domain.results import BacktestSpec, Result, Trade
 from onetape.domain.signals import SignalRow
 from onetape.domain.units import Micros, Timeframe
+
+if TYPE_CHECKING:  # loading the gate would load the kernels
+    from onetape.strategies.gate import GateReport
 
 
 class MarketFeed(Protocol):
@@ -187,6 +190,14 @@ class TradeStore(Protocol):
         ...
 
     async def restore(self, bot: str) -> BotState | None: ...
+
+
+class GateStore(Protocol):
+    """What the gate found, by `Registry.proof_key`: one proof serves every process and every start."""
+
+    async def load(self) -> dict[str, GateReport]: ...
+
+    async def put(self, key: str, report: GateReport) -> None: ...
 
 
 class BotStore(Protocol):

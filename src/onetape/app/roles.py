@@ -135,6 +135,7 @@ async def trader(platform: Platform, ready: Ready) -> None:
         bus=platform.bus,
         registry=platform.registry,
         config_dir=platform.settings.config_dir,
+        proofs=platform.strategies,
     )
     for error in platform.registry.errors:
         log.warning("strategy_file_refused", says=f"A strategy file is left out: {error}")
@@ -142,6 +143,7 @@ async def trader(platform: Platform, ready: Ready) -> None:
     async def manage(beat: Beat) -> None:
         await Manager(world).run(beat)
 
+    await platform.strategies.register(platform.registry)
     await asyncio.to_thread(compile_kernels, Rules(Costs(), Sizing(), RiskLimits(), Exits(), Terms()))
     ready()
     await keep_all([Service("bots", manage, stale=60.0, patient=(Transient,))], _told)

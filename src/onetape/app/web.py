@@ -51,6 +51,7 @@ def desk_of(platform: Platform) -> Desk:
         runs=platform.runs,
         bus=platform.bus,
         registry=platform.registry,
+        proofs=platform.strategies,
         jobs=Jobs(answering(platform.candles, platform.runs, platform.registry), RealClock()),
         config=platform.settings.config_dir,
     )
@@ -67,6 +68,8 @@ async def serve(platform: Platform, host: str, port: int, on_open: Callable[[], 
     """Until it is cancelled; `on_open` is called once connections are accepted. Raises BadInput for a port in use."""
     listening = listen(host, port)
     desk, hub = desk_of(platform), Hub(platform.bus, RealClock(), platform.bots)
+    await platform.strategies.register(platform.registry)
+    desk.gates.update(await platform.strategies.load())
     server = Server(
         uvicorn.Config(
             build(desk, hub, host), log_config=None, access_log=False, timeout_graceful_shutdown=GRACE, lifespan="off"

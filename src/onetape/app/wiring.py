@@ -23,6 +23,7 @@ from onetape.storage.raw import PgRawStore
 from onetape.storage.trades import PgTradeStore
 
 if TYPE_CHECKING:
+    from onetape.storage.strategies import PgStrategyStore
     from onetape.strategies.registry import Registry
 
 
@@ -53,6 +54,12 @@ class Platform:
         from onetape.storage.runs import PgRunStore
 
         return PgRunStore(self.__dict__["_pool"])
+
+    @cached_property
+    def strategies(self) -> PgStrategyStore:
+        from onetape.storage.strategies import PgStrategyStore
+
+        return PgStrategyStore(self.__dict__["_pool"])
 
     @cached_property
     def registry(self) -> Registry:

@@ -20,7 +20,7 @@ from onetape.domain.bots import BotSpec, BotStatus, BotView, Wish
 from onetape.domain.errors import BadInput, Conflict, NotFound
 from onetape.domain.units import Timeframe
 from onetape.marketdata import reading
-from onetape.ports import BotStore, Bus, CandleStore, Coverage, Queries, RunStore
+from onetape.ports import BotStore, Bus, CandleStore, Coverage, GateStore, Queries, RunStore
 from onetape.strategies.gate import GateReport, check
 from onetape.strategies.registry import Registry
 
@@ -38,7 +38,8 @@ class Desk:
     registry: Registry
     jobs: Jobs
     config: Path  # the folder of the bots' files
-    gates: dict[str, GateReport] = dataclasses.field(default_factory=dict)  # by source hash and parameters
+    gates: dict[str, GateReport] = dataclasses.field(default_factory=dict)  # by Registry.proof_key
+    proofs: GateStore | None = None  # where they are kept
 
     # bots
 
@@ -98,18 +99,19 @@ class Desk:
     async def verify(self, tag: str, parameters: dict[str, Any], series: tuple[str, str, str]) -> GateReport:
         """The gate on the last stored candles of a series; remembered for that code and those parameters."""
         strategy = self.registry.build(tag, parameters)
-        key = f"{self.registry.source_hash(tag)}:{msgspec.json.encode(strategy.parameters()).decode()}"
+        key = self.registry.proof_key(strategy)
         if key not in self.gates or not self.gates[key].ok:
             exchange, symbol, timeframe = series
             rows = max(GATE_CANDLES, 3 * strategy.warmup())
             frame = await reading.tail(self.candles, (exchange, symbol, Timeframe.parse(timeframe)), rows)
             self.gates[key] = await asyncio.to_thread(check, strategy, frame)
+            if self.proofs:
+                await self.proofs.put(key, self.gates[key])
         return self.gates[key]
 
     def gate(self, tag: str) -> GateReport | None:
         """The remembered result for the default parameters."""
-        strategy = self.registry.build(tag)
-        return self.gates.get(f"{self.registry.source_hash(tag)}:{msgspec.json.encode(strategy.parameters()).decode()}")
+        return self.gates.get(self.registry.proof_key(self.registry.build(tag)))
 
     async def any_series(self) -> tuple[str, str, str]:
         """The series with the most candles: what the gate uses when nobody names one. Raises NotFound."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-import msgspec
-
 from onetape.domain.bots import BotSpec
 from onetape.domain.errors import BadInput, Halt
 from onetape.domain.frame import CandleFrame
 from onetape.domain.units import Timeframe
 from onetape.marketdata import reading
-from onetape.ports import CandleStore
+from onetape.ports import CandleStore, GateStore
 from onetape.strategies.gate import GateReport, check
 from onetape.strategies.registry import Registry
 
@@ -21,20 +19,26 @@ WAIT: Final = 1.0  # seconds between two looks for candles
 
 
 class Gates:
-    def __init__(self, candles: CandleStore, registry: Registry) -> None:
-        self._candles, self._registry = candles, registry
+    def __init__(self, candles: CandleStore, registry: Registry, proofs: GateStore | None = None) -> None:
+        self._candles, self._registry, self._proofs = candles, registry, proofs
         self._passed: set[str] = set()
 
     async def require(self, spec: BotSpec) -> None:
         """Raises Halt when the strategy does not hold; waits until there are candles to try it on."""
         strategy = self._registry.build(spec.strategy, spec.parameters)
-        key = f"{self._registry.source_hash(spec.strategy)}:{msgspec.json.encode(strategy.parameters()).decode()}"
+        key = self._registry.proof_key(strategy)
         if key in self._passed:
+            return
+        stored = (await self._proofs.load()).get(key) if self._proofs else None
+        if stored is not None and stored.ok:
+            self._passed.add(key)
             return
         warmup = strategy.warmup()
         while len(frame := await self._frame(spec, warmup)) <= warmup:  # noqa: ASYNC110
             await asyncio.sleep(WAIT)  # the collector may be filling the store
         report: GateReport = await asyncio.to_thread(check, strategy, frame)
+        if self._proofs:
+            await self._proofs.put(key, report)
         if not report.ok:
             failed = report.finite_memory if report.causal.ok else report.causal
             raise Halt(f"the strategy {spec.strategy} did not pass the gate: {failed.evidence}")

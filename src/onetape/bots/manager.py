@@ -21,7 +21,7 @@ from onetape.domain.bots import BotStatus, BotView
 from onetape.domain.errors import BadInput, Halt, Transient
 from onetape.domain.instrument import Instrument
 from onetape.observe import log
-from onetape.ports import BotStore, Bus, CandleStore, TradeStore
+from onetape.ports import BotStore, Bus, CandleStore, GateStore, TradeStore
 from onetape.strategies.registry import Registry
 from onetape.supervisor.services import Beat, Escalate, Policy, Service, keep
 from onetape.trading.follow import follow
@@ -44,6 +44,7 @@ class World:
     registry: Registry
     config_dir: Path
     most_running: int = MOST_RUNNING
+    proofs: GateStore | None = None  # None: each process proves for itself
 
 
 @dataclasses.dataclass(slots=True)
@@ -61,7 +62,7 @@ class Manager:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._gates = Gates(world.candles, world.registry)
+        self._gates = Gates(world.candles, world.registry, world.proofs)
         self._held: dict[str, Held] = {}
         self._hint = asyncio.Event()
         self._known_files: dict[str, int] = {}

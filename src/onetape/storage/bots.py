@@ -27,15 +27,18 @@ class PgBotStore:
             if row is not None:
                 check_replaceable(spec, row)
             await connection.execute(sql.load("bot_put"), spec.name, spec)
+            await _note(connection, "operator", "bot_described", spec.name, spec)
 
     async def wish(self, name: str, status: BotStatus) -> None:
         async with transaction(self._pool) as connection:
             if await connection.fetchval(sql.load("bot_wish"), name, str(status)) is None:
                 raise unknown(name)
+            await _note(connection, "operator", "bot_wished", name, {"status": status})
 
     async def report(self, name: str, status: BotStatus, reason: str = "") -> None:
         async with transaction(self._pool) as connection:
-            await connection.execute(sql.load("bot_report"), name, str(status), reason)
+            if await connection.execute(sql.load("bot_report"), name, str(status), reason) != "UPDATE 0":
+                await _note(connection, "trader", "bot_reported", name, {"status": status, "reason": reason})
 
     async def list(self) -> list[BotView]:
         async with reading(self._pool) as connection:
@@ -56,6 +59,12 @@ class PgBotStore:
             if row["wanted"] not in ("stopped", "halted"):
                 raise Conflict("name", name, f"the bot is {row['status']}", f"`onetape bot stop {name}` first.")
             await connection.execute(sql.load("bot_delete"), name)
+            await _note(connection, "operator", "bot_deleted", name, {})
+
+
+async def _note(connection: Any, actor: str, kind: str, bot: str, detail: object) -> None:
+    """The audit trail, in the transaction of what it tells."""
+    await connection.execute(sql.load("event_add"), actor, kind, bot, detail)
 
 
 def unknown(name: str) -> NotFound:

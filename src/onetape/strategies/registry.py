@@ -128,6 +128,11 @@ class Registry:
         schema["description"] = self.entry(tag).says
         return schema | ({"$defs": definitions} if definitions else {})
 
+    def proof_key(self, strategy: Strategy) -> str:
+        """What a result of the gate holds for: the code and all parameters."""
+        parameters = msgspec.json.encode(strategy.parameters(), order="deterministic").decode()
+        return f"{self.source_hash(strategy.name())}:{parameters}"
+
     def source_hash(self, tag: str) -> str:
         """SHA-256 (hex) over the strategy's file, its tag and onetape's version: changes when the code may have."""
         return sources.source_hash(self.get(tag))

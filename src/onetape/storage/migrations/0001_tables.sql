@@ -50,7 +50,7 @@ CREATE TABLE strategies (
   parameters  jsonb NOT NULL DEFAULT '{}',
   schema      jsonb NOT NULL DEFAULT '{}',
   source_hash text NOT NULL DEFAULT '',
-  gate        jsonb,                    -- the last result of the gate, with the hash of the code it was made for
+  gates       jsonb NOT NULL DEFAULT '{}', -- results of the gate by hash of the code and parameters
   created_at  timestamptz NOT NULL DEFAULT now(),
   updated_at  timestamptz NOT NULL DEFAULT now()
 );
@@ -164,19 +164,6 @@ CREATE TABLE runs (
   created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX runs_newest ON runs (created_at DESC, run_id DESC);
-
-CREATE TABLE jobs (
-  id          text PRIMARY KEY,
-  kind        text NOT NULL,
-  spec        jsonb NOT NULL,
-  status      text NOT NULL DEFAULT 'waiting', -- waiting, running, done, failed, cancelled
-  progress    double precision NOT NULL DEFAULT 0,
-  message     text NOT NULL DEFAULT '',
-  run_id      text,
-  created_at  timestamptz NOT NULL DEFAULT now(),
-  updated_at  timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX jobs_newest ON jobs (created_at DESC, id DESC);
 
 -- What operators and the system did.
 CREATE TABLE events (

@@ -1,0 +1,1 @@
+INSERT INTO events (actor, kind, subject, detail) VALUES ($1, $2, $3, $4)
