@@ -48,6 +48,7 @@ def test_a_bot_is_made_trades_and_is_stopped(page: Page, api: Any) -> None:
     page.locator("#bot-name").fill("newcomer")
     choose(page, "bot-market", "demo:BTC-USD")
     choose(page, "bot-strategy", "sma_cross")
+    expect(parameter(page, "exit")).to_be_visible()  # the fields of this strategy have come
     parameter(page, "fast").fill("2")
     parameter(page, "slow").fill("4")
     page.locator("#bot-create-start").click()
