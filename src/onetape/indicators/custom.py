@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from onetape.core.compiled import INTERPRETED, kernel
+from onetape.core.compiled import INTERPRETED, array_kernel
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import Floats
 from onetape.indicators.arrays import column
@@ -46,7 +46,7 @@ def indicator(function: F) -> F:
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     if INTERPRETED or Path(function.__code__.co_filename).is_file():
-        return kernel(function)
+        return array_kernel(function)
     import numba
 
     return cast(Callable[..., Any], numba.njit(error_model="numpy")(function))  # typed in: no file, no disk cache

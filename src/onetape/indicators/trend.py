@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from onetape.core.compiled import kernel
+from onetape.core.compiled import array_kernel
 from onetape.domain.frame import Floats, Ints
 from onetape.indicators.arrays import column, columns, period
 
@@ -21,7 +21,7 @@ _LIMIT: Final = float(2**52)  # below it a float tells neighbouring steps apart
 BLOCK: Final = 1024  # values worked on at a time: they stay in the first cache, and the loops become vector code
 
 
-@kernel
+@array_kernel
 def block_means(
     values: Floats, n: int, limit: float, steps: Ints, sums: Ints, total: int, means: Floats
 ) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def block_means(
     return total, off
 
 
-@kernel
+@array_kernel
 def _grid_means(x: Floats, n: int, limit: float, out: Floats) -> int:
     """Means of all windows on the grid. Answers where the first block with a value off the grid begins, or len(x)."""
     size, first_bad = len(x), len(x)
@@ -75,7 +75,7 @@ def grid_limit(n: int) -> float:
     return min(_LIMIT, 9e18 / n)
 
 
-@kernel
+@array_kernel
 def _quotient(total: float, small: float, n: int) -> float:
     """(total + small) / n, rounded once: n equal values have exactly that value as their mean."""
     high = total + small
@@ -89,7 +89,7 @@ def _quotient(total: float, small: float, n: int) -> float:
     return quotient + (((high - upper * n) - lower * n) + low) / n
 
 
-@kernel
+@array_kernel
 def _direct_means(x: Floats, n: int, limit: float, first: int, out: Floats) -> None:
     """Overwrites the means of windows with a value off the grid: each window is summed afresh, error and all."""
     size = len(x)
@@ -142,7 +142,7 @@ def sma(values: ArrayLike, n: int) -> Floats:
     return out
 
 
-@kernel
+@array_kernel
 def _first_number(x: Floats) -> int:
     first = 0
     while first < len(x) and np.isnan(x[first]):
@@ -150,7 +150,7 @@ def _first_number(x: Floats) -> int:
     return first
 
 
-@kernel
+@array_kernel
 def _mean(x: Floats, start: int, n: int) -> float:
     total, small = 0.0, 0.0
     for i in range(start, start + n):
@@ -161,14 +161,14 @@ def _mean(x: Floats, start: int, n: int) -> float:
     return _quotient(total, small, n)
 
 
-@kernel
+@array_kernel
 def _nearer(value: float, goal: float, weight: float) -> float:
     """One step of an exponential mean. Where it is too small for a float it arrives: a flat market ends in a tie."""
     moved = (goal - value) * weight + value
     return goal if moved == value else moved
 
 
-@kernel
+@array_kernel
 def _ema(x: Floats, start: int, n: int, out: Floats) -> None:
     """From the seed, the mean of x[start : start + n], on; what lies before it is left alone."""
     if start + n > len(x):
@@ -193,7 +193,7 @@ def ema(values: ArrayLike, n: int) -> Floats:
     return out
 
 
-@kernel
+@array_kernel
 def _macd(x: Floats, fast: int, slow: int, signal: int, out: Floats) -> None:
     first = _first_number(x)
     seeded = first + slow - 1  # both averages have their seed on this candle

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from onetape.core.compiled import kernel
+from onetape.core.compiled import array_kernel
 from onetape.domain.frame import Floats
 from onetape.indicators.arrays import column, columns, period
 from onetape.indicators.library import call
@@ -16,7 +16,7 @@ from onetape.indicators.trend import sma
 _BLOCK: Final = 512
 
 
-@kernel
+@array_kernel
 def _deviations(x: Floats, means: Floats, n: int, out: Floats) -> None:
     """Root of the mean squared distance from the window's own mean: no difference of large squares."""
     size = len(x)
@@ -68,7 +68,7 @@ def atr(high: ArrayLike, low: ArrayLike, close: ArrayLike, n: int = 14) -> Float
     return call("ATR", *columns(high, low, close), timeperiod=period(n, "n"))
 
 
-@kernel
+@array_kernel
 def _highest(x: Floats, n: int, sign: float, out: Floats) -> None:
     """The largest sign * value of each window. The place of the largest is kept; it is sought anew when it leaves."""
     best, best_at, unknown_at = -np.inf, -1, -n

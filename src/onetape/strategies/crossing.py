@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from onetape.core.compiled import kernel
+from onetape.core.compiled import array_kernel
 from onetape.domain.frame import Floats
 from onetape.domain.signals import Signals
 from onetape.indicators.arrays import column
 from onetape.indicators.trend import BLOCK, block_means, grid_limit, sma
 
 
-@kernel
+@array_kernel
 def _cross_block(
     fast: Floats, slow: Floats, first: int, span: int, below: float, target: Floats, confidence: Floats
 ) -> None:
@@ -39,7 +39,7 @@ def _cross_block(
             confidence[j] = move / (move + pace / known)
 
 
-@kernel
+@array_kernel
 def _crosses(fast: Floats, slow: Floats, span: int, below: float, target: Floats, confidence: Floats) -> None:
     size = len(fast)
     target[:1] = np.nan
@@ -49,7 +49,7 @@ def _crosses(fast: Floats, slow: Floats, span: int, below: float, target: Floats
         _cross_block(fast, slow, start, span, below, target[start:stop], confidence[start:stop])
 
 
-@kernel
+@array_kernel
 def _sma_crosses(
     x: Floats,
     periods: tuple[int, int],
