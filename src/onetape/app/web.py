@@ -65,7 +65,7 @@ def build(desk: Desk, hub: Hub, host: str = "127.0.0.1") -> FastAPI:
 
 
 async def serve(platform: Platform, host: str, port: int, on_open: Callable[[], None] | None = None) -> None:
-    """Until it is cancelled; `on_open` is called once connections are accepted. Raises BadInput for a port in use."""
+    """Until it is cancelled; `on_open` is called once connections are accepted. Raises Taken for a port in use."""
     listening = listen(host, port)
     desk, hub = desk_of(platform), Hub(platform.bus, RealClock(), platform.bots)
     await platform.strategies.register(platform.registry)
