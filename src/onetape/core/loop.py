@@ -23,6 +23,7 @@ def pick(column: Floats, row: int) -> float:
 def coast(
     i: int,
     s: int,
+    opens: Floats,
     highs: Floats,
     lows: Floats,
     closes: Floats,
@@ -41,12 +42,26 @@ def coast(
 
     Stops before the first candle that leaves the band (low, high) of the resting orders, reaches the drawdown limit, or
     brings a signal row that wishes something new. Returns it, the next signal row, the peak, and what was said last.
-    """  # fmt: skip
-    same = len(known) == 0
+
+    An open below the band implies a low below it: it is read here only because reading in sequence brings it into the
+    cache, where the step that stops the coasting needs it. Waiting for main memory there took a third of the time.
+    """
+    if len(known) == 0:
+        while i < len(closes):
+            wish = target[i]
+            if lows[i] <= low or highs[i] >= high or opens[i] <= low or (wish == wish and wish != said):
+                break
+            worth = cash + qty * closes[i]
+            if worth < peak * (1.0 - drawdown):
+                break
+            peak, said = max(peak, worth), wish
+            equity[i] = worth
+            i += 1
+        return i, i, peak, said
     while i < len(closes):
-        if lows[i] <= low or highs[i] >= high:
+        if lows[i] <= low or highs[i] >= high or opens[i] <= low:
             break
-        until = i + 1 if same else known[i]
+        until = known[i]
         row, last = s, said
         while row < until and not (acts(last, target[row]) and target[row] == target[row]):
             last = target[row]
@@ -88,7 +103,7 @@ def run(
     while i < len(closes):
         if book[SLOTS, TRAILS] == 0.0 and lows[i] > book[SLOTS, LOW] and highs[i] < book[SLOTS, HIGH]:
             i, s, peak, said = coast(
-                i, s, highs, lows, closes, known, target,
+                i, s, opens, highs, lows, closes, known, target,
                 account.said, account.cash, account.qty, account.peak, drawdown,
                 book[SLOTS, LOW], book[SLOTS, HIGH], equity,
             )  # fmt: skip

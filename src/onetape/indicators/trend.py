@@ -22,36 +22,37 @@ BLOCK: Final = 1024  # values worked on at a time: they stay in the first cache,
 
 
 @array_kernel
-def block_means(
-    values: Floats, n: int, limit: float, steps: Ints, sums: Ints, total: int, means: Floats
-) -> tuple[int, int]:
-    """Means of the windows that end in this block, by exact whole numbers: sum and number of values off the grid.
-
-    `steps` begins with the n values before the block as multiples of 1e-8 and is moved on; `sums` is room to work in;
-    `total` is the sum of the window before the block. The mean S / (n * 1e8) is split in its whole part and its rest,
-    so the float made of them depends on the rational mean alone. Values off the grid count as 0.
-    """
-    count = len(values)
-    whole = n * _STEPS
-    divisor, inverse = float(whole), 1.0 / whole
-    entering = steps[n : n + count]
+def to_steps(values: Floats, limit: float, steps: Ints) -> int:
+    """Writes `values` as multiples of 1e-8 and counts those off the grid (or from `limit` on), which become 0."""
     off: Any = np.int64(0)
-    for j in range(count):
+    for j in range(len(values)):
         near = np.floor(values[j] * 1e8 + 0.5)
         good = (near / 1e8 == values[j]) & (abs(near) < limit)
         off += np.int64(not good)
-        entering[j] = np.int64(near if good else 0.0)
+        steps[j] = np.int64(near if good else 0.0)
+    return int(off)
+
+
+@array_kernel
+def means_of_steps(steps: Ints, first: int, n: int, total: int, sums: Ints, means: Floats) -> int:
+    """Means of the windows of n steps that end at steps[first] and after it; the sum of the last window.
+
+    `total` is the sum of the window before the first, `sums` room to work in. The mean S / (n * 1e8) is split in its
+    whole part and its rest, so the float made of them depends on the rational mean alone.
+    """
+    count = len(means)
+    whole = n * _STEPS
+    divisor, inverse = float(whole), 1.0 / whole
+    entering, leaving = steps[first : first + count], steps[first - n : first - n + count]
     for j in range(count):
-        total += steps[n + j] - steps[j]
+        total += entering[j] - leaving[j]
         sums[j] = total
     for j in range(count):
         part = np.int64(np.floor(np.float64(sums[j]) * inverse))  # may be one off
         rest = sums[j] - part * whole
         low, high = np.int64(rest < 0), np.int64(rest >= whole)
         means[j] = np.float64(part - low + high) + np.float64(rest + (low - high) * whole) / divisor
-    for j in range(n):
-        steps[j] = steps[count + j]
-    return total, off
+    return total
 
 
 @array_kernel
@@ -63,9 +64,11 @@ def _grid_means(x: Floats, n: int, limit: float, out: Floats) -> int:
     total: Any = np.int64(0)
     for start in range(0, size, block):
         stop = min(size, start + block)
-        total, off = block_means(x[start:stop], n, limit, steps, sums, total, out[start:stop])
-        if off:
+        count = stop - start
+        if to_steps(x[start:stop], limit, steps[n:]):
             first_bad = min(first_bad, start)
+        total = means_of_steps(steps, n, n, total, sums, out[start:stop])
+        steps[:n] = steps[count : count + n]
     out[: min(n - 1, size)] = np.nan
     return first_bad
 

@@ -10,7 +10,7 @@ from onetape.core.compiled import array_kernel
 from onetape.domain.frame import Floats
 from onetape.domain.signals import Signals
 from onetape.indicators.arrays import column
-from onetape.indicators.trend import BLOCK, block_means, grid_limit, sma
+from onetape.indicators.trend import BLOCK, grid_limit, means_of_steps, sma, to_steps
 
 
 @array_kernel
@@ -53,7 +53,7 @@ def _crosses(fast: Floats, slow: Floats, span: int, below: float, target: Floats
 def _sma_crosses(
     x: Floats,
     periods: tuple[int, int],
-    limits: tuple[float, float],
+    limit: float,
     span: int,
     below: float,
     target: Floats,
@@ -63,20 +63,20 @@ def _sma_crosses(
     lie on the grid; if not, the result is not to be used."""
     size, keep = len(x), span + 1
     n, m = periods
-    block = max(BLOCK, 2 * max(n, m))
-    fast_steps, slow_steps = np.zeros(n + block, np.int64), np.zeros(m + block, np.int64)
-    sums = np.empty(block, np.int64)
+    behind = max(n, m)
+    block = max(BLOCK, 2 * behind)
+    steps, sums = np.zeros(behind + block, np.int64), np.empty(block, np.int64)
     fast, slow = np.full(keep + block, np.nan), np.full(keep + block, np.nan)
     fast_total: Any = np.int64(0)
     slow_total: Any = np.int64(0)
     for start in range(0, size, block):
         stop = min(size, start + block)
         count = stop - start
-        values = x[start:stop]
-        fast_total, off = block_means(values, n, limits[0], fast_steps, sums, fast_total, fast[keep : keep + count])
-        slow_total, out = block_means(values, m, limits[1], slow_steps, sums, slow_total, slow[keep : keep + count])
-        if off or out:
+        if to_steps(x[start:stop], limit, steps[behind:]):
             return False
+        fast_total = means_of_steps(steps, behind, n, fast_total, sums, fast[keep : keep + count])
+        slow_total = means_of_steps(steps, behind, m, slow_total, sums, slow[keep : keep + count])
+        steps[:behind] = steps[count : count + behind]
         fast[keep : keep + max(0, min(count, n - 1 - start))] = np.nan
         slow[keep : keep + max(0, min(count, m - 1 - start))] = np.nan
         _cross_block(fast, slow, keep, span, below, target[start:stop], confidence[start:stop])
@@ -101,7 +101,6 @@ def sma_cross_signals(values: Floats, fast: int, slow: int, *, below: float) -> 
     """`cross_signals` of two simple means of `values`, with the span of the fast one; the same numbers, in one pass."""
     x = column(values)
     target, confidence = np.empty(len(x)), np.empty(len(x))
-    limits = (grid_limit(fast), grid_limit(slow))
-    if _sma_crosses(x, (fast, slow), limits, fast, float(below), target, confidence):
+    if _sma_crosses(x, (fast, slow), min(grid_limit(fast), grid_limit(slow)), fast, float(below), target, confidence):
         return Signals.holding(target, confidence, tag="cross")
     return cross_signals(sma(x, fast), sma(x, slow), span=fast, below=below)
