@@ -134,6 +134,13 @@ class RawStore(Protocol):
         """The last n messages of one series, oldest first."""
         ...
 
+    def read(
+        self, exchange: str, symbol: str, channels: Sequence[str], start_ts: Micros, end_ts: Micros
+    ) -> AsyncIterator[list[RawFrame]]:
+        """Pages of the messages with a venue time in [start_ts, end_ts), all channels together in the order in which
+        they were received (recv_ts, seq). Memory holds a page, not the span."""
+        ...
+
 
 class BotState(msgspec.Struct, frozen=True, kw_only=True):
     """All that a bot must remember to go on where it was: the fold of its tape up to `matched_ts`.

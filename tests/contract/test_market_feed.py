@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from onetape.domain.frame import CandleFrame, concat
-from onetape.domain.market import Book, Candle, Channel, Forming, Gap, Print, Quote, Received, Want
+from onetape.domain.market import WATCHED, Book, Candle, Channel, Forming, Gap, Print, Quote, Received, Want
 from onetape.domain.units import MINUTE, Timeframe
 from onetape.exchanges.connection import Habits
 from onetape.exchanges.okx.feed import OkxFeed
@@ -70,7 +70,7 @@ async def watch(feed: MarketFeed, enough: Callable[[Received], bool], *channels:
     seen: list[Received] = []
     async with (
         asyncio.timeout(20),
-        aclosing(feed.stream(wants_for([SYMBOL], [], channels or tuple(Channel)))) as stream,
+        aclosing(feed.stream(wants_for([SYMBOL], [], channels or WATCHED))) as stream,
     ):  # type: ignore[type-var]
         async for received in stream:
             seen.append(received)

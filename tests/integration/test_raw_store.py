@@ -38,3 +38,14 @@ async def test_a_message_that_is_no_json_is_kept_as_text(pool: Any) -> None:
     store = PgRawStore(pool)
     assert await store.append([frame(1, data=b"pong"), frame(2, data=b"\xff")]) == 2
     assert [f.data for f in await store.tail("okx", "BTC-USDT", "trades", 2)] == [b'"pong"', '"\ufffd"'.encode()]
+
+
+async def test_channels_are_read_together_in_the_order_of_receipt(pool: Any) -> None:
+    store = PgRawStore(pool)
+    frames = [
+        RawFrame("okx", "BTC-USDT", channel, NOON + ts, NOON + recv, seq, b'{"a": 1}')
+        for channel, ts, recv, seq in (("trades", 5, 9, 2), ("book", 7, 8, 1), ("trades", 20, 30, 3), ("bbo", 6, 7, 4))
+    ]
+    await store.append(frames)
+    pages = [page async for page in store.read("okx", "BTC-USDT", ("trades", "book"), NOON, NOON + 20)]
+    assert [one.recv_ts - NOON for page in pages for one in page] == [8, 9]

@@ -7,14 +7,29 @@ from typing import Final
 import msgspec
 
 from onetape.domain.bots import BotView, Wish
-from onetape.domain.market import Book, Candle, Forming, Funding, Gap, Print, Quote
+from onetape.domain.market import (
+    Book,
+    Candle,
+    Forming,
+    Funding,
+    Gap,
+    Index,
+    Mark,
+    Print,
+    Quote,
+    Streams,
+    VenueStatus,
+)
 from onetape.domain.orders import Fill, OrderEvent
 from onetape.domain.services import ServiceState
 from onetape.domain.topics import Note
 from onetape.ports import EquityPoint, SignalView
 
 # Structs that carry their own tag, and plain ones that travel under the name given here.
-TAGGED: Final = (Candle, Forming, Print, Quote, Book, Funding, Gap, OrderEvent, Fill, Note, ServiceState, Wish)
+TAGGED: Final = (
+    *(Candle, Forming, Print, Quote, Book, Funding, Mark, Index, VenueStatus, Gap, Streams),
+    *(OrderEvent, Fill, Note, ServiceState, Wish),
+)
 NAMED: Final[dict[str, type[msgspec.Struct]]] = {"bot": BotView, "signal": SignalView, "equity": EquityPoint}
 
 _KINDS: Final[dict[str, type[msgspec.Struct]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import msgspec
 
@@ -92,10 +93,45 @@ class Book(msgspec.Struct, frozen=True, tag="book"):
 
 
 class Funding(msgspec.Struct, frozen=True, tag="funding"):
+    """The rate that holders of a perpetual will pay at `ts`, and the payment after it where it is known (0 = not)."""
+
     exchange: str
     symbol: str
     ts: Micros
     rate: Rate
+    recv_ts: Micros = 0
+    next_ts: Micros = 0
+
+
+class Mark(msgspec.Struct, frozen=True, tag="mark"):
+    """The price that a venue values positions at."""
+
+    exchange: str
+    symbol: str
+    ts: Micros
+    price: Price
+    recv_ts: Micros = 0
+
+
+class Index(msgspec.Struct, frozen=True, tag="index"):
+    """The price of an index (`BTC-USDT`), of several venues together."""
+
+    exchange: str
+    symbol: str
+    ts: Micros
+    price: Price
+    recv_ts: Micros = 0
+
+
+class VenueStatus(msgspec.Struct, frozen=True, tag="status"):
+    """Maintenance that a venue announces. `state` is scheduled, ongoing, pre_open, completed or canceled."""
+
+    exchange: str
+    ts: Micros
+    title: str
+    state: str
+    start_ts: Micros
+    end_ts: Micros
     recv_ts: Micros = 0
 
 
@@ -122,7 +158,7 @@ class RawFrame(msgspec.Struct, frozen=True):
     data: bytes
 
 
-MarketEvent = Candle | Forming | Print | Quote | Book | Funding | Gap
+MarketEvent = Candle | Forming | Print | Quote | Book | Funding | Mark | Index | VenueStatus | Gap
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -133,10 +169,28 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class Channel(enum.StrEnum):
-    TRADES = "trades"
+    """The kinds of streams. INSTRUMENTS and STATUS belong to a venue as a whole: the symbol of such a want is `*`."""
+
+    TRADES = "trades"  # one message may stand for several matches at one price
+    TRADES_ALL = "trades_all"  # every single match
     BOOK = "book"
+    BOOK5 = "book5"
+    BBO = "bbo"
     TICKER = "ticker"
     CANDLES = "candles"
+    MARK = "mark"
+    INDEX = "index"
+    FUNDING = "funding"
+    INSTRUMENTS = "instruments"
+    STATUS = "status"
+
+
+WATCHED: Final = (
+    Channel.TRADES,
+    Channel.BOOK,
+    Channel.TICKER,
+    Channel.CANDLES,
+)  # what is streamed unless asked otherwise
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -155,3 +209,37 @@ class Want(msgspec.Struct, frozen=True):
 def candle_channel(timeframe: object) -> str:
     """`candles:1m`: the channel name of a candle series in gaps and raw frames, whatever its source."""
     return f"candles:{timeframe}"
+
+
+class StreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """How one stream is doing. Ages and delays in milliseconds of the machine's clock; -1 = nothing came yet.
+
+    `state` is starting, live, silent (under a live socket), broken (a book without its chain), down, or refused.
+    `sockets` counts the connections that carry it now; `delay_*` is from the venue's time to the receipt, its clock
+    offset taken out; `dropped` counts what the second connection brought again.
+    """
+
+    exchange: str
+    symbol: str
+    channel: str
+    state: str
+    sockets: int = 0
+    age_ms: float = -1.0
+    event_ts: Micros = 0
+    per_second: float = 0.0
+    delay_p50_ms: float = -1.0
+    delay_p99_ms: float = -1.0
+    messages: int = 0
+    dropped: int = 0
+    gaps: int = 0
+    reason: str = ""
+
+
+class Streams(msgspec.Struct, frozen=True, tag="streams"):
+    """All streams of one exchange at one moment, as the collector tells them about once a second."""
+
+    exchange: str
+    ts: Micros
+    items: tuple[StreamState, ...]
+    clock_offset_ms: float = 0.0  # the venue's clock minus ours
+    trouble: str = ""  # one sentence while the venue cannot be reached

@@ -14,7 +14,7 @@ CONTROL: Final = "control"  # somebody wishes something of a bot: look into the 
 ANY: Final = "*"
 
 # Of these only the newest message of a topic matters: a slow connection may skip what lies between.
-NEWEST_WINS: Final = frozenset({"forming", "book", "quote", "bot", "service", "backtest"})
+NEWEST_WINS: Final = frozenset({"forming", "book", "quote", "bot", "service", "backtest", "streams", "mark", "index"})
 
 
 class Note(msgspec.Struct, frozen=True, tag="note"):
@@ -52,8 +52,30 @@ def prints(exchange: str, symbol: str) -> str:
     return f"prints:{exchange}:{symbol}"
 
 
+def mark(exchange: str, symbol: str) -> str:
+    return f"mark:{exchange}:{symbol}"
+
+
+def index(exchange: str, symbol: str) -> str:
+    return f"index:{exchange}:{symbol}"
+
+
+def funding(exchange: str, symbol: str) -> str:
+    return f"funding:{exchange}:{symbol}"
+
+
+def status(exchange: str) -> str:
+    """Maintenance of a venue (VenueStatus)."""
+    return f"status:{exchange}"
+
+
 def gap(exchange: str, symbol: str) -> str:
     return f"gap:{exchange}:{symbol}"
+
+
+def streams(exchange: str) -> str:
+    """The state of all streams of an exchange (Streams)."""
+    return f"streams:{exchange}"
 
 
 def signal(bot: str) -> str:

@@ -15,7 +15,19 @@ from typing import Any, Final
 
 from onetape.domain import topics
 from onetape.domain.frame import CandleFrame
-from onetape.domain.market import Book, Candle, Channel, Forming, Gap, MarketEvent, Print, Quote, RawFrame, Want
+from onetape.domain.market import (
+    WATCHED,
+    Book,
+    Candle,
+    Channel,
+    Forming,
+    Gap,
+    MarketEvent,
+    Print,
+    Quote,
+    RawFrame,
+    Want,
+)
 from onetape.domain.units import Micros, Timeframe
 from onetape.marketdata.backfill import depth, filled
 from onetape.marketdata.commit import GroupCommit
@@ -30,9 +42,7 @@ _RAW_LINGER_SECONDS: Final = 0.002
 _DRAIN_SECONDS: Final = 3.0
 
 
-def wants_for(
-    symbols: Iterable[str], timeframes: Iterable[str], channels: Sequence[Channel] = tuple(Channel)
-) -> list[Want]:
+def wants_for(symbols: Iterable[str], timeframes: Iterable[str], channels: Sequence[Channel] = WATCHED) -> list[Want]:
     """Streams for all symbols: candles of 1m and `timeframes`, and the other channels."""
     lengths = dict.fromkeys(["1m", *(str(Timeframe.parse(t)) for t in timeframes)])
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from onetape.storage.pool import reading, transaction
 from onetape.storage.sql import load
 
 TABLE: Final = "raw_market_data"
+_PAGE: Final = 5_000  # rows of one page of `read`
 _json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -50,7 +51,20 @@ class PgRawStore:
         """The last `n` messages of one series, oldest first."""
         async with reading(self._pool) as connection:
             rows = await connection.fetch(load("raw_tail"), exchange, symbol, channel, n)
-        return [RawFrame(**{**row, "data": row["data"].encode()}) for row in rows]
+        return [_frame(row) for row in rows]
+
+    async def read(
+        self, exchange: str, symbol: str, channels: Sequence[str], start_ts: Micros, end_ts: Micros
+    ) -> AsyncIterator[list[RawFrame]]:
+        """See the port."""
+        async with reading(self._pool) as connection, connection.transaction(readonly=True):
+            cursor = await connection.cursor(load("raw_read"), exchange, symbol, list(channels), start_ts, end_ts)
+            while rows := await cursor.fetch(_PAGE):
+                yield [_frame(row) for row in rows]
+
+
+def _frame(row: Any) -> RawFrame:
+    return RawFrame(**{**row, "data": row["data"].encode()})
 
 
 def _text(data: bytes) -> str:
