@@ -1,0 +1,62 @@
+"""`onetape data VERB`: candles in, what is stored, how good it is. One file per verb, found by the table below.
+
+A verb's module has `arguments(parser)`, which adds its flags, and `async run(platform, wish) -> int`, which does it
+on the opened platform and gives the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Final, NamedTuple
+
+from onetape.cli.output import Parser, add_json
+
+
+class Verb(NamedTuple):
+    name: str
+    module: str
+    says: str
+
+
+VERBS: Final = (
+    Verb("import", "importing", "put candle files into the database"),
+    Verb("list", "listing", "what is stored: series, first and last candle, rows, gaps"),
+    Verb("check", "checking", "gaps, impossible values, oddities; exit code 3 when something is impossible"),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = Parser(prog="onetape data", description="Candles: import files, list and check what is stored.")
+    names = "|".join(verb.name for verb in VERBS)
+    actions = top.add_subparsers(dest="action", required=True, metavar=names, parser_class=Parser)
+    for verb in VERBS:
+        action = actions.add_parser(verb.name, help=verb.says)
+        _module(verb).arguments(action)
+        action.add_argument("--data-dir", type=Path, metavar="DIR", help="where the embedded database lives")
+        add_json(action)
+    return top
+
+
+def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
+    wish = parser().parse_args(args)
+    action = next(one for one in VERBS if one.name == wish.action)
+    return asyncio.run(_opened(wish, _module(action)))
+
+
+async def _opened(wish: argparse.Namespace, module: ModuleType) -> int:
+    from onetape.app.wiring import open_platform
+    from onetape.settings import Settings
+
+    settings = Settings(data_dir=wish.data_dir) if wish.data_dir else Settings()
+    async with open_platform(settings) as platform:
+        code: int = await module.run(platform, wish)
+    return code
+
+
+def _module(verb: Verb) -> ModuleType:
+    return importlib.import_module(f"onetape.cli.data.{verb.module}")

@@ -1,0 +1,58 @@
+"""What the verbs of `onetape data` share: the flags that choose series, and how times and tables are written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from onetape.domain.errors import NotFound
+from onetape.domain.units import Timeframe, rfc3339
+
+if TYPE_CHECKING:
+    from onetape.ports import CandleStore, Coverage
+
+
+def add_series(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--symbol", metavar="BTC-USDT")
+    parser.add_argument("--exchange", metavar="okx")
+    parser.add_argument("--timeframe", metavar="1m")
+
+
+async def chosen(store: CandleStore, wish: argparse.Namespace) -> list[Coverage]:
+    """The series that the flags leave; raises NotFound when they leave none."""
+    from onetape.archive.naming import normal_exchange, normal_symbol
+
+    wanted = {
+        "exchange": normal_exchange(wish.exchange) if wish.exchange else "",
+        "symbol": normal_symbol(wish.symbol) if wish.symbol else "",
+        "timeframe": str(Timeframe.parse(wish.timeframe, "--timeframe")) if wish.timeframe else "",
+    }
+    series = await store.coverage()
+    left = [one for one in series if all(value in ("", getattr(one, key)) for key, value in wanted.items())]
+    if not left and any(wanted.values()):
+        asked = " ".join(value for value in wanted.values() if value)
+        raise NotFound("the series", asked, "not stored", "`onetape data list` shows what is.")
+    return left
+
+
+def short(ts: int) -> str:
+    return rfc3339(ts)[:16].replace("T", " ")
+
+
+def span(first_ts: int, last_ts: int) -> str:
+    return f"{short(first_ts)} to {short(last_ts)} UTC"
+
+
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns as wide as they must be; counts (the last two) to the right."""
+    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
+    numbers = len(header) - 2
+    lines = [
+        "  ".join(
+            cell.rjust(w) if i >= numbers else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in [header, *rows]
+    ]
+    return "\n".join(line.rstrip() for line in lines)
