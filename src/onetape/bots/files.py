@@ -9,49 +9,27 @@ Unknown keys are refused with their path. A file appears whole or not at all.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from onetape.domain import documents
 from onetape.domain.bots import BotSpec, LimitsSpec
 from onetape.domain.errors import BadInput
 
-_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.+?)`(?: - at `(.+?)`)?$")
-_PLACE: Final = re.compile(r"(.*?) - at `(.+?)`$")
 FIELDS: Final = BotSpec.__struct_fields__
 LIMITS: Final = LimitsSpec.__struct_fields__
 
 
 def parse(text: bytes | str, source: str = "the bot") -> BotSpec:
     """A checked spec. Raises BadInput with the JSON path of what is wrong."""
-    try:
-        return msgspec.json.decode(text, type=BotSpec).check()
-    except msgspec.ValidationError as error:
-        raise _explained(str(error), text, source) from None
-    except msgspec.DecodeError as error:
-        raise BadInput(source, "", f"not JSON ({error})", "A bot is one JSON object.") from None
+    return documents.decode(text, BotSpec, "a bot", source, _keys).check()
 
 
-def _explained(message: str, text: bytes | str, source: str) -> BadInput:
-    if found := _UNKNOWN.search(message):
-        place = (found[2] or "$") + "." + found[1]
-        known = f"Known keys: {', '.join(LIMITS if place.startswith('$.limits') else FIELDS)}."
-        return BadInput(place, found[1], f"a key that a bot does not have, in {source}", known)
-    if found := _PLACE.search(message):
-        wrong = found[1].replace("`", "").replace("Expected", "expected")
-        return BadInput(found[2], _stands_at(found[2], text), f"{wrong}, in {source}")
-    return BadInput("$", source, message.replace("`", "").replace("Object missing", "it misses the"))
-
-
-def _stands_at(place: str, text: bytes | str) -> object:
-    """The value at a path like `$.limits.stop` of JSON that can be read."""
-    value = msgspec.json.decode(text)
-    for step in place.split(".")[1:]:
-        value = value.get(step, value) if isinstance(value, dict) else value
-    return value
+def _keys(place: str) -> tuple[str, ...]:
+    return LIMITS if place.startswith("$.limits") else FIELDS
 
 
 def path_of(folder: Path, name: str) -> Path:
