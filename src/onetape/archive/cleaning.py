@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from onetape.archive.soundness import IMPOSSIBLE, Impossible, Mask
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import Floats, Ints
 from onetape.domain.units import DAY, HOUR, MINUTE, SECOND, WEEK, Micros, Timeframe, rfc3339, to_datetime
+from onetape.marketdata.soundness import IMPOSSIBLE, Impossible, Mask
 
 EARLIEST: Final[Micros] = 1_230_768_000 * SECOND  # 2009-01-01: there was no market before
 LISTED: Final = 10_000  # refused rows that are listed one by one; all are counted

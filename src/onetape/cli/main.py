@@ -31,7 +31,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
     (
         "Research",
         (
-            Verb("data", "data", "import candle files; list and check what is stored"),
+            Verb("data", "data", "download and import candles; list and check what is stored"),
             Verb("backtest", "backtest", "run one or several strategies over the past"),
             Verb("verify", "verify", "prove that a strategy does not look ahead"),
         ),

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pytest
 
 from onetape import archive
-from onetape.archive.soundness import examine
 from onetape.domain.errors import BadInput
 from onetape.domain.units import rfc3339
+from onetape.marketdata.soundness import examine
 
 
 class Measured(NamedTuple):

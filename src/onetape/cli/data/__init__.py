@@ -25,13 +25,14 @@ class Verb(NamedTuple):
 
 VERBS: Final = (
     Verb("import", "importing", "put candle files into the database"),
+    Verb("download", "downloading", "candles from a venue, as far as they are not stored yet"),
     Verb("list", "listing", "what is stored: series, first and last candle, rows, gaps"),
     Verb("check", "checking", "gaps, impossible values, oddities; exit code 3 when something is impossible"),
 )
 
 
 def parser() -> argparse.ArgumentParser:
-    top = Parser(prog="onetape data", description="Candles: import files, list and check what is stored.")
+    top = Parser(prog="onetape data", description="Candles: download and import them, list and check what is stored.")
     names = "|".join(verb.name for verb in VERBS)
     actions = top.add_subparsers(dest="action", required=True, metavar=names, parser_class=Parser)
     for verb in VERBS:

@@ -12,7 +12,7 @@ from onetape.domain.units import Timeframe, rfc3339
 
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
-    from onetape.archive.soundness import Finding, Soundness, Stretch
+    from onetape.marketdata.soundness import Finding, Soundness, Stretch
 
 SHOWN: Final = 10  # rows of a kind that a person is shown; --json has more
 
@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(platform: Platform, wish: argparse.Namespace) -> int:
-    from onetape.archive.soundness import examine
+    from onetape.marketdata.soundness import examine
 
     reports: list[Soundness] = []
     for one in await chosen(platform.candles, wish):

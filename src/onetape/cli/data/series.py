@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from onetape.domain.errors import NotFound
+from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.units import Timeframe, rfc3339
 
 if TYPE_CHECKING:
@@ -44,14 +44,21 @@ def span(first_ts: int, last_ts: int) -> str:
     return f"{short(first_ts)} to {short(last_ts)} UTC"
 
 
-def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns as wide as they must be; counts (the last two) to the right."""
+def listed(text: str, flag: str) -> list[str]:
+    """`A,B` as its parts. Raises BadInput where one is empty."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise BadInput(flag, text, "a list with an empty part", "Write one name, or several with commas: A,B.")
+    return list(dict.fromkeys(parts))
+
+
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], numbers: int = 2) -> str:
+    """Columns as wide as they must be; the last `numbers` of them are counts and stand to the right."""
     widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
-    numbers = len(header) - 2
+    first = len(header) - numbers
     lines = [
         "  ".join(
-            cell.rjust(w) if i >= numbers else cell.ljust(w)
-            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+            cell.rjust(w) if i >= first else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
         )
         for line in [header, *rows]
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from onetape.archive.soundness import examine, outliers
 from onetape.domain.frame import CandleFrame
 from onetape.domain.units import MINUTE
+from onetape.marketdata.soundness import examine, outliers
 
 START = 1_600_000_020 * 10**6
 
