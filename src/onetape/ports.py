@@ -12,7 +12,7 @@ from onetape.domain.accounts import Account
 from onetape.domain.bots import BotSpec, BotStatus, BotView
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Gap, RawFrame, Received, Want
+from onetape.domain.market import Gap, RawFrame, Received, Streams, Want
 from onetape.domain.orders import Fill, Order, OrderEvent
 from onetape.domain.results import BacktestSpec, Result, Trade
 from onetape.domain.signals import SignalRow
@@ -42,6 +42,23 @@ class MarketFeed(Protocol):
 
     def stream(self, wants: Sequence[Want]) -> AsyncIterator[Received]:
         """For ever: reconnects by itself and yields a Gap after each absence."""
+        ...
+
+    def change(self, wants: Sequence[Want]) -> None:
+        """The running stream follows: what is new is subscribed to, what is gone is left, the others go on."""
+        ...
+
+    def streams(self) -> Streams:
+        """How every stream is doing at this moment."""
+        ...
+
+    def past_trades(self, symbol: str, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
+        """Pages of the public trades in [start_ts, end_ts), older pages first: `raw` is the REST answer as it came
+        (channel `trades_rest`), the events are Prints. Raises Transient, Refused."""
+        ...
+
+    async def book(self, symbol: str) -> Received:
+        """The order book as REST gives it (channel `book_rest`). Raises Transient, Refused."""
         ...
 
     async def close(self) -> None: ...

@@ -10,9 +10,22 @@ import numpy as np
 import pytest
 
 from onetape.domain.frame import CandleFrame, concat
-from onetape.domain.market import WATCHED, Book, Candle, Channel, Forming, Gap, Print, Quote, Received, Want
+from onetape.domain.market import (
+    WATCHED,
+    Book,
+    Candle,
+    Channel,
+    Forming,
+    Gap,
+    Print,
+    Quote,
+    Received,
+    StreamState,
+    Want,
+)
 from onetape.domain.units import MINUTE, Timeframe
 from onetape.exchanges.connection import Habits
+from onetape.exchanges.okx.decoding import decoder
 from onetape.exchanges.okx.feed import OkxFeed
 from onetape.marketdata.aggregator import CandleBuilder
 from onetape.marketdata.collector import wants_for
@@ -23,6 +36,8 @@ SYMBOL = "BTC-USD"
 M1 = Timeframe.parse("1m")
 START = 1_560_000_000_000_000
 QUICK = Habits(ping_after=1.0, silence=2.0, backoff=0.05, backoff_limit=0.2)
+
+DECODERS = {"okx": decoder}
 
 FEEDS: dict[str, Callable[[Venue], MarketFeed]] = {
     "okx": lambda venue: OkxFeed(venue.rest_url, venue.ws_url, habits=QUICK),
@@ -236,6 +251,81 @@ async def test_busy_history_is_waited_for(feed: MarketFeed, venue: Venue) -> Non
     venue.refuse(1)
     pages = [page async for page in feed.history(SYMBOL, M1, START, START + 10 * MINUTE)]
     assert sum(map(len, pages)) == 10
+
+
+async def test_change_brings_the_new_stream_and_does_not_interrupt_the_others(feed: MarketFeed, venue: Venue) -> None:
+    changed = False
+    came: list[int] = []
+    prints: list[Print] = []
+
+    def enough(received: Received) -> bool:
+        nonlocal changed
+        prints.extend(e for e in received.events if isinstance(e, Print))
+        if not changed and prints:
+            changed = True
+            feed.change(wants_for([SYMBOL], [], [Channel.TRADES, Channel.CANDLES]))
+        if has(Forming)(received):
+            came.append(len(prints))
+        return len(came) > 0 and len(prints) > came[0] + 20
+
+    seen = await watch(feed, enough, Channel.TRADES, Channel.TICKER)
+    pages = [page async for page in feed.past_trades(SYMBOL, prints[0].ts, prints[-1].ts + 1_000)]
+    between = [e.id for page in pages for e in page.events if isinstance(e, Print)]
+    ids = [p.id for p in prints]
+    assert ids == [i for i in between if int(ids[0]) <= int(i) <= int(ids[-1])]  # none is missing
+    assert not any(has(Gap)(r) for r in seen)
+
+
+async def test_streams_tell_how_each_one_is_doing(feed: MarketFeed, venue: Venue) -> None:
+    assert feed.streams().items == ()
+    told: dict[str, StreamState] = {}
+
+    def enough(received: Received) -> bool:
+        told.update((state.channel, state) for state in feed.streams().items)
+        return has(Print)(received) and told["trades"].state == "live"
+
+    await watch(feed, enough, Channel.TRADES, Channel.CANDLES)
+    assert set(told) == {"trades", "candles:1m"}
+    assert told["trades"].messages > 0
+    assert told["trades"].event_ts > START
+    assert told["trades"].age_ms >= 0
+    assert told["trades"].sockets >= 1
+
+
+async def test_past_trades_come_once_older_first_and_inside_the_span(feed: MarketFeed, venue: Venue) -> None:
+    start, end = START + 1_000 * MINUTE + 123_000, START + 1_007 * MINUTE
+    pages = [page async for page in feed.past_trades(SYMBOL, start, end)]
+    prints = [e for page in pages for e in page.events if isinstance(e, Print)]
+    ids = [int(p.id) for p in prints]
+    assert ids == sorted(set(ids))
+    assert all(start <= p.ts < end for p in prints)
+    assert all(p.raw is not None and p.raw.channel == "trades_rest" and p.raw.data for p in pages)
+    builder = CandleBuilder("okx", SYMBOL, "1m")
+    built = [candle for p in prints if (candle := builder.add(p))]
+    expected = tape().between(START + 1_001 * MINUTE, START + 1_006 * MINUTE)
+    assert [c.close for c in built[1:]] == expected.close.tolist()
+    assert [c.volume for c in built[1:]] == pytest.approx(expected.volume.tolist())
+
+
+async def test_book_from_rest_is_sorted_and_kept_as_it_came(feed: MarketFeed) -> None:
+    received = await feed.book(SYMBOL)
+    (book,) = received.events
+    assert isinstance(book, Book)
+    assert book.bids[0][0] < book.asks[0][0]
+    assert received.raw is not None
+    assert received.raw.channel == "book_rest"
+
+
+async def test_stored_frames_decode_to_the_same_events(feed: MarketFeed) -> None:
+    """Books are told by the clock while they run and by receipt afterwards; everything else is the same."""
+    seen = await watch(feed, has(Candle))
+    decode = DECODERS[feed.exchange](feed.exchange)
+    for received in seen:
+        if received.raw is not None and received.raw.channel != "book":
+            assert decode(received.raw) == tuple(e for e in received.events if not isinstance(e, Gap))
+    books = [e for r in seen if r.raw and r.raw.channel == "book" for e in decode(r.raw)]
+    assert all(isinstance(b, Book) and b.valid for b in books)
+    assert books
 
 
 async def test_want_that_cannot_be_fulfilled_does_not_stop_the_others(feed: MarketFeed) -> None:

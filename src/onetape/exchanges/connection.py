@@ -46,13 +46,17 @@ class Tick(NamedTuple):
     """Time has passed; nothing else happened."""
 
 
+class Wish(NamedTuple):
+    """The streams that are wanted have changed; the consumer looks them up."""
+
+
 class Failed(NamedTuple):
     """A task behind the inbox died of a bug."""
 
     error: BaseException
 
 
-Item = Frame | Opened | Closed | Tick | Failed
+Item = Frame | Opened | Closed | Tick | Wish | Failed
 
 
 class Inbox(asyncio.Queue[Item]):

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from onetape.domain.errors import Transient
+from onetape.domain.errors import Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Candle, Origin, RawFrame, Received, Want
+from onetape.domain.market import Candle, Origin, RawFrame, Received, Streams, Want
 from onetape.domain.units import MINUTE, Timeframe
 
 M1 = Timeframe.parse("1m")
@@ -34,7 +34,9 @@ class FakeFeed:
         self.minutes, self.now_minute = set(minutes), now_minute
         self.asked: list[tuple[int, int]] = []
         self.broken = False
-        self.streams: list[tuple[Want, ...]] = []
+        self.streamed: list[tuple[Want, ...]] = []
+        self.changed: list[tuple[Want, ...]] = []
+        self.pages: list[Received] = []  # of past trades
         self._said: asyncio.Queue[Received] = asyncio.Queue()
         self._seq = 0
 
@@ -68,9 +70,24 @@ class FakeFeed:
         self.say(candle(minute))
 
     async def stream(self, wants: Sequence[Want]) -> AsyncIterator[Received]:
-        self.streams.append(tuple(wants))
+        self.streamed.append(tuple(wants))
         while True:
             yield await self._said.get()
+
+    def change(self, wants: Sequence[Want]) -> None:
+        self.changed.append(tuple(wants))
+
+    def streams(self) -> Streams:
+        return Streams("okx", self.now_minute * MINUTE, ())
+
+    async def past_trades(self, symbol: str, start_ts: int, end_ts: int) -> AsyncIterator[Received]:
+        if self.broken:
+            raise Transient("the venue is away.")
+        for page in self.pages:
+            yield page
+
+    async def book(self, symbol: str) -> Received:
+        raise Refused(f"okx has no book of {symbol}.")
 
     async def close(self) -> None:
         pass

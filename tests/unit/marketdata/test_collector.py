@@ -249,8 +249,8 @@ async def test_new_wants_take_over_without_a_hole(make_feed: Any) -> None:
         await until(lambda: bool(desk.told()))
         more = [*CANDLES, Want(SYMBOL, Channel.TRADES)]
         desk.collector.want(more)
-        await until(lambda: len(desk.feed.streams) == 2)
-        assert desk.feed.streams[1] == tuple(more)
+        await until(lambda: len(desk.feed.streamed) == 2)
+        assert desk.feed.streamed[1] == tuple(more)
         desk.feed.minutes.add(100)  # closed while nobody listened
         desk.feed.close_minute(101)
         await until(lambda: 101 in desk.told())
@@ -281,7 +281,7 @@ async def test_timeframe_that_the_venue_has_not_is_left_to_the_reader(make_feed:
     desk = Desk(make_feed(range(100), 100), [*CANDLES, Want(SYMBOL, Channel.CANDLES, "7m")])
     async with desk.running():
         await until(lambda: bool(desk.told()))
-    assert desk.feed.streams == [tuple(CANDLES)]
+    assert desk.feed.streamed == [tuple(CANDLES)]
 
 
 def test_wants_hold_1m_and_each_timeframe_once_for_every_symbol() -> None:

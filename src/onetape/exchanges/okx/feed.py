@@ -11,11 +11,12 @@ from onetape.clock import RealClock
 from onetape.domain.errors import BadInput, Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Channel, Received, Want
+from onetape.domain.market import Channel, Received, Streams, Want
 from onetape.domain.units import Micros, Timeframe
-from onetape.exchanges.connection import Connection, Failed, Habits, Inbox, Tick, backoff_delays
+from onetape.exchanges.connection import Connection, Failed, Habits, Inbox, Tick, Wish, backoff_delays
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.past import Past
 from onetape.exchanges.okx.rest import OkxRest
 from onetape.exchanges.okx.session import Link, Session
 from onetape.exchanges.okx.wire import Arg
@@ -37,11 +38,15 @@ class OkxFeed:
         self._ws_url, self._habits = ws_url.rstrip("/"), habits
         self._clock = RealClock()
         self._rest = OkxRest(rest_url, exchange)
-        self._connections: list[Connection] = []
+        self._past = Past(self._rest)
+        self._wants: tuple[Want, ...] = ()
+        self._inbox: Inbox | None = None
+        self._session: Session | None = None
+        self._connections: dict[str, Connection] = {}
 
     @property
     def trouble(self) -> str:
-        return next((c.trouble for c in self._connections if c.trouble), "")
+        return next((c.trouble for c in self._connections.values() if c.trouble), "")
 
     async def now(self) -> Micros:
         """The venue's time. Raises Transient."""
@@ -62,34 +67,70 @@ class OkxFeed:
 
     async def stream(self, wants: Sequence[Want]) -> AsyncIterator[Received]:
         """For ever. A want that OKX cannot fulfil (an inverse contract, a length it has not) is logged and left out."""
+        inbox = self._inbox = Inbox()
+        session = self._session = Session({}, {}, time.monotonic)
+        tasks = [_watched(_ticking(inbox), inbox)]
+        self._connections, self._wants = {}, tuple(wants)
+        try:
+            await self._follow(session, tasks)
+            while True:
+                item = await inbox.get()
+                if isinstance(item, Failed):
+                    raise item.error
+                if isinstance(item, Wish):
+                    await self._follow(session, tasks)
+                for received in session.on(item, self._clock.now()):
+                    yield received
+        finally:
+            self._inbox = self._session = None
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def change(self, wants: Sequence[Want]) -> None:
+        """See the port."""
+        self._wants = tuple(wants)
+        if self._inbox is not None:
+            self._inbox.put_nowait(Wish())
+
+    def streams(self) -> Streams:
+        """See the port; nothing runs while `stream` does not."""
+        now = self._clock.now()
+        items = self._session.states(now) if self._session is not None else ()
+        return Streams(self.exchange, now, items, self._rest.clock_offset / 1e3, self.trouble)
+
+    def past_trades(self, symbol: str, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
+        """See the port. OKX keeps three months."""
+        return self._past.trades(symbol, start_ts, end_ts)
+
+    async def book(self, symbol: str) -> Received:
+        """See the port."""
+        return await self._past.book(symbol)
+
+    async def _follow(self, session: Session, tasks: list[asyncio.Task[None]]) -> None:
+        """Makes the session's streams those that are wanted."""
+        wanted = await self._tracks(self._wants)
+        session.remove([arg for arg in session.args if arg not in wanted])
+        by_url: dict[str, dict[Arg, Series]] = {}
+        for arg, series in wanted.items():
+            if arg not in session.args:
+                by_url.setdefault(f"{self._ws_url}/{names.path(arg.channel)}", {})[arg] = series
+        for url, tracks in by_url.items():
+            if url not in self._connections:
+                assert self._inbox is not None
+                connection = self._connections[url] = Connection(url, self._inbox, self._habits, self._clock.now)
+                session.open(url, Link((), connection.send, connection.renew))
+                tasks.append(_watched(connection.run(), self._inbox))
+            session.add(url, tracks)
+
+    async def _tracks(self, wants: Sequence[Want]) -> dict[Arg, Series]:
         tracks: dict[Arg, Series] = {}
         for want in wants:
             try:
                 tracks[names.arg(want)] = await self._series(want)
             except (BadInput, Refused) as error:
                 log.warning("want_refused", symbol=want.symbol, channel=want.name, problem=str(error))
-        inbox = Inbox()
-        by_path: dict[str, list[Arg]] = {}
-        for arg in tracks:
-            by_path.setdefault(names.path(arg.channel), []).append(arg)
-        urls = {f"{self._ws_url}/{path}": args for path, args in by_path.items()}
-        connections = {url: Connection(url, inbox, self._habits, self._clock.now) for url in urls}
-        links = {url: Link(urls[url], c.send, c.renew) for url, c in connections.items()}
-        session = Session(tracks, links, time.monotonic)
-        self._connections = list(connections.values())
-        tasks = [_watched(c.run(), inbox) for c in connections.values()]
-        tasks.append(_watched(_ticking(inbox), inbox))
-        try:
-            while True:
-                item = await inbox.get()
-                if isinstance(item, Failed):
-                    raise item.error
-                for received in session.on(item, self._clock.now()):
-                    yield received
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        return tracks
 
     async def _series(self, want: Want) -> Series:
         timeframe = Timeframe.parse(want.timeframe) if want.channel is Channel.CANDLES else None

@@ -35,6 +35,8 @@ def arg(want: Want) -> Arg:
     """What to subscribe to."""
     if want.channel is Channel.CANDLES:
         return Arg(f"candle{bar(Timeframe.parse(want.timeframe))}", want.symbol)
+    if want.channel not in _CHANNELS:
+        raise Refused(f"okx:{want.symbol} is not streamed as {want.channel}.")
     return Arg(_CHANNELS[want.channel], want.symbol)
 
 

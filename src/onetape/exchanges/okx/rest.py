@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import aiohttp
 import msgspec
@@ -24,6 +24,15 @@ from onetape.observe import log
 
 T = TypeVar("T")
 
+
+class Answered(NamedTuple):
+    """`body` is the answer as it came, `data` what its envelope holds."""
+
+    data: msgspec.Raw
+    body: bytes
+    recv_ts: Micros
+
+
 _PAGE: Final = 300
 _TRIES: Final = 4
 _FRESH: Final[Micros] = 250_000  # so long a measured clock is believed; a replaying venue runs fast
@@ -34,6 +43,8 @@ _LIMITS: Final = {  # requests per 2 s and address
     "/api/v5/market/candles": 40,
     "/api/v5/market/history-candles": 20,
     "/api/v5/market/trades": 100,
+    "/api/v5/market/history-trades": 20,
+    "/api/v5/market/books": 40,
 }
 _BUSY: Final = frozenset(("50011", "50013", "50040", "50061"))
 _PASSING: Final = frozenset(("50001", "50004", "50005", "50026", "51054"))
@@ -45,7 +56,7 @@ class _Again(Exception):
 
 class OkxRest:
     def __init__(self, url: str, exchange: str) -> None:
-        self._url, self._exchange = url.rstrip("/"), exchange
+        self._url, self.exchange = url.rstrip("/"), exchange
         self._budgets = {path: Budget(limit) for path, limit in _LIMITS.items()}
         self._session: aiohttp.ClientSession | None = None
         self._clock = RealClock()
@@ -65,7 +76,7 @@ class OkxRest:
         async with self._measuring:
             before = self._clock.now()
             if before - self._measured_ts > _FRESH:
-                (stamp,) = _read(wire.times, await self.get("/api/v5/public/time"))
+                (stamp,) = read(wire.times, await self.get("/api/v5/public/time"))
                 self._measured_ts = self._clock.now()
                 self.clock_offset = stamp.ts * 1_000 - (before + self._measured_ts) // 2
         return self._clock.now() + self.clock_offset
@@ -73,9 +84,9 @@ class OkxRest:
     async def instruments(self) -> list[Instrument]:
         """What can be traded and read; the others are remembered with the reason."""
         for kind in names.INSTRUMENT_TYPES:
-            for data in _read(wire.instruments, await self.get("/api/v5/public/instruments", instType=kind)):
+            for data in read(wire.instruments, await self.get("/api/v5/public/instruments", instType=kind)):
                 try:
-                    self._instruments[data.instId] = names.instrument(self._exchange, data)
+                    self._instruments[data.instId] = names.instrument(self.exchange, data)
                 except Refused as refusal:
                     self._refused[data.instId] = refusal.reason
         return list(self._instruments.values())
@@ -87,14 +98,14 @@ class OkxRest:
         if symbol in self._refused:
             raise Refused(self._refused[symbol])
         if symbol not in self._instruments:
-            raise Refused(f"{self._exchange} has no instrument {symbol}. Names look like BTC-USDT or BTC-USDT-SWAP.")
+            raise Refused(f"{self.exchange} has no instrument {symbol}. Names look like BTC-USDT or BTC-USDT-SWAP.")
         return self._instruments[symbol]
 
     async def trades(self, symbol: str, limit: int = 500) -> list[Print]:
         """The newest public trades, oldest first."""
-        series = events.Series(self._exchange, symbol, Channel.TRADES, "trades", None, await self._size(symbol))
+        series = events.Series(self.exchange, symbol, Channel.TRADES, "trades", None, await self.size(symbol))
         data = await self.get("/api/v5/market/trades", instId=symbol, limit=str(limit))
-        found = _read(wire.trades, data)
+        found = read(wire.trades, data)
         return [events.trade(series, t, self._clock.now()) for t in reversed(found)]
 
     async def history(
@@ -107,7 +118,7 @@ class OkxRest:
         """
         names.bar(timeframe)
         spot = names.is_spot(symbol)
-        series = events.Series(self._exchange, symbol, Channel.CANDLES, candle_channel(timeframe), timeframe, 1.0, spot)
+        series = events.Series(self.exchange, symbol, Channel.CANDLES, candle_channel(timeframe), timeframe, 1.0, spot)
         start = timeframe.floor(start_ts)
         start = start if start == start_ts else timeframe.next(start)
         while start < end_ts:
@@ -115,7 +126,7 @@ class OkxRest:
             rows = await self._window(symbol, timeframe, start // 1_000, -(-end // 1_000))
             columns = events.closed(series, rows)
             if columns["ts"]:
-                yield CandleFrame.of(self._exchange, symbol, timeframe, columns)
+                yield CandleFrame.of(self.exchange, symbol, timeframe, columns)
             start = end
 
     async def _window(self, symbol: str, timeframe: Timeframe, start_ms: int, end_ms: int) -> list[wire.Row]:
@@ -129,7 +140,7 @@ class OkxRest:
                 after=str(after),
                 limit=str(_PAGE),
             )
-            rows = _read(wire.rows, data)
+            rows = read(wire.rows, data)
             found.update((row.ts, row) for row in rows if start_ms <= row.ts < end_ms)
             oldest = min((row.ts for row in rows), default=0)
             if not rows or oldest >= after:
@@ -137,11 +148,15 @@ class OkxRest:
             after = oldest
         return [found[ts] for ts in sorted(found)]
 
-    async def _size(self, symbol: str) -> float:
+    async def size(self, symbol: str) -> float:
         return 1.0 if names.is_spot(symbol) else (await self.instrument(symbol)).contract_size
 
     async def get(self, path: str, **params: str) -> msgspec.Raw:
         """The `data` of the answer. Raises Transient when it may work later, Refused when it will not."""
+        return (await self.ask(path, **params)).data
+
+    async def ask(self, path: str, **params: str) -> Answered:
+        """Raises Transient when it may work later, Refused when it will not."""
         problem = ""
         for attempt in range(_TRIES):
             if attempt:
@@ -154,7 +169,7 @@ class OkxRest:
                 log.debug("request_repeated", path=path, problem=problem)
         raise Transient(problem)
 
-    async def _once(self, path: str, params: dict[str, str]) -> msgspec.Raw:
+    async def _once(self, path: str, params: dict[str, str]) -> Answered:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers={"User-Agent": "onetape"})
         begun = time.monotonic()
@@ -164,7 +179,7 @@ class OkxRest:
         except (aiohttp.ClientError, OSError) as error:
             raise _Again(str(unreachable(self._url, _cause(error)))) from error
         log.debug("request_answered", path=path, status=status, ms=round((time.monotonic() - begun) * 1e3, 1))
-        return self._judge(path, params, status, body)
+        return Answered(self._judge(path, params, status, body), body, self._clock.now())
 
     def _judge(self, path: str, params: dict[str, str], status: int, body: bytes) -> msgspec.Raw:
         try:
@@ -172,7 +187,7 @@ class OkxRest:
         except msgspec.DecodeError:
             answer = wire.Answer(msg="something that is not OKX's JSON")
         asked = f"{path.removeprefix('/api/v5')} {' '.join(params.values())}".rstrip()
-        said = f"{self._exchange} answered {asked} with: {answer.msg or 'no reason'} ({answer.code or status})."
+        said = f"{self.exchange} answered {asked} with: {answer.msg or 'no reason'} ({answer.code or status})."
         if status == 429 or answer.code in _BUSY:
             self._budgets[path].exceeded()
             raise _Again(f"{said} It limits how often it is asked; this waits and goes on slower.")
@@ -183,7 +198,8 @@ class OkxRest:
         return answer.data
 
 
-def _read(decoder: msgspec.json.Decoder[T], data: msgspec.Raw) -> T:
+def read(decoder: msgspec.json.Decoder[T], data: msgspec.Raw) -> T:
+    """Raises Refused for a form that is not the expected one."""
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:

@@ -6,22 +6,20 @@ event before to the first event after. Books are kept whole, and told at most te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, KeysView
 from typing import Final
 
 import msgspec
 
-from onetape.domain.market import Book, Candle, Channel, Gap, MarketEvent, RawFrame, Received
+from onetape.domain.market import Book, Candle, Channel, Gap, MarketEvent, RawFrame, Received, StreamState
 from onetape.domain.units import Micros
 from onetape.exchanges.connection import Closed, Frame, Item, Opened, Tick
 from onetape.exchanges.okx import wire
-from onetape.exchanges.okx.book import LocalBook, Outcome
+from onetape.exchanges.okx.books import BookStream
 from onetape.exchanges.okx.events import DECODE, Series
-from onetape.exchanges.okx.subscriptions import Subscriptions
+from onetape.exchanges.okx.subscriptions import State, Subscriptions
 from onetape.observe import log
 
-DEPTH: Final = 25
-_BOOK_INTERVAL: Final = 100_000  # micros
 _SNAPSHOT_SECONDS: Final = 5.0
 _SOUND_SECONDS: Final = 60.0  # a book that lived so long was no part of a series of breaks
 _UPGRADE: Final = "64008"
@@ -37,18 +35,18 @@ def _begin(frame: Frame) -> str:
 class _Track:
     """What is known of one subscription."""
 
-    __slots__ = ("absent", "book", "cause", "loaded_at", "series", "told_ts", "ts", "untold", "wanted_at")
+    __slots__ = ("absent", "book", "cause", "gaps", "heard_ts", "loaded_at", "messages", "series", "ts", "wanted_at")
 
     def __init__(self, series: Series) -> None:
         self.series = series
         self.ts: Micros = 0  # the newest event
         self.absent = False  # no frame since the connection was lost
         self.cause = ""
-        self.book = LocalBook() if series.channel is Channel.BOOK else None
-        self.told_ts: Micros = 0
-        self.untold = False
+        self.book = BookStream(series) if series.channel is Channel.BOOK else None
         self.wanted_at = float("inf")  # when the missing snapshot was asked for
         self.loaded_at = 0.0
+        self.heard_ts: Micros = 0  # when the newest frame came
+        self.messages = self.gaps = 0
 
 
 class Link:
@@ -66,6 +64,51 @@ class Session:
         self._links, self._monotonic = links, monotonic
         self._seq = 0
         self.refused: set[str] = set()  # sentences
+
+    @property
+    def args(self) -> KeysView[wire.Arg]:
+        return self._tracks.keys()
+
+    def add(self, source: str, tracks: dict[wire.Arg, Series]) -> None:
+        """New streams on one connection."""
+        self._tracks.update((arg, _Track(series)) for arg, series in tracks.items())
+        self._links[source].subscriptions.add(tracks)
+
+    def remove(self, args: Iterable[wire.Arg]) -> None:
+        """Streams that nobody wants any more; what still comes of them is ignored."""
+        for link in self._links.values():
+            self._send(link, link.subscriptions.remove(args))
+        for arg in args:
+            self._tracks.pop(arg, None)
+
+    def open(self, source: str, link: Link) -> None:
+        """A further connection."""
+        self._links[source] = link
+
+    def states(self, now_ts: Micros) -> tuple[StreamState, ...]:
+        return tuple(self._state(arg, track, now_ts) for arg, track in self._tracks.items())
+
+    def _state(self, arg: wire.Arg, track: _Track, now_ts: Micros) -> StreamState:
+        series = track.series
+        links = [link.subscriptions for link in self._links.values() if arg in link.subscriptions]
+        if any(link.state(arg) is State.REFUSED for link in links):
+            state = "refused"
+        elif track.book is not None and track.heard_ts and not track.book.valid:
+            state = "broken"
+        else:
+            state = "down" if track.absent else "live" if track.heard_ts else "starting"
+        return StreamState(
+            exchange=series.exchange,
+            symbol=series.symbol,
+            channel=series.name,
+            state=state,
+            sockets=sum(link.state(arg) is State.ACTIVE for link in links) if not track.absent else 0,
+            age_ms=(now_ts - track.heard_ts) / 1e3 if track.heard_ts else -1.0,
+            event_ts=track.ts,
+            messages=track.messages,
+            gaps=track.gaps,
+            reason=track.cause if track.absent else "",
+        )
 
     def on(self, item: Item, now_ts: Micros) -> Iterator[Received]:
         if isinstance(item, Frame):
@@ -104,7 +147,7 @@ class Session:
     def _event(self, link: Link, message: wire.Envelope) -> None:
         arg = message.arg
         if message.event == "subscribe" and arg is not None:
-            if link.subscriptions.acknowledged(arg) and self._tracks[arg].book:
+            if link.subscriptions.acknowledged(arg) and arg in self._tracks and self._tracks[arg].book:
                 self._tracks[arg].wanted_at = self._monotonic()
         elif message.event == "notice" and message.code == _UPGRADE:
             link.renew("the venue announced a service upgrade")
@@ -128,13 +171,14 @@ class Session:
         events: tuple[MarketEvent, ...]
         try:
             if track.book is not None:
-                ts, events = self._book(link, message.arg, track, message, frame.recv_ts)
+                ts, events = self._book(link, message.arg, track, message, frame)
             else:
                 ts, events = DECODE[series.channel](series, message.data, frame.recv_ts)
         except msgspec.ValidationError as error:
             log.warning("frame_not_understood", symbol=series.symbol, channel=series.name, problem=str(error))
             ts, events = 0, ()
         self._seq += 1
+        track.heard_ts, track.messages = frame.recv_ts, track.messages + 1
         key = (series.exchange, series.symbol, series.name)
         raw = RawFrame(*key, ts or frame.recv_ts, frame.recv_ts, self._seq, frame.data)
         if ts:
@@ -144,49 +188,37 @@ class Session:
                 if 0 < before < ts:
                     gap = Gap(*key, before, ts, track.cause)
                     events = (gap, *events)
+                    track.gaps += 1
         return Received(raw, events)
 
     def _book(
-        self, link: Link, arg: wire.Arg, track: _Track, message: wire.Envelope, recv_ts: Micros
+        self, link: Link, arg: wire.Arg, track: _Track, message: wire.Envelope, frame: Frame
     ) -> tuple[Micros, tuple[Book, ...]]:
         book = track.book
         assert book is not None
-        events: tuple[Book, ...] = ()
+        told: tuple[Book, ...] = ()
         ts = 0
         for data in wire.books.decode(message.data):
-            ts = data.ts * 1_000
-            outcome = book.apply(message.action, data)
-            if outcome is Outcome.BROKEN:
+            moved = book.take(frame.source, message.action, data, frame.recv_ts)
+            ts, told = moved.ts, moved.told
+            if moved.broken:
                 log.warning("book_chain_broken", symbol=track.series.symbol, got=data.prevSeqId)
                 now = self._monotonic()
                 if now - track.loaded_at > _SOUND_SECONDS:
                     link.subscriptions.settled(arg)
                 self._send(link, (link.subscriptions.renew(arg, now),))
-                return ts, (self._told(track, recv_ts),)
-            if outcome is Outcome.LOADED:
+                break
+            if moved.loaded:
                 track.loaded_at, track.wanted_at = self._monotonic(), float("inf")
-                events = (self._told(track, recv_ts),)
-            elif outcome is Outcome.APPLIED:
-                track.untold = True
-        if track.untold and recv_ts - track.told_ts >= _BOOK_INTERVAL:
-            events = (self._told(track, recv_ts),)
-        return ts, events
-
-    def _told(self, track: _Track, recv_ts: Micros) -> Book:
-        book, series = track.book, track.series
-        assert book is not None
-        track.told_ts, track.untold = recv_ts, False
-        bids = book.bids(DEPTH, series.size) if book.valid else []
-        asks = book.asks(DEPTH, series.size) if book.valid else []
-        return Book(series.exchange, series.symbol, book.ts * 1_000, bids, asks, book.valid, recv_ts)
+        return ts, told
 
     def _tick(self, now_ts: Micros) -> Iterator[Received]:
         now = self._monotonic()
         for link in self._links.values():
             self._send(link, link.subscriptions.due(now))
         for arg, track in self._tracks.items():
-            if track.untold and now_ts - track.told_ts >= _BOOK_INTERVAL:
-                yield Received(None, (self._told(track, now_ts),))
+            if track.book is not None and (told := track.book.due(now_ts)):
+                yield Received(None, told)
             if now - track.wanted_at > _SNAPSHOT_SECONDS:
                 track.wanted_at = float("inf")
                 self._without_snapshot(arg, now)
@@ -203,6 +235,5 @@ class Session:
             if arg not in subscriptions:
                 continue
             track.absent, track.cause = True, item.cause
-            if track.book is not None and track.book.valid:
-                track.book.invalidate()
-                yield Received(None, (self._told(track, now_ts),))
+            if track.book is not None and (told := track.book.left(item.source, now_ts).told):
+                yield Received(None, told)

@@ -52,6 +52,19 @@ class Subscriptions:
     def state(self, arg: Arg) -> State:
         return self._entries[arg].state
 
+    def add(self, args: Iterable[Arg]) -> None:
+        """They are asked for at the next `due`, or when a socket opens."""
+        for arg in args:
+            self._entries.setdefault(arg, _Entry())
+
+    def remove(self, args: Iterable[Arg]) -> list[bytes]:
+        """They are left now."""
+        gone = [arg for arg in args if self._entries.pop(arg, None) is not None]
+        return [
+            _encode({"id": self._id(()), "op": "unsubscribe", "args": gone[i : i + _BATCH]})
+            for i in range(0, len(gone), _BATCH)
+        ]
+
     def start(self, now: float) -> list[bytes]:
         """A new socket: everything is asked for again, in batches."""
         self._requests.clear()
@@ -85,7 +98,7 @@ class Subscriptions:
     def refused(self, request: str, arg: Arg | None, now: float, final: bool = True) -> Arg | None:
         """The argument that is refused for good; None when it is tried again, one by one to find the bad one."""
         args = (arg,) if arg in self._entries else self._requests.pop(request, ())
-        pending = [a for a in args if a is not None and self._entries[a].state is State.PENDING]
+        pending = [a for a in args if a in self._entries and self._entries[a].state is State.PENDING]
         if final and len(pending) == 1:
             self._entries[pending[0]].state = State.REFUSED
             return pending[0]

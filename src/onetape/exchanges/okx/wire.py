@@ -102,6 +102,16 @@ class Answer(msgspec.Struct, frozen=True):
     data: msgspec.Raw = msgspec.Raw(b"[]")
 
 
+class RestBook(msgspec.Struct, frozen=True):
+    """`{"asks":[["41006.8","0.60038921","0","1"]],"bids":[["41006.3","0.30178218","0","2"]],"ts":"1629966436396",
+    "seqId":3235851742}`: of GET /market/books; answers before 2026 have no `seqId`."""
+
+    ts: int
+    asks: list[Level] = []
+    bids: list[Level] = []
+    seqId: int | None = None  # noqa: N815
+
+
 class Time(msgspec.Struct, frozen=True):
     """`{"ts":"1597026383085"}`"""
 
@@ -134,5 +144,6 @@ tickers = msgspec.json.Decoder(list[Ticker], strict=False)
 rows = msgspec.json.Decoder(list[Row], strict=False)
 books = msgspec.json.Decoder(list[BookMessage], strict=False)
 answer = msgspec.json.Decoder(Answer, strict=False)
+rest_books = msgspec.json.Decoder(list[RestBook], strict=False)
 times = msgspec.json.Decoder(list[Time], strict=False)
 instruments = msgspec.json.Decoder(list[ListedInstrument], strict=False)

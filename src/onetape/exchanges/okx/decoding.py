@@ -1,0 +1,82 @@
+"""From stored frames back to events: what the live session would have said of the same messages, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from onetape.domain.errors import Refused
+from onetape.domain.instrument import Instrument
+from onetape.domain.market import Channel, MarketEvent, RawFrame
+from onetape.domain.units import Timeframe
+from onetape.exchanges.okx import names, past, wire
+from onetape.exchanges.okx.books import BookStream
+from onetape.exchanges.okx.events import DECODE, Series
+
+Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
+
+_REST: Final = {past.TRADES: Channel.TRADES_ALL, past.BOOK: Channel.BOOK}
+_SIZED: Final = frozenset((Channel.TRADES, Channel.TRADES_ALL, Channel.BOOK, Channel.TICKER))
+
+
+def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
+    """A function that takes the raw frames of `exchange` in the order of their receipt and gives their events.
+
+    It remembers the books, so one function serves one pass. `instruments` must hold the contracts among the symbols,
+    because OKX states their sizes in contracts: raises Refused for one that is missing, and for a channel that no
+    onetape has written. A frame that is no message of its channel gives nothing, as it did when it came.
+    """
+    sizes = {instrument.symbol: instrument.contract_size for instrument in instruments}
+    readers: dict[tuple[str, str], Decode] = {}
+
+    def decode(raw: RawFrame) -> tuple[MarketEvent, ...]:
+        key = (raw.symbol, raw.channel)
+        reader = readers.get(key)
+        if reader is None:
+            reader = readers[key] = _reader(_series(exchange, raw, sizes))
+        try:
+            return reader(raw)
+        except msgspec.DecodeError:
+            return ()
+
+    return decode
+
+
+def _reader(series: Series) -> Decode:
+    if series.name == past.TRADES:
+        return lambda raw: past.prints(series, wire.answer.decode(raw.data).data, raw.recv_ts)
+    if series.name == past.BOOK:
+        return lambda raw: (past.levels(series, wire.answer.decode(raw.data).data, raw.recv_ts),)
+    if series.channel is Channel.BOOK:
+        return _book_reader(BookStream(series))
+    understand = DECODE[series.channel]
+    return lambda raw: understand(series, wire.envelope.decode(raw.data).data, raw.recv_ts)[1]
+
+
+def _book_reader(book: BookStream) -> Decode:
+    def read(raw: RawFrame) -> tuple[MarketEvent, ...]:
+        message = wire.envelope.decode(raw.data)
+        told: tuple[MarketEvent, ...] = ()
+        for data in wire.books.decode(message.data):
+            told = book.take("", message.action, data, raw.recv_ts).told
+        return told
+
+    return read
+
+
+def _series(exchange: str, raw: RawFrame, sizes: dict[str, float]) -> Series:
+    name, _, timeframe = raw.channel.partition(":")
+    name = _REST.get(name, name)
+    if name not in set(Channel):
+        raise Refused(f"{exchange}:{raw.symbol} has stored messages of a channel {raw.channel}, which OKX has not.")
+    channel, spot = Channel(name), names.is_spot(raw.symbol)
+    if not spot and channel in _SIZED and raw.symbol not in sizes:
+        raise Refused(
+            f"The contract size of {exchange}:{raw.symbol} is not known, so its messages cannot be read. "
+            "Let the collector fetch the instruments of the exchange once."
+        )
+    size = 1.0 if spot else sizes.get(raw.symbol, 1.0)
+    length = Timeframe.parse(timeframe) if timeframe else None
+    return Series(exchange, raw.symbol, channel, raw.channel, length, size, spot)

@@ -1,0 +1,93 @@
+"""What OKX's REST tells of the past and the present with the answer kept as it came: public trades, the order book."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeVar
+
+import msgspec
+
+from onetape.domain.errors import Refused
+from onetape.domain.market import Book, Channel, MarketEvent, Print, RawFrame, Received
+from onetape.domain.units import MINUTE, Micros
+from onetape.exchanges.okx import events, wire
+from onetape.exchanges.okx.books import DEPTH
+from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.rest import Answered, OkxRest
+
+TRADES: Final = "trades_rest"  # the channels of these answers in raw frames
+BOOK: Final = "book_rest"
+
+_WINDOW: Final[Micros] = 5 * MINUTE  # of trades held in memory, because the venue walks backward only
+_PAGE: Final = 100
+_LEVELS: Final = "400"
+T = TypeVar("T")
+
+
+class Past:
+    """Reads over one REST client."""
+
+    def __init__(self, rest: OkxRest) -> None:
+        self._rest = rest
+        self._seq = itertools.count(1)
+
+    async def trades(self, symbol: str, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
+        """Single trades in [start_ts, end_ts), older pages first. The venue keeps three months."""
+        series = await self._series(symbol, Channel.TRADES_ALL, TRADES)
+        while start_ts < end_ts:
+            until = min(end_ts, start_ts + _WINDOW)
+            pages = [page async for page in self._backward(series, start_ts, until)]
+            for page in reversed(pages):
+                yield page
+            start_ts = until
+
+    async def _backward(self, series: Series, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
+        """The first page by time, the others by trade id, since many trades share a millisecond."""
+        kind, after = "2", str(-(-end_ts // 1_000))
+        while True:
+            answered = await self._rest.ask(
+                "/api/v5/market/history-trades", instId=series.symbol, type=kind, after=after, limit=str(_PAGE)
+            )
+            told = _understood(prints, series, answered)
+            inside = tuple(p for p in told if start_ts <= p.ts < end_ts)
+            if inside:
+                yield self._received(series, answered, inside[-1].ts, inside)
+            if not told or told[0].ts < start_ts or told[0].id == after:
+                return
+            kind, after = "1", told[0].id
+
+    async def book(self, symbol: str) -> Received:
+        """The best 25 levels of each side; `raw` has all that the venue gave."""
+        series = await self._series(symbol, Channel.BOOK, BOOK)
+        answered = await self._rest.ask("/api/v5/market/books", instId=symbol, sz=_LEVELS)
+        book = _understood(levels, series, answered)
+        return self._received(series, answered, book.ts, (book,))
+
+    def _received(self, series: Series, answered: Answered, ts: Micros, told: tuple[MarketEvent, ...]) -> Received:
+        raw = RawFrame(
+            series.exchange, series.symbol, series.name, ts, answered.recv_ts, next(self._seq), answered.body
+        )
+        return Received(raw, told)
+
+    async def _series(self, symbol: str, channel: Channel, name: str) -> Series:
+        return Series(self._rest.exchange, symbol, channel, name, size=await self._rest.size(symbol))
+
+
+def prints(series: Series, data: msgspec.Raw, recv_ts: Micros) -> tuple[Print, ...]:
+    """The trades of one answer, oldest first. Raises msgspec.DecodeError."""
+    return tuple(events.trade(series, t, recv_ts) for t in reversed(wire.trades.decode(data)))
+
+
+def levels(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Book:
+    """The best levels of one answer. Raises msgspec.DecodeError."""
+    book = wire.rest_books.decode(data)[0]
+    bids, asks = ([(level.px, level.sz * series.size) for level in side[:DEPTH]] for side in (book.bids, book.asks))
+    return Book(series.exchange, series.symbol, book.ts * 1_000, bids, asks, True, recv_ts)
+
+
+def _understood(of: Callable[[Series, msgspec.Raw, Micros], T], series: Series, answered: Answered) -> T:
+    try:
+        return of(series, answered.data, answered.recv_ts)
+    except msgspec.DecodeError as error:
+        raise Refused(f"OKX's answer has a form that onetape does not know: {error}.") from error
