@@ -164,3 +164,31 @@ def test_empty_database_says_what_to_do(command: Command):
 def test_wrong_usage_is_said_in_a_sentence(args: list[str], capsys: pytest.CaptureFixture[str]):
     assert main(["data", *args]) == 2
     assert "--help` shows what it takes" in capsys.readouterr().err
+
+
+def test_export_and_import_agree_and_a_built_timeframe_can_be_exported(command: Command, tmp_path: Path):
+    command("import", write(tmp_path, "okx_BTC-USDT.csv", GOOD))
+    path = tmp_path / "out.parquet"
+    code, document = command("export", "--symbol", "BTC-USDT", "--timeframe", "1m", "-o", path)
+    assert (code, document["rows"], document["exchange"]) == (0, 5, "okx")
+    code, document = command("import", path)
+    assert (code, document["files"][0]["layout"], document["files"][0]["rows_new"]) == (0, "onetape", 0)
+    code, document = command("export", "--symbol", "BTC-USDT", "--timeframe", "2m", "-o", tmp_path / "two.csv")
+    assert (code, document["rows"]) == (0, 3)
+    assert "BTC-USDT 2m" in command.text("export", "--symbol", "BTC-USDT", "--timeframe", "2m", "-o", path)[1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "field"),
+    [
+        (("--symbol", "ETH-USDT", "--timeframe", "1m", "-o", "x.csv"), "the series"),
+        (("--symbol", "BTC-USDT", "--timeframe", "1m", "-o", "x.txt"), "-o"),
+        (("--symbol", "BTC-USDT", "--timeframe", "1m", "-o", "/no/such/folder/x.csv"), "-o"),
+        (("--symbol", "BTC-USDT", "--timeframe", "1m", "--since", "20300101", "-o", "x.csv"), "the span"),
+        (("--symbol", "BTC-USDT", "--timeframe", "1m", "--since", "2024", "-o", "x.csv"), "--since"),
+    ],
+)
+def test_export_that_cannot_be_is_refused(command: Command, tmp_path: Path, flags: tuple[str, ...], field: str):
+    command("import", write(tmp_path, "okx_BTC-USDT.csv", GOOD))
+    code, document = command("export", *flags)
+    assert (code, document["field"]) == (2, field)

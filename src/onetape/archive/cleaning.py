@@ -36,7 +36,8 @@ class Rejected(msgspec.Struct, frozen=True):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a file as columns, in the file's order. `digits` is how long the numbers are as text (0: unknown)."""
+    """The rows of a file as columns, in the file's order. `digits` is how long the numbers are as text (0: unknown),
+    `origin` where each candle comes from."""
 
     line: Ints
     ts: Ints
@@ -48,6 +49,7 @@ class Rows:
     turnover: Floats
     final: Mask
     digits: Ints
+    origin: Ints
 
     def __len__(self) -> int:
         return len(self.ts)

@@ -113,7 +113,15 @@ def _looks_like_time(values: Floats) -> bool:
     return bool(len(values) and (values > 1.2e9).all())  # 2008 in seconds
 
 
+OWN: Final = Layout(
+    "onetape",
+    "onetape's own export",
+    needs=_PLAIN | {"exchange", "symbol", "timeframe", "open_time", "turnover", "origin"},
+    only=True,
+)
+
 LAYOUTS: Final = (
+    OWN,
     Layout(
         "okx-daily",
         "OKX daily dump",

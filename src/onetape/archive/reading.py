@@ -13,7 +13,7 @@ from onetape.archive import cleaning
 from onetape.archive.cleaning import Refusals, Rejected, Rows
 from onetape.archive.columns import Cells, numbers, times
 from onetape.archive.files import open_file
-from onetape.archive.layouts import OHLC, USUAL, Layout, cells_of, recognise
+from onetape.archive.layouts import OHLC, OWN, USUAL, Layout, cells_of, recognise
 from onetape.archive.naming import (
     day_in,
     exchange_in,
@@ -27,9 +27,11 @@ from onetape.archive.sample import sample_path
 from onetape.archive.table import Table, table_of
 from onetape.clock import RealClock
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import CandleFrame, Floats
+from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.market import Gap, Origin, candle_channel
 from onetape.domain.units import Micros, Timeframe, parse_time, rfc3339
+
+ORIGINS: Final = {origin.name: int(origin) for origin in Origin}
 
 
 class Hints(NamedTuple):
@@ -99,7 +101,7 @@ def read_at(path: Path, hints: Hints, now_ts: Micros) -> Reading:
     refusals = Refusals()
     rows = cleaning.possible(read_rows, now_ts, refusals)
     _refuse_mostly_wrong(len(read_rows), refusals)
-    grain = cleaning.timeframe_of(rows.ts, asked, timeframe_in(table.hints))
+    grain = cleaning.timeframe_of(rows.ts, asked or _stated(table, layout), timeframe_in(table.hints))
     rows = cleaning.on_grid(rows, grain, refusals)
     rows = _closed(rows, grain, now_ts, refusals)
     _refuse_mostly_wrong(len(read_rows), refusals)
@@ -152,11 +154,39 @@ def _symbol_of_column(table: Table, texts: pl.Series, written: list[str], said: 
 def _exchange(table: Table, layout: Layout, hints: Hints) -> str:
     if hints.exchange:
         return normal_exchange(hints.exchange)
+    if layout is OWN:
+        return normal_exchange(_same_in_all_rows(table, "exchange"), "the exchange column")
     found = exchange_in(table.hints) or layout.exchange or exchange_in(table.folders)
     if not found:
         problem = "not given, and neither content nor file name tells it"
         raise BadInput("--exchange", "", problem, "Say --exchange binance.")
     return found
+
+
+def _stated(table: Table, layout: Layout) -> Timeframe | None:
+    return Timeframe.parse(_same_in_all_rows(table, "timeframe"), "the timeframe column") if layout is OWN else None
+
+
+def _same_in_all_rows(table: Table, column: str) -> str:
+    """Raises BadInput: of several series, one would have to be chosen."""
+    written = table.rows[column].cast(pl.String).fill_null("").unique().sort().to_list()
+    if len(written) != 1:
+        problem = f"not one, but {', '.join(written[:8])}"
+        raise BadInput(f"the {column} column", written[0], problem, "Split the file: one series a file.")
+    return str(written[0])
+
+
+def _origins(table: Table, layout: Layout) -> Ints:
+    """As the file says it, if it is one of ours; else the file itself is where the candles come from."""
+    if layout is not OWN:
+        return np.full(len(table.rows), Origin.IMPORTED, np.int64)
+    text = table.rows["origin"].cast(pl.String).fill_null("").str.to_uppercase()
+    numbers = text.replace_strict(ORIGINS, default=None, return_dtype=pl.Int64)
+    if numbers.null_count():
+        at = int(numbers.is_null().arg_max() or 0)
+        remedy = f"Expected one of {', '.join(name.lower() for name in ORIGINS)}; nothing was imported."
+        raise BadInput(f"line {int(table.lines[at])}, column origin", table.rows["origin"][at], "not an origin", remedy)
+    return numbers.to_numpy()
 
 
 def _rows(table: Table, layout: Layout, cells: dict[str, Cells], symbol: str) -> Rows:
@@ -176,6 +206,7 @@ def _rows(table: Table, layout: Layout, cells: dict[str, Cells], symbol: str) ->
         ts=ts,
         final=confirmed,
         digits=_digits(cells, n) if len(cleaning.distinct(ts)) < n else np.zeros(n, np.int64),
+        origin=_origins(table, layout),
         **columns,
     )
 
@@ -228,7 +259,7 @@ def _closed(rows: Rows, timeframe: Timeframe, now_ts: Micros, refusals: Refusals
 
 def _frame(rows: Rows, exchange: str, symbol: str, timeframe: Timeframe) -> CandleFrame:
     columns: dict[str, object] = {name: getattr(rows, name) for name in ("ts", *OHLC, "volume", "turnover")}
-    columns["origin"] = np.full(len(rows), Origin.IMPORTED, np.uint8)
+    columns["origin"] = rows.origin.astype(np.uint8)
     return CandleFrame.of(exchange, symbol, timeframe, columns)
 
 

@@ -94,7 +94,9 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class Soundness(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about one series. `missing_rate` is the share of candles between first and last that are absent."""
+    """What is known about one series. `missing_rate` is the share of candles between first and last that are absent;
+    `duplicates` share their time with another candle; `repeated` say in every number what the one before them says;
+    `off_grid` do not open where a candle of that timeframe begins."""
 
     exchange: str
     symbol: str
@@ -106,6 +108,9 @@ class Soundness(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
     missing_rate: float
     longest_gap: Stretch | None
+    duplicates: int
+    repeated: int
+    off_grid: int
     zero_volume: int
     zero_volume_runs: int
     longest_zero_volume: Stretch | None
@@ -133,6 +138,9 @@ def examine(frame: CandleFrame) -> Soundness:
         missing=missing,
         missing_rate=missing / (missing + len(frame)),
         longest_gap=_longest(holes),
+        duplicates=int((np.diff(frame.ts) == 0).sum()),
+        repeated=int(repeated(frame).sum()),
+        off_grid=_off_grid(frame),
         zero_volume=int((frame.volume == 0).sum()),
         zero_volume_runs=len(quiet),
         longest_zero_volume=_longest(quiet),
@@ -141,6 +149,20 @@ def examine(frame: CandleFrame) -> Soundness:
         outliers=len(odd),
         outlier_rows=tuple(_finding(frame, int(i), "far beyond both neighbours") for i in odd[:LISTED]),
     )
+
+
+def repeated(frame: CandleFrame) -> Mask:
+    """Candles with trades that say in every number what the candle before says: a source that stood still."""
+    same = np.ones(max(0, len(frame) - 1), np.bool_)
+    for column in (frame.open, frame.high, frame.low, frame.close, frame.volume):
+        same &= column[1:] == column[:-1]
+    return np.concatenate(([False], same))[: len(frame)] & (frame.volume > 0) & (frame.high > frame.low)
+
+
+def _off_grid(frame: CandleFrame) -> int:
+    if frame.timeframe.regular:
+        return int(((frame.ts - frame.timeframe.floor(0)) % frame.timeframe.micros != 0).sum())
+    return sum(frame.timeframe.floor(int(ts)) != int(ts) for ts in frame.ts)
 
 
 def outliers(frame: CandleFrame) -> Mask:

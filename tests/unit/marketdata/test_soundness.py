@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from onetape.domain.frame import CandleFrame
@@ -65,3 +67,21 @@ def test_a_spike_beyond_both_neighbours_is_an_outlier_a_new_level_is_not():
     assert np.flatnonzero(outliers(first_tick)).tolist() == [0]
     level = dict.fromkeys(range(5, 10), 160.0)
     assert not outliers(series(list(range(10)), high=level, close=level)).any()
+
+
+def test_candles_that_repeat_the_one_before_are_counted_but_not_quiet_ones():
+    flat = {"open": 100.0, "high": 100.0, "low": 100.0, "volume": 0.0}
+    quiet = {name: {5: value, 6: value} for name, value in flat.items()}
+    moving = {"close": {i: 100.0 + i / 10 for i in (1, 2, 3, 7, 8)}}  # 4 says what 0 said, and 5, 6 stand still
+    found = examine(series(list(range(9)), **quiet, **moving))
+    assert (found.repeated, found.duplicates, found.off_grid) == (0, 0, 0)
+    assert examine(series(list(range(4)))).repeated == 3
+
+
+def test_doubled_times_and_times_off_the_grid_are_counted():
+    sound = series(list(range(6)))
+    ts = sound.ts.copy()
+    ts[3] = ts[2]
+    ts[5] += MINUTE // 2
+    found = examine(dataclasses.replace(sound, ts=ts))
+    assert (found.duplicates, found.off_grid) == (1, 1)

@@ -27,7 +27,8 @@ VERBS: Final = (
     Verb("import", "importing", "put candle files into the database"),
     Verb("download", "downloading", "candles from a venue, as far as they are not stored yet"),
     Verb("list", "listing", "what is stored: series, first and last candle, rows, gaps"),
-    Verb("check", "checking", "gaps, impossible values, oddities; exit code 3 when something is impossible"),
+    Verb("check", "checking", "gaps, duplicates, impossible values, oddities, anchors; exit code 3 when wrong"),
+    Verb("export", "exporting", "one series into a CSV or Parquet file"),
 )
 
 
