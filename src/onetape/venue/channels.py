@@ -6,9 +6,12 @@ from typing import Any, Final, NamedTuple
 
 from onetape.venue.bars import BARS
 from onetape.venue.floor import Floor
+from onetape.venue.listing import SWAP
+from onetape.venue.query import TYPES
 
 PUBLIC, BUSINESS, PRIVATE = "public", "business", "private"
 CANDLE: Final = "candle"
+INSTRUMENTS, STATUS, INDEX, FUNDING = "instruments", "status", "index-tickers", "funding-rate"
 
 _MARKET: Final = {
     "tickers": PUBLIC,
@@ -17,6 +20,8 @@ _MARKET: Final = {
     "books5": PUBLIC,
     "bbo-tbt": PUBLIC,
     "mark-price": PUBLIC,
+    "index-tickers": PUBLIC,
+    "funding-rate": PUBLIC,
     "trades-all": BUSINESS,
 } | {CANDLE + name: BUSINESS for name in BARS}
 _QUIET: Final = {
@@ -31,7 +36,7 @@ URLS: Final = (PUBLIC, BUSINESS, PRIVATE)
 
 
 class Channel(NamedTuple):
-    """One subscription; `symbol` is empty for channels that are not about one instrument."""
+    """One subscription. `symbol` names the instrument, or the type of instruments for `instruments`; else empty."""
 
     name: str
     symbol: str
@@ -52,10 +57,22 @@ def read(floor: Floor, url: str, arg: Any, logged_in: bool) -> Channel | Refused
         return _private(url, name, arg, logged_in)
     if home != url:
         return _wrong(arg)
+    if name == INSTRUMENTS:
+        return Channel(name, arg["instType"]) if arg.get("instType") in TYPES else _wrong(arg)
     if name in _QUIET:
         return Channel(name, "")
+    return Channel(name, symbol) if (symbol := _symbol(floor, name, arg)) else _wrong(arg)
+
+
+def _symbol(floor: Floor, name: str, arg: dict[str, Any]) -> str:
+    """The instrument whose tape serves the channel; an index is served by its pair."""
     symbol = arg.get("instId")
-    return Channel(name, symbol) if isinstance(symbol, str) and symbol in floor.tapes else _wrong(arg)
+    if not isinstance(symbol, str):
+        return ""
+    tape = floor.index(symbol) if name == INDEX else floor.tapes.get(symbol)
+    if tape is None or (name == FUNDING and tape.listing.kind != SWAP):
+        return ""
+    return tape.listing.symbol
 
 
 def _private(url: str, name: str, arg: dict[str, Any], logged_in: bool) -> Channel | Refused:

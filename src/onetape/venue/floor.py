@@ -1,22 +1,28 @@
-"""The trading floor: the clock, every listed instrument's tape, and the faults a test has put in. Knows no network."""
+"""The trading floor: the clock, the tape of every instrument, what is announced, and the faults. Knows no network."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.units import MINUTE, Micros
-from onetape.venue.book import DEPTH, Book, book_at
+from onetape.domain.units import DAY, HOUR, MINUTE, Micros
+from onetape.venue.book import DEPTH, Book, book_at, seq_of
+from onetape.venue.chance import draw
 from onetape.venue.clock import VenueClock
-from onetape.venue.listing import listing_of
+from onetape.venue.listing import SPOT, SWAP, listing_of, swap_of
 from onetape.venue.split import in_minutes
 from onetape.venue.tape import Tape
 
 MOMENT_S: Final = 0.1  # real seconds between two states of a book
+FUNDING_EVERY: Final = 8 * HOUR
+FUNDING_KEPT: Final = 90 * DAY
+_RESTART_SEQ: Final = 3
 
 
 @dataclasses.dataclass
@@ -31,11 +37,33 @@ class Faults:
     delay_s: float = 0.0  # before each REST answer
 
 
+class Notice(NamedTuple):
+    """Maintenance as it is announced. `service`: 0 WebSocket, 5 trading; `state`: scheduled, ongoing, completed ..."""
+
+    title: str
+    state: str
+    start_ts: Micros
+    end_ts: Micros
+    service: str
+    ts: Micros
+
+
+class Funding(NamedTuple):
+    """The rate in hundred-millionths that is paid at `ts`, and the payment after it."""
+
+    rate_e8: int
+    ts: Micros
+    next_ts: Micros
+
+
 @dataclasses.dataclass
 class Floor:
     clock: VenueClock
     tapes: dict[str, Tape]
     faults: Faults = dataclasses.field(default_factory=Faults)
+    notices: list[Notice] = dataclasses.field(default_factory=list)
+    states: dict[str, str] = dataclasses.field(default_factory=dict)  # instruments that are not live
+    restarted: dict[str, Micros] = dataclasses.field(default_factory=dict)  # when their sequence began again
 
     @property
     def moment_us(self) -> int:
@@ -45,8 +73,35 @@ class Floor:
         """Venue time in whole milliseconds, as the wire carries it."""
         return self.clock.now() // 1_000 * 1_000
 
+    def told(self) -> Micros:
+        """The time that GET /public/time tells."""
+        return self.now()
+
     def book(self, tape: Tape, now: Micros, depth: int = DEPTH) -> Book:
-        return book_at(tape, now, self.moment_us, depth)
+        book = book_at(tape, now, self.moment_us, depth)
+        return book._replace(seq=self.seq(tape.listing.symbol, now))
+
+    def seq(self, symbol: str, ts: Micros) -> int:
+        """The sequence number of an instrument at a time; small again after a restart."""
+        since = self.restarted.get(symbol)
+        return seq_of(ts) if since is None or ts < since else seq_of(ts) - seq_of(since) + _RESTART_SEQ
+
+    def of_kind(self, kind: str) -> list[Tape]:
+        return [tape for tape in self.tapes.values() if tape.listing.kind == kind]
+
+    def index(self, name: str) -> Tape | None:
+        """The tape that an index price is taken from: the pair's own, else its swap's."""
+        found = [tape for tape in self.tapes.values() if tape.listing.pair == name]
+        return min(found, key=lambda tape: tape.listing.kind != SPOT, default=None)
+
+    def state(self, tape: Tape) -> str:
+        return self.states.get(tape.listing.symbol, "live")
+
+    def funding(self, tape: Tape, now: Micros) -> Funding:
+        """Paid every 8 hours; at most 0.05 % either way."""
+        ts = (now // FUNDING_EVERY + 1) * FUNDING_EVERY
+        chance = int(draw(tape.seed, 30 + tape.listing.code, np.array([ts // FUNDING_EVERY], np.int64))[0])
+        return Funding(chance % 100_001 - 50_000, ts, ts + FUNDING_EVERY)
 
 
 def open_floor(
@@ -67,6 +122,10 @@ def open_floor(
     for number, frame in enumerate(frames):
         listing = listing_of(frame, number, known.get(frame.symbol))
         tapes[frame.symbol] = Tape(in_minutes(frame, listing, seed), listing, seed)
+    for tape in tuple(tapes.values()):
+        swap = swap_of(tape.listing, float(np.median(tape.minutes.close)) / 10.0**tape.listing.decimals)
+        if tape.listing.kind != SWAP and swap.symbol not in tapes:
+            tapes[swap.symbol] = tape.beside(swap, seed + 1)
     begin, end = min(t.begin_ts for t in tapes.values()), max(t.end_ts for t in tapes.values())
     start = begin + (end - begin) // 3 // MINUTE * MINUTE if start_ts is None else start_ts
     if not begin <= start < end:

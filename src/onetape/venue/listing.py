@@ -1,4 +1,4 @@
-"""What the venue lists: one spot pair per frame, with steps derived from the data so that candles stay exact."""
+"""What the venue lists: a spot pair per frame and a swap beside it, with steps that keep the candles exact."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ _FALLBACK_DECIMALS: Final = 8
 _CODE_BASE: Final = 100_000
 
 
+SPOT: Final = "SPOT"
+SWAP: Final = "SWAP"
+_SWAP_END: Final = "-SWAP"
+
+
 class Listing(NamedTuple):
-    """A spot pair. Prices are whole ticks of 10**-decimals; the book stands on multiples of `step` ticks."""
+    """A spot pair or a linear swap. Prices are whole ticks of 10**-decimals; the book stands on multiples of `step`
+    ticks. A lot is 10**-8 base units; `contract_digits` says that a swap's contract is 10**-digits base units."""
 
     symbol: str
     base: str
@@ -30,18 +36,31 @@ class Listing(NamedTuple):
     lot_size: str
     min_size: str
     listed_ms: int
+    kind: str = SPOT
+    contract_digits: int = 0
+
+    @property
+    def pair(self) -> str:
+        """The spot pair of the same currencies: the name of the index that the instrument follows."""
+        return f"{self.base}-{self.quote}"
+
+    @property
+    def size_decimals(self) -> int:
+        """Decimals of a size on the wire: base units for spot, contracts for swaps."""
+        return LOT_DECIMALS - self.contract_digits
 
 
 def listing_of(frame: CandleFrame, number: int, known: Instrument | None) -> Listing:
     """Raises BadInput when the frame has no candles, or its symbol is not BASE-QUOTE."""
     if not len(frame):
         raise BadInput("frames", frame.symbol, "without any candle", "Give at least one candle.")
-    base, dash, quote = frame.symbol.partition("-")
+    pair = frame.symbol.removesuffix(_SWAP_END)
+    base, dash, quote = pair.partition("-")
     if not (base and dash and quote):
-        raise BadInput("symbol", frame.symbol, "not a spot pair", "Write it as BTC-USDT.")
+        raise BadInput("symbol", frame.symbol, "not a pair", "Write it as BTC-USDT, a swap as BTC-USDT-SWAP.")
     decimals = price_decimals(frame)
-    return Listing(
-        symbol=frame.symbol,
+    spot = Listing(
+        symbol=pair,
         base=base,
         quote=quote,
         code=_CODE_BASE + number,
@@ -51,6 +70,21 @@ def listing_of(frame: CandleFrame, number: int, known: Instrument | None) -> Lis
         lot_size=_plain(known.lot) if known and known.lot else decimal(1, LOT_DECIMALS),
         min_size=_plain(known.min_qty) if known and known.min_qty else "0.00001",
         listed_ms=int(frame.ts[0]) // 1_000,
+    )
+    return spot if pair == frame.symbol else swap_of(spot, float(np.median(frame.close)))
+
+
+def swap_of(spot: Listing, price: float) -> Listing:
+    """The linear perpetual beside a pair; its contract is 0.01, 0.1 or 1 base units by the price."""
+    digits = 2 if price >= 10_000 else 1 if price >= 1_000 else 0
+    smallest = decimal(1, LOT_DECIMALS - digits)
+    return spot._replace(
+        symbol=spot.symbol + _SWAP_END,
+        code=spot.code + _CODE_BASE,
+        kind=SWAP,
+        contract_digits=digits,
+        lot_size=smallest,
+        min_size=smallest,
     )
 
 

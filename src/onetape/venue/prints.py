@@ -55,7 +55,7 @@ def prints_of(minutes: Minutes, seed: int, step: int) -> Prints:
     """
     number = minutes.number[:, None]
     slot = np.arange(SLOTS, dtype=np.int64)[None, :]
-    count = _counts(minutes, seed)
+    count = counts(minutes, seed)
     n = count[:, None]
     valid = slot < n
     price = path(minutes, n, slot, seed, step)
@@ -66,12 +66,13 @@ def prints_of(minutes: Minutes, seed: int, step: int) -> Prints:
     return Prints(count, np.where(valid, price, 0), lots, ms, buy)
 
 
-def _counts(minutes: Minutes, seed: int) -> Ints:
+def counts(minutes: Minutes, seed: int) -> Ints:
+    """How many prints each minute has."""
     flat = minutes.high == minutes.low
     wanted = _FEWEST + draw(seed, 1, minutes.number) % (SLOTS - _FEWEST + 1)
     count = np.minimum(wanted, np.maximum(minutes.lots, np.where(flat, 1, 4)))
-    counts: Ints = np.where(flat & (minutes.lots == 0), 0, count)
-    return counts
+    found: Ints = np.where(flat & (minutes.lots == 0), 0, count)
+    return found
 
 
 def path(minutes: Minutes, n: Ints, slot: Ints, seed: int, step: int) -> Ints:

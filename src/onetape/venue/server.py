@@ -17,7 +17,7 @@ from onetape.domain.units import Micros, rfc3339
 from onetape.observe import log
 from onetape.venue import channels, rest
 from onetape.venue.feed import Feed
-from onetape.venue.floor import open_floor
+from onetape.venue.floor import Notice, open_floor
 from onetape.venue.limits import Allowance, SlidingLog
 from onetape.venue.login import Key
 from onetape.venue.websocket import MESSAGE_BYTES, Connection, Desk
@@ -26,7 +26,7 @@ _CONNECTS: Final = Allowance(3, 1)
 
 
 class Venue:
-    """Plays candles as a live exchange, one spot instrument per frame (its symbol is the instId).
+    """Plays candles as a live exchange: a spot pair per frame (its symbol is the instId) and a linear swap beside it.
 
     `speed` is venue seconds per real second; `start_ts` is where the replay begins (candles before it are history;
     without it, a third of the data). Candles longer than a minute are cut into minutes that add up to them. The same
@@ -164,6 +164,25 @@ class Venue:
     def delay(self, seconds: float) -> None:
         """Wait before every REST answer; 0 ends it."""
         self._floor.faults.delay_s = seconds
+
+    def restart_sequence(self, symbol: str) -> None:
+        """Begin the sequence numbers of an instrument again: the next update has seqId below its prevSeqId."""
+        self._floor.restarted[symbol] = self._floor.now()
+
+    # what a venue tells about itself
+
+    def announce(self, title: str, state: str, start_ts: Micros, end_ts: Micros, service: str = "0") -> None:
+        """Maintenance, on the `status` channel and GET /system/status."""
+        floor = self._floor
+        floor.notices = [said for said in floor.notices if (said.title, said.start_ts) != (title, start_ts)]
+        floor.notices.append(Notice(title, state, start_ts, end_ts, service, floor.now()))
+        self._feed.announce(channels.STATUS)
+
+    def change_state(self, symbol: str, state: str) -> None:
+        """Suspend an instrument (`suspend`), or let it live again (`live`): told on the `instruments` channel."""
+        tape = self._floor.tapes[symbol]
+        self._floor.states[symbol] = state
+        self._feed.announce(channels.INSTRUMENTS, tape.listing.kind)
 
     def notice(self) -> None:
         """Announce a service upgrade on every WebSocket."""

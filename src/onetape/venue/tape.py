@@ -6,6 +6,7 @@ minutes that have trades; a bar without any repeats the previous close. Knows do
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from onetape.domain.frame import CandleFrame
 from onetape.domain.units import DAY, MINUTE, Micros
 from onetape.venue.bars import Bar
 from onetape.venue.listing import LOT_DECIMALS, Listing
-from onetape.venue.prints import SLOTS, Ints, Minutes, Prints, prints_of
+from onetape.venue.prints import SLOTS, Ints, Minutes, Prints, counts, prints_of
 
 _BLOCK: Final = 256  # minutes whose prints are made together
 _KEPT_BLOCKS: Final = 8
@@ -75,6 +76,21 @@ class Tape:
         self._turnover = np.full(n, np.nan)
         self._blocks: OrderedDict[int, Prints] = OrderedDict()
         self.typical_lots = int(np.median(self.minutes.lots[self._traded])) if self._traded.any() else 1
+        self._first_ids = self._ids()
+
+    def beside(self, listing: Listing, seed: int) -> Tape:
+        """Another instrument with the same candles on other paths. Shares the columns of the candles."""
+        other = copy.copy(self)
+        other.listing, other.seed = listing, seed
+        other._turnover, other._blocks = np.full(len(self.minutes.number), np.nan), OrderedDict()
+        other._first_ids = other._ids()
+        return other
+
+    def _ids(self) -> Ints:
+        """The id of each minute's first print, and one more: ids follow each other without a gap."""
+        total = np.cumsum(counts(self.minutes, self.seed))
+        begin = int(self.minutes.number[0]) * SLOTS
+        return np.concatenate(([begin], begin + total))
 
     # prints
 
@@ -97,8 +113,9 @@ class Tape:
         return found[:n]
 
     def minute_of(self, trade_id: int) -> Micros:
-        """The open time of the minute a trade id belongs to."""
-        return trade_id // SLOTS * MINUTE
+        """The open time of the minute a trade id belongs to: the first for smaller ids, the last for greater ones."""
+        minute = int(np.searchsorted(self._first_ids, trade_id, side="right")) - 1
+        return self.begin_ts + min(max(0, minute), len(self.minutes.number) - 1) * MINUTE
 
     def last(self, now: Micros) -> tuple[int, int]:
         """Price and size of the last print at `now`; size 0 before the first one."""
@@ -115,9 +132,9 @@ class Tape:
 
     def _minute_trades(self, minute: int) -> list[Trade]:
         row = self._row(minute)
-        number = int(self.minutes.number[minute])
+        number, first = int(self.minutes.number[minute]), int(self._first_ids[minute])
         return [
-            Trade(number * SLOTS + j, int(row.price[j]), int(row.lots[j]), number * 60_000 + int(row.ms[j]), bool(b))
+            Trade(first + j, int(row.price[j]), int(row.lots[j]), number * 60_000 + int(row.ms[j]), bool(b))
             for j, b in enumerate(row.buy[: row.n])
         ]
 

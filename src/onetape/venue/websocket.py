@@ -181,7 +181,7 @@ class Connection:
 
     def _private(self, channel: Channel) -> None:
         """Private channels say how many connections listen; the account channel shows an empty account."""
-        if self._url != channels.PRIVATE or channel.name == "status":
+        if self._url != channels.PRIVATE or channel.name == channels.STATUS:
             return
         count = str(self._desk.listening[channel.name])
         self._event({"event": "channel-conn-count", "channel": channel.name, "connCount": count})

@@ -46,7 +46,7 @@ async def test_a_file_of_hourly_candles_is_played_under_the_name_asked_for(tmp_p
     assert process.stdout is not None
     text = (await asyncio.wait_for(process.stdout.readuntil(b"\n}\n"), 20)).decode()
     said = json.loads(text)
-    assert said["symbols"] == ["ABC-USD"]
+    assert said["symbols"] == ["ABC-USD", "ABC-USD-SWAP"]
     query = {"instId": "ABC-USD", "bar": "1H", "limit": "3"}
     url = f"{said['rest']}/api/v5/market/history-candles"
     async with aiohttp.ClientSession() as session, session.get(url, params=query) as answer:

@@ -116,7 +116,9 @@ async def test_the_order_book_has_the_depth_asked_for(opened: Open) -> None:
         (ticker,) = await client.data("market/ticker", instId=SYMBOL)
         assert float(ticker["bidPx"]) < float(ticker["last"]) <= float(ticker["askPx"])
         assert (ticker["askPx"], ticker["bidPx"]) == (many["asks"][0][0], many["bids"][0][0])
-        assert await client.data("market/tickers", instType="SWAP") == []
+        (swap,) = await client.data("market/tickers", instType="SWAP")
+        assert swap["instId"] == SYMBOL + "-SWAP"
+        assert await client.data("market/tickers", instType="FUTURES") == []
 
 
 async def test_instruments_say_the_steps_of_the_data_or_those_given(opened: Open, frame_of: Any) -> None:
@@ -129,7 +131,7 @@ async def test_instruments_say_the_steps_of_the_data_or_those_given(opened: Open
         assert isinstance(first["instIdCode"], int)
         assert first["instIdCode"] != second["instIdCode"]
         assert await client.data("public/instruments", instType="SPOT", instId="ETH-USDT") == [second]
-        assert await client.data("public/instruments", instType="SWAP") == []
+        assert await client.data("public/instruments", instType="FUTURES") == []
         assert len(await client.data("market/tickers", instType="SPOT")) == 2
 
 
@@ -244,7 +246,7 @@ async def test_answers_have_the_shape_of_real_ones(
 ) -> None:
     path, names = ours
     message = json.loads((shared_data / "okx" / "rest" / f"{real}.json").read_text())
-    values = {"instId": SYMBOL, "instType": "SPOT"}
+    values = {"instId": SYMBOL, "instType": "MARGIN" if path == "public/mark-price" else "SPOT"}
     async with opened() as client:
         data = await client.data(path, **{name: values[name] for name in names})
     mine, theirs = data[0], message["data"][0]
