@@ -12,7 +12,7 @@ from onetape.domain.accounts import Account
 from onetape.domain.bots import BotSpec, BotStatus, BotView
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Gap, RawFrame, Received, Streams, Want
+from onetape.domain.market import Gap, Origin, RawFrame, Received, Streams, Want
 from onetape.domain.orders import Fill, Order, OrderEvent
 from onetape.domain.results import BacktestSpec, Result, Trade
 from onetape.domain.signals import SignalRow
@@ -87,7 +87,7 @@ class Broker(Protocol):
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored of one candle series."""
+    """What is stored of one candle series. `anchor` is from where its buckets are counted."""
 
     exchange: str
     symbol: str
@@ -96,6 +96,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     last_ts: Micros
     rows: int
     gaps: int
+    anchor: str = "UTC"
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -106,11 +107,47 @@ class Appended(msgspec.Struct, frozen=True):
     changed: int
 
 
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """A final candle that was changed: its open, high, low, close, volume and turnover before and after."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    open_ts: Micros
+    before: list[float]
+    after: list[float]
+    origin_before: Origin
+    origin_after: Origin
+    made_ts: Micros = 0
+
+
 class CandleStore(Protocol):
     """Closed candles. Appending the same rows twice changes nothing."""
 
     async def append(self, frame: CandleFrame) -> Appended:
-        """One transaction; the rows are upserted by (exchange, symbol, timeframe, timestamp)."""
+        """One transaction; the rows are upserted by (exchange, symbol, timeframe, timestamp).
+
+        The newest word counts, but a candle that was built never replaces the word of a venue or a file, and a
+        synthetic one replaces only its like. A candle that had other numbers leaves a Correction.
+        """
+        ...
+
+    async def corrections(
+        self, exchange: str, symbol: str, timeframe: Timeframe, start_ts: Micros, end_ts: Micros
+    ) -> list[Correction]:
+        """Of the candles that open in [start_ts, end_ts), by time."""
+        ...
+
+    async def rolled(
+        self,
+        market: tuple[str, str],
+        timeframe: Timeframe,
+        start_ts: Micros | None,
+        end_ts: Micros | None,
+        last: int | None = None,
+    ) -> CandleFrame | None:
+        """Candles of (exchange, symbol) that are kept ready from its stored 1m ones: those that open in [start_ts,
+        end_ts) and are covered to their end (the `last` of them). None when this store keeps none of that length."""
         ...
 
     async def load(
@@ -133,6 +170,14 @@ class CandleStore(Protocol):
 
     async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
         """The open ones, oldest first. A gap of `candle_channel` closes by itself when its last candle is appended."""
+        ...
+
+    async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:
+        """Records these as closed, known before or not, and gives how many were not closed already."""
+        ...
+
+    async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
+        """Those closed because the venue has nothing there, oldest first."""
         ...
 
     async def instruments(self) -> list[Instrument]: ...

@@ -9,7 +9,7 @@ import pytest
 
 from onetape.domain.frame import COLUMNS, CandleFrame
 from onetape.domain.instrument import Instrument, Kind
-from onetape.domain.market import Gap, Origin
+from onetape.domain.market import NONE_THERE, Gap, Origin
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.ports import Appended, CandleStore, Coverage
 from onetape.storage.candles import PgCandleStore
@@ -173,3 +173,59 @@ async def test_instruments_are_replaced_by_their_id(store: CandleStore) -> None:
     finer = Instrument(exchange="okx", symbol="BTC-USDT", tick=0.01)
     await store.put_instruments([finer])
     assert await store.instruments() == [finer, swap]
+
+
+async def test_a_gap_that_the_venue_cannot_fill_is_closed_with_what_it_has(store: CandleStore) -> None:
+    await store.add_gaps([hole(5, 9)])
+    await store.append(frame(3, 6))  # 6, 7 and 8: 5 is missing
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(5, 9)]
+    assert await store.close_gaps([hole(5, 6)], NONE_THERE) == 1
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == []
+    assert (await store.absent("okx", "BTC-USDT", "candles:1m"))[0] == hole(5, 6)
+    assert await store.close_gaps([hole(5, 6)], NONE_THERE) == 0
+
+
+async def test_a_candle_inside_what_the_venue_has_not_counts_once(store: CandleStore) -> None:
+    await store.add_gaps([hole(0, 4)])
+    await store.close_gaps([hole(0, 2)], NONE_THERE)
+    await store.append(frame(2))  # imported where the venue has none; 2 and 3 are still missing
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(0, 4)]
+
+
+async def test_a_changed_candle_leaves_a_correction(store: CandleStore) -> None:
+    await store.append(frame(3, origin=Origin.BUILT))
+    await store.append(frame(1, 1, price=200.0, origin=Origin.VENUE))
+    (one,) = await store.corrections("okx", "BTC-USDT", MINUTES, START, START + 3 * MINUTE)
+    assert (one.open_ts, one.origin_before, one.origin_after) == (START + MINUTE, Origin.BUILT, Origin.VENUE)
+    assert one.before == [99.75, 101.25, 99.25, 100.25, 1.125, 200.5]
+    assert one.after == [199.75, 201.25, 199.25, 200.25, 1.125, 400.5]
+
+
+@pytest.mark.parametrize(
+    ("there", "comes", "stays"),
+    [
+        (Origin.VENUE, Origin.BUILT, True),
+        (Origin.IMPORTED, Origin.SYNTHETIC, True),
+        (Origin.BUILT, Origin.SYNTHETIC, True),
+        (Origin.SYNTHETIC, Origin.BUILT, False),
+        (Origin.BUILT, Origin.BUILT, False),
+        (Origin.BUILT, Origin.BACKFILLED, False),
+        (Origin.VENUE, Origin.IMPORTED, False),
+    ],
+)
+async def test_what_was_built_or_made_up_never_replaces_what_was_said(
+    store: CandleStore, there: Origin, comes: Origin, stays: bool
+) -> None:
+    await store.append(frame(1, origin=there))
+    done = await store.append(frame(1, price=7.0, origin=comes))
+    assert done == Appended(1, 0, 0 if stays else 1)
+    stored = await load(store)
+    assert (stored.close[0], stored.origin[0]) == ((100.0, there) if stays else (7.0, comes))
+    assert len(await store.corrections("okx", "BTC-USDT", MINUTES, START, START + MINUTE)) == (0 if stays else 1)
+
+
+async def test_the_same_numbers_from_a_better_source_change_only_the_origin(store: CandleStore) -> None:
+    await store.append(frame(1, origin=Origin.SYNTHETIC))
+    assert await store.append(frame(1, origin=Origin.VENUE)) == Appended(1, 0, 1)
+    assert (await load(store)).origin[0] == Origin.VENUE
+    assert await store.corrections("okx", "BTC-USDT", MINUTES, START, START + MINUTE) == []

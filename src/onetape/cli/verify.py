@@ -78,7 +78,7 @@ def _candles(wish: argparse.Namespace) -> tuple[CandleFrame, str]:
 
     frame = read(wish.file, None, wish.symbol, wish.exchange).frame if wish.file else sample_frame()
     if wish.timeframe:
-        frame = closed(resample(frame, Timeframe.parse(wish.timeframe, "--timeframe")), frame)
+        frame = closed(resample(frame, Timeframe.parse(wish.timeframe, "--timeframe")), int(frame.close_ts[-1]))
     return frame.between(start_ts, end_ts), f"file {wish.file.name}" if wish.file else "the recorded sample"
 
 

@@ -174,8 +174,9 @@ def bucket_starts(ts: Ints, timeframe: Timeframe) -> Ints:
 def resample(frame: CandleFrame, timeframe: str | Timeframe) -> CandleFrame:
     """The candles of a longer timeframe: first open, highest high, lowest low, last close, summed volume.
 
-    A bucket exists when at least one shorter candle lies in it. The last bucket is included even when it is not
-    complete: callers who must not see it cut it by `close_ts`. Raises BadInput for a shorter target.
+    A bucket exists when at least one shorter candle lies in it; it is synthetic when any of them is. The last bucket is
+    included even when it is not complete: callers who must not see it cut it by `close_ts`. Raises BadInput for a
+    shorter target.
     """
     target = Timeframe.parse(timeframe)
     if target == frame.timeframe:
@@ -195,6 +196,11 @@ def resample(frame: CandleFrame, timeframe: str | Timeframe) -> CandleFrame:
         "close": frame.close[last],
         "volume": np.add.reduceat(frame.volume, first),
         "turnover": np.add.reduceat(frame.turnover, first),
-        "origin": np.full(len(first), Origin.BUILT, np.uint8),
+        "origin": _origins(frame.origin, first),
     }
     return CandleFrame.of(frame.exchange, frame.symbol, target, columns)
+
+
+def _origins(source: NDArray[np.uint8], first: Ints) -> NDArray[np.uint8]:
+    invented = np.maximum.reduceat(source == Origin.SYNTHETIC, first)
+    return np.where(invented, Origin.SYNTHETIC, Origin.BUILT).astype(np.uint8)

@@ -20,6 +20,17 @@ class Origin(enum.IntEnum):
     IMPORTED = 4
 
 
+FROM_TRADES: Final = "backfilled from trades"
+NONE_THERE: Final = "the venue has none"
+CLOSED_BY: Final = {
+    Origin.VENUE: "received from the venue",
+    Origin.BUILT: "built from trades",
+    Origin.BACKFILLED: "backfilled from candles",
+    Origin.SYNTHETIC: "filled on request",
+    Origin.IMPORTED: "imported",
+}  # how a gap of a candle series was closed, by the origin of the candles that closed it
+
+
 class Candle(msgspec.Struct, frozen=True, tag="candle", array_like=False):
     """A closed, final candle. `open_ts` is its timestamp; usable from `close_ts` on, never earlier."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
-from onetape.domain.market import Gap, Origin, candle_channel
+from onetape.domain.market import NONE_THERE, Gap, Origin, candle_channel
 from onetape.domain.units import Timeframe
 from onetape.marketdata.quality import Span, missing, without
 from onetape.observe import log
@@ -39,7 +39,7 @@ async def backfill(
     start_ts, end_ts = span
     channel = candle_channel(timeframe)
     stored = await store.load(feed.exchange, symbol, timeframe, start_ts, end_ts)
-    absent = [(g.start_ts, g.end_ts) for g in await store.gaps(feed.exchange, symbol, channel) if g.cause == ABSENT]
+    absent = [(gap.start_ts, gap.end_ts) for gap in await store.absent(feed.exchange, symbol, channel)]
     holes = without(missing(stored, start_ts, end_ts), absent)
     rows = 0
     for hole in holes:
@@ -51,7 +51,7 @@ async def backfill(
             got.append(marked)
             yield marked
         still = _still_missing(got, hole)
-        await store.add_gaps([Gap(feed.exchange, symbol, channel, a, b, ABSENT) for a, b in still])
+        await store.close_gaps([Gap(feed.exchange, symbol, channel, a, b, ABSENT) for a, b in still], NONE_THERE)
     if holes:
         log.info("candles_backfilled", symbol=symbol, timeframe=str(timeframe), holes=len(holes), rows=rows)
 

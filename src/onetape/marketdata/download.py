@@ -13,7 +13,7 @@ import msgspec
 from onetape.domain.errors import BadInput, OnetapeError
 from onetape.domain.market import candle_channel
 from onetape.domain.units import DAY, Micros, Timeframe, parse_time, rfc3339
-from onetape.marketdata.backfill import ABSENT, backfill
+from onetape.marketdata.backfill import backfill
 from onetape.marketdata.quality import Span, missing, without
 from onetape.marketdata.soundness import examine
 from onetape.ports import CandleStore, MarketFeed
@@ -153,8 +153,8 @@ async def _judge(exchange: str, store: CandleStore, what: tuple[str, Timeframe, 
     symbol, timeframe, (start, end) = what
     frame = await store.load(exchange, symbol, timeframe, start, end)
     holes = missing(frame, start, end)
-    known = await store.gaps(exchange, symbol, candle_channel(timeframe))
-    unexplained = without(holes, [(gap.start_ts, gap.end_ts) for gap in known if gap.cause == ABSENT])
+    known = await store.absent(exchange, symbol, candle_channel(timeframe))
+    unexplained = without(holes, [(gap.start_ts, gap.end_ts) for gap in known])
     state.stored = len(frame)
     state.missing = candles_in(holes, timeframe)
     state.absent = state.missing - candles_in(unexplained, timeframe)

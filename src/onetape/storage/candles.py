@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from onetape.domain.frame import COLUMNS, CandleFrame, concat
 from onetape.domain.instrument import Instrument, Kind
-from onetape.domain.market import Gap
+from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin
 from onetape.domain.units import Micros, Timeframe
-from onetape.ports import Appended, Coverage
-from onetape.storage import binary
+from onetape.ports import Appended, Correction, Coverage
+from onetape.storage import binary, rollups
 from onetape.storage.partitions import SPANS, ensure_partitions
 from onetape.storage.pool import EPOCH_2000, reading, transaction
 from onetape.storage.sql import load
@@ -25,7 +25,7 @@ BULK: Final = 1_000  # rows from which on a staging table is worth its making
 LONG: Final = 200_000  # rows of a series from which on it is loaded as two halves
 EARLIEST: Final[Micros] = -62_135_596_800_000_000  # 0001-01-01
 LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31
-ROW: Final = (("ts", ">i8"), *((name, ">f8") for name in COLUMNS[1:-1]), ("origin", ">i2"))
+ROW: Final = rollups.ROW
 KEYS: Final = ("exchange", "symbol", "timeframe")
 Where = tuple[str, str, str, Micros, Micros]  # series, first and last open time
 Writer = Callable[[Any, Where, CandleFrame], Awaitable[tuple[int, int]]]  # rows new, rows changed
@@ -43,18 +43,22 @@ class PgCandleStore:
         self._partitions: set[Micros] = set()
 
     async def append(self, frame: CandleFrame) -> Appended:
-        """One transaction. A candle that is there already is replaced where it differs; the newest word counts."""
+        """See the port. One transaction; what arrives candle by candle is on the disk when it ends."""
         if not len(frame):
             return Appended(0, 0, 0)
         await self._make_partitions(frame)
         series = (frame.exchange, frame.symbol, str(frame.timeframe))
         first, last = int(frame.ts[0]), int(frame.ts[-1])
-        async with transaction(self._pool, durable=False) as connection:
+        rolling = frame.timeframe == rollups.SOURCE
+        async with transaction(self._pool, durable=len(frame) < BULK) as connection:
+            before = await rollups.begin(connection, *series[:2]) if rolling else None
             write = _few if len(frame) < BULK else await _how(connection, (*series, first, last))
             new, changed = await write(connection, (*series, first, last), frame)
             if new:
                 await connection.execute(load("candles_covered"), *series, first, last, new)
-                await connection.execute(load("gaps_close"), *series, first, last, frame.timeframe.micros)
+                await _close(connection, series, (first, last), frame.timeframe, _how_closed(frame))
+            if before and (new or changed):
+                await rollups.follow(connection, frame, before)
         return Appended(len(frame), new, changed)
 
     async def _make_partitions(self, frame: CandleFrame) -> None:
@@ -91,19 +95,44 @@ class PgCandleStore:
         return await self._copy_out("candles_tail", (exchange, symbol), timeframe, end, n)
 
     async def _copy_out(self, query: str, market: tuple[str, str], timeframe: Timeframe, *limits: int) -> CandleFrame:
-        pieces: list[bytes] = []
-
-        async def collect(piece: bytes) -> None:
-            pieces.append(piece)
-
         async with reading(self._pool) as connection:
-            await connection.copy_from_query(
-                load(query), *market, str(timeframe), *limits, output=collect, format="binary"
+            return await rollups.copy_out(connection, query, market, timeframe, *limits)
+
+    async def rolled(
+        self,
+        market: tuple[str, str],
+        timeframe: Timeframe,
+        start_ts: Micros | None,
+        end_ts: Micros | None,
+        last: int | None = None,
+    ) -> CandleFrame | None:
+        """See the port."""
+        if timeframe not in rollups.TARGETS:
+            return None
+        span = (EARLIEST if start_ts is None else start_ts, LATEST if end_ts is None else end_ts)
+        async with reading(self._pool) as connection:
+            known = "SELECT EXISTS (SELECT FROM rolled_series WHERE exchange = $1 AND symbol = $2)"
+            if not await connection.fetchval(known, *market):
+                return None
+            if last is None:
+                return await rollups.copy_out(connection, "rollups_load", market, timeframe, *span)
+            return await rollups.copy_out(connection, "rollups_tail", market, timeframe, *span, last)
+
+    async def corrections(
+        self, exchange: str, symbol: str, timeframe: Timeframe, start_ts: Micros, end_ts: Micros
+    ) -> list[Correction]:
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(load("corrections"), exchange, symbol, str(timeframe), start_ts, end_ts)
+        return [
+            Correction(
+                **{
+                    **row,
+                    "origin_before": Origin(row["origin_before"]),
+                    "origin_after": Origin(row["origin_after"]),
+                }
             )
-        rows = binary.read(ROW, b"".join(pieces))
-        columns: dict[str, object] = {name: rows[name] for name in COLUMNS}
-        columns["ts"] = rows["ts"] + EPOCH_2000
-        return CandleFrame.of(*market, timeframe, columns, check=False)
+            for row in rows
+        ]
 
     async def coverage(self, exchange: str | None = None, symbol: str | None = None) -> list[Coverage]:
         async with reading(self._pool) as connection:
@@ -117,10 +146,29 @@ class PgCandleStore:
         async with transaction(self._pool, durable=False) as connection:
             return len(await connection.fetch(load("gaps_add"), *columns))
 
+    async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:
+        columns = [
+            [getattr(gap, name) for gap in gaps]
+            for name in ("exchange", "symbol", "channel", "start_ts", "end_ts", "cause")
+        ]
+        async with transaction(self._pool, durable=False) as connection:
+            closed = len(await connection.fetch(load("gaps_closed"), *columns, how))
+            for gap in gaps if how == NONE_THERE else ():  # a gap around it may have been waiting for this only
+                if (text := gap.channel.removeprefix("candles:")) != gap.channel:
+                    series, span = (gap.exchange, gap.symbol, text), (gap.start_ts, gap.end_ts - 1)
+                    await _close(connection, series, span, Timeframe.parse(text), how)
+        return closed
+
     async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
         """The open ones, oldest first; a candle gap closes by itself when its last candle is appended."""
+        return await self._gaps("gaps", exchange, symbol, channel)
+
+    async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
+        return await self._gaps("gaps_absent", exchange, symbol, channel)
+
+    async def _gaps(self, query: str, *series: str) -> list[Gap]:
         async with reading(self._pool) as connection:
-            return [Gap(**row) for row in await connection.fetch(load("gaps"), exchange, symbol, channel)]
+            return [Gap(**row) for row in await connection.fetch(load(query), *series)]
 
     async def instruments(self) -> list[Instrument]:
         async with reading(self._pool) as connection:
@@ -131,6 +179,17 @@ class PgCandleStore:
         rows = [tuple(getattr(i, name) for name in Instrument.__struct_fields__) for i in instruments]
         async with transaction(self._pool) as connection:
             await connection.executemany(load("instruments_put"), rows)
+
+
+async def _close(
+    connection: Any, series: tuple[str, str, str], span: tuple[Micros, Micros], timeframe: Timeframe, how: str
+) -> None:
+    await connection.execute(load("gaps_close"), *series, *span, timeframe.micros, how)
+
+
+def _how_closed(frame: CandleFrame) -> str:
+    """By where most of the rows come from."""
+    return CLOSED_BY[Origin(int(np.bincount(frame.origin).argmax()))]
 
 
 async def _how(connection: Any, where: Where) -> Writer:

@@ -8,9 +8,9 @@ import numpy as np
 
 from onetape.domain.frame import COLUMNS, PRICES, CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Gap
+from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin
 from onetape.domain.units import Micros, Timeframe
-from onetape.ports import Appended, Coverage
+from onetape.ports import Appended, Correction, Coverage
 
 Series = tuple[str, str, str]
 
@@ -20,7 +20,8 @@ class MemoryCandleStore:
 
     def __init__(self) -> None:
         self._frames: dict[Series, CandleFrame] = {}
-        self._gaps: dict[Gap, None] = {}
+        self._gaps: dict[Gap, str] = {}  # how it was closed, "" while open
+        self._corrections: list[Correction] = []
         self._instruments: dict[str, Instrument] = {}
 
     async def append(self, frame: CandleFrame) -> Appended:
@@ -39,24 +40,75 @@ class MemoryCandleStore:
         for name in (*PRICES, "volume"):
             differs |= getattr(new, name)[rows] != columns[name][at]
         turnover = np.where(new.turnover[rows] != 0, new.turnover[rows], columns["turnover"][at])
+        corrected = differs.copy()
         differs |= turnover != columns["turnover"][at]
-        rows, at, turnover = rows[differs], at[differs], turnover[differs]
+        theirs, ours = columns["origin"][at], new.origin[rows]
+        made = (Origin.BUILT, Origin.SYNTHETIC)
+        differs |= np.isin(theirs, made) & (theirs != ours)
+        differs &= ~np.isin(ours, made) | (theirs == Origin.SYNTHETIC) | ((theirs == ours) & (ours == Origin.BUILT))
+        rows, at, turnover, corrected = rows[differs], at[differs], turnover[differs], corrected[differs]
+        for i, j in zip(rows[corrected].tolist(), at[corrected].tolist(), strict=True):
+            self._correct(old, j, new, i)
         for name in COLUMNS[1:]:
             columns[name][at] = turnover if name == "turnover" else getattr(new, name)[rows]
         for name in COLUMNS:
             columns[name] = np.concatenate((columns[name], getattr(new, name)[~known]))
         order = np.argsort(columns["ts"], kind="stable")
         self._frames[series] = CandleFrame.of(*series, {name: column[order] for name, column in columns.items()})
-        self._close_gaps(series)
+        self._close_gaps(series, CLOSED_BY[Origin(int(np.bincount(frame.origin).argmax()))])
         return Appended(len(frame), int((~known).sum()), len(rows))
 
-    def _close_gaps(self, series: Series) -> None:
+    def _correct(self, old: CandleFrame, j: int, new: CandleFrame, i: int) -> None:
+        before, after = ([float(getattr(f, n)[k]) for n in COLUMNS[1:-1]] for f, k in ((old, j), (new, i)))
+        self._corrections.append(
+            Correction(
+                exchange=old.exchange,
+                symbol=old.symbol,
+                timeframe=str(old.timeframe),
+                open_ts=int(old.ts[j]),
+                before=before,
+                after=[*after[:-1], after[-1] or before[-1]],
+                origin_before=Origin(int(old.origin[j])),
+                origin_after=Origin(int(new.origin[i])),
+            )
+        )
+
+    async def corrections(
+        self, exchange: str, symbol: str, timeframe: Timeframe, start_ts: Micros, end_ts: Micros
+    ) -> list[Correction]:
+        series = (exchange, symbol, str(timeframe))
+        return [
+            one
+            for one in sorted(self._corrections, key=lambda one: one.open_ts)
+            if (one.exchange, one.symbol, one.timeframe) == series and start_ts <= one.open_ts < end_ts
+        ]
+
+    async def rolled(
+        self,
+        market: tuple[str, str],  # noqa: ARG002
+        timeframe: Timeframe,  # noqa: ARG002
+        start_ts: Micros | None,  # noqa: ARG002
+        end_ts: Micros | None,  # noqa: ARG002
+        last: int | None = None,  # noqa: ARG002
+    ) -> CandleFrame | None:
+        return None  # in memory a fresh aggregation costs nothing
+
+    def _close_gaps(self, series: Series, how: str) -> None:
         frame, (exchange, symbol, timeframe) = self._frames[series], series
-        for gap in list(self._gaps):
-            if (gap.exchange, gap.symbol, gap.channel) == (exchange, symbol, f"candles:{timeframe}"):
-                wanted = -(-(gap.end_ts - gap.start_ts) // frame.timeframe.micros)
-                if len(frame.between(gap.start_ts, gap.end_ts)) >= wanted:
-                    del self._gaps[gap]
+        channel, step = f"candles:{timeframe}", frame.timeframe.micros
+        absent = {
+            ts
+            for gap, closed in self._gaps.items()
+            if closed == NONE_THERE and (gap.exchange, gap.symbol, gap.channel) == (exchange, symbol, channel)
+            for ts in range(gap.start_ts, gap.end_ts, step)
+        }
+        for gap, closed in self._gaps.items():
+            if closed or (gap.exchange, gap.symbol, gap.channel) != (exchange, symbol, channel):
+                continue
+            there = set(frame.between(gap.start_ts, gap.end_ts).ts.tolist())
+            there |= {ts for ts in absent if gap.start_ts <= ts < gap.end_ts}
+            if len(there) >= -(-(gap.end_ts - gap.start_ts) // step):
+                self._gaps[gap] = how
 
     async def load(
         self, exchange: str, symbol: str, timeframe: Timeframe, start_ts: Micros | None, end_ts: Micros | None
@@ -85,12 +137,32 @@ class MemoryCandleStore:
         ]
 
     async def add_gaps(self, gaps: Sequence[Gap]) -> int:
-        before = len(self._gaps)
-        self._gaps |= dict.fromkeys(gaps)
-        return len(self._gaps) - before
+        known = {(g.exchange, g.symbol, g.channel, g.start_ts, g.end_ts) for g in self._gaps}
+        new = [g for g in dict.fromkeys(gaps) if (g.exchange, g.symbol, g.channel, g.start_ts, g.end_ts) not in known]
+        self._gaps |= dict.fromkeys(new, "")
+        return len(new)
+
+    async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:
+        await self.add_gaps(gaps)
+        spans = {(g.exchange, g.symbol, g.channel, g.start_ts, g.end_ts) for g in gaps}
+        closing = [
+            gap
+            for gap, closed in self._gaps.items()
+            if not closed and (gap.exchange, gap.symbol, gap.channel, gap.start_ts, gap.end_ts) in spans
+        ]
+        self._gaps |= dict.fromkeys(closing, how)
+        for series in self._frames:
+            self._close_gaps(series, how)
+        return len(closing)
 
     async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
-        found = [g for g in self._gaps if (g.exchange, g.symbol, g.channel) == (exchange, symbol, channel)]
+        return self._of((exchange, symbol, channel), "")
+
+    async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
+        return self._of((exchange, symbol, channel), NONE_THERE)
+
+    def _of(self, series: Series, closed: str) -> list[Gap]:
+        found = [g for g, how in self._gaps.items() if how == closed and (g.exchange, g.symbol, g.channel) == series]
         return sorted(found, key=lambda g: (g.start_ts, g.end_ts))
 
     async def instruments(self) -> list[Instrument]:

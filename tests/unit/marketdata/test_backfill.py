@@ -47,7 +47,8 @@ async def test_second_run_asks_for_nothing(make_feed: Any) -> None:
 async def test_what_the_venue_has_not_becomes_a_gap_and_is_not_asked_for_again(make_feed: Any) -> None:
     feed, store = make_feed([m for m in range(100) if m not in (10, 11, 60)], 100), MemoryCandleStore()
     assert len(await fill(feed, store, 0, 100)) == 97
-    gaps = await store.gaps("okx", SYMBOL, "candles:1m")
+    assert await store.gaps("okx", SYMBOL, "candles:1m") == []  # nothing is left to do
+    gaps = await store.absent("okx", SYMBOL, "candles:1m")
     assert [(g.start_ts // MINUTE, g.end_ts // MINUTE, g.cause) for g in gaps] == [(10, 12, ABSENT), (60, 61, ABSENT)]
     feed.asked.clear()
     await fill(feed, store, 0, 100)

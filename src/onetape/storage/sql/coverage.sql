@@ -1,4 +1,4 @@
-SELECT c.exchange, c.symbol, c.timeframe, c.first_ts, c.last_ts, c.rows,
+SELECT c.exchange, c.symbol, c.timeframe, c.first_ts, c.last_ts, c.rows, c.anchor,
        (SELECT count(*) FROM gaps AS g
         WHERE g.exchange = c.exchange AND g.symbol = c.symbol AND g.channel = 'candles:' || c.timeframe
           AND g.closed_how IS NULL) AS gaps
