@@ -204,6 +204,37 @@ class RawStore(Protocol):
         ...
 
 
+Spooled = RawFrame | Gap
+
+
+class SpoolState(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits on disk. `full` says that the last write was refused."""
+
+    bytes: int
+    limit: int
+    items: int
+    full: bool
+
+
+class Spool(Protocol):
+    """Where messages wait on disk while their table cannot be reached; first in, first out, by parts."""
+
+    @property
+    def state(self) -> SpoolState: ...
+
+    async def write(self, items: Sequence[Spooled]) -> bool:
+        """True: all of them are on the disk for certain. False: there is no room, and nothing was written."""
+        ...
+
+    async def oldest(self) -> list[Spooled]:
+        """The items of the oldest part, in order; it stays until `done`."""
+        ...
+
+    async def done(self) -> None:
+        """The oldest part is stored elsewhere: it is forgotten."""
+        ...
+
+
 class BotState(msgspec.Struct, frozen=True, kw_only=True):
     """All that a bot must remember to go on where it was: the fold of its tape up to `matched_ts`.
 
