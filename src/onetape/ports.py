@@ -204,6 +204,46 @@ class RawStore(Protocol):
         ...
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """A venue's candle compared with the one built from the trades that were received.
+
+    `verdict` is equal, not judged, or the name of the difference: missing trades, price, volume, rounding. The numbers
+    are open, high, low, close, volume, turnover; `built` is empty when no trade was received.
+    """
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    open_ts: Micros
+    verdict: str
+    venue: list[float]
+    built: list[float]
+
+
+class AuditCount(msgspec.Struct, frozen=True):
+    """How many candles of a series got one verdict."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    verdict: str
+    candles: int
+
+
+class AuditStore(Protocol):
+    """What the comparison of venue candles with built ones found."""
+
+    async def judged(self, verdicts: Sequence[Verdict]) -> None:
+        """Counts all, and keeps those that differ."""
+        ...
+
+    async def counts(self, exchange: str | None = None, symbol: str | None = None) -> list[AuditCount]: ...
+
+    async def differences(self, exchange: str, symbol: str, timeframe: Timeframe, limit: int = 100) -> list[Verdict]:
+        """Newest first."""
+        ...
+
+
 Spooled = RawFrame | Gap
 
 

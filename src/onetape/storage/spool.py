@@ -14,8 +14,9 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 
@@ -51,7 +52,7 @@ class DiskSpool:
             self._lock.close()
             remedy = "Stop the other collector, or give this one a data directory of its own (--data-dir)."
             raise Taken("the spool", str(folder), "used by another process", remedy) from None
-        self._part: BinaryIO | None = None  # the one that is written to
+        self._part: FileIO | None = None  # the one that is written to
         self._sizes: dict[Path, tuple[int, int]] = {}  # bytes and items of each part, oldest first
         self._refused = False
         for path in sorted(folder.glob("*.spool")):
@@ -86,9 +87,10 @@ class DiskSpool:
     def _append(self, data: bytes, items: int) -> bool:
         path, part = self._current()
         size, before = self._sizes[path]
+        left = memoryview(data)
         try:
-            part.write(data)
-            part.flush()
+            while left:
+                left = left[part.write(left) :]  # a disk that is nearly full takes less than it is given
             os.fsync(part.fileno())
         except OSError as error:
             log.error("spool_not_written", path=str(path), problem=str(error))
@@ -99,15 +101,14 @@ class DiskSpool:
         self._sizes[path] = (size + len(data), before + items)
         return True
 
-    def _current(self) -> tuple[Path, BinaryIO]:
+    def _current(self) -> tuple[Path, FileIO]:
         newest = next(reversed(self._sizes), None)
         if self._part is not None and newest is not None and self._sizes[newest][0] < self._part_bytes:
             return newest, self._part
         self._seal()
         number = int(newest.stem) + 1 if newest else 1
         path = self._folder / f"{number:010}.spool"
-        self._part = path.open("xb", buffering=0)  # type: ignore[assignment]
-        assert self._part is not None
+        self._part = path.open("xb", buffering=0)
         self._part.write(MAGIC)
         _sync_folder(self._folder)
         self._sizes[path] = (len(MAGIC), 0)
