@@ -11,11 +11,13 @@ import pytest
 from onetape.domain.accounts import Account
 from onetape.domain.bots import BotSpec
 from onetape.domain.errors import BadInput
+from onetape.domain.market import NONE_THERE, Gap
 from onetape.domain.orders import Fill, Order, OrderKind, Role, Side
 from onetape.domain.signals import SignalRow
 from onetape.domain.units import MINUTE
-from onetape.ports import BotState, Only
+from onetape.ports import BotState, Only, OnlyGaps
 from onetape.storage.bots import PgBotStore
+from onetape.storage.candles import PgCandleStore
 from onetape.storage.queries import PgQueries
 from onetape.storage.trades import PgTradeStore
 
@@ -79,3 +81,45 @@ async def test_the_curve_is_thinned_and_keeps_its_end(pool: Any) -> None:
     assert len(thin) <= 5
     assert thin[-1] == whole[-1]
     assert await PgQueries(pool).equity("nobody") == []
+
+
+async def gaps(pool: Any) -> None:
+    """Six minutes of holes in candles, the first one filled, the second the venue's own; and one in the trades."""
+    store = PgCandleStore(pool)
+    holes = [Gap("okx", "A-B", "candles:1m", TS + i * MINUTE, TS + (i + 1) * MINUTE, f"cause {i}") for i in range(6)]
+    await store.add_gaps([*holes, Gap("okx", "C-D", "trades", TS, TS + MINUTE, "line cut")])
+    await store.close_gaps(holes[:1], "imported")
+    await store.close_gaps(holes[1:2], NONE_THERE)
+
+
+async def test_gaps_come_latest_first_with_how_they_were_closed(pool: Any) -> None:
+    await gaps(pool)
+    queries, seen, before = PgQueries(pool), [], ""
+    while True:
+        rows, before = await queries.gaps(OnlyGaps(limit=3, before=before))
+        seen += rows
+        if not before:
+            break
+    assert len({row.id for row in seen}) == 7
+    assert [row.start_ts for row in seen] == sorted((row.start_ts for row in seen), reverse=True)
+    by_cause = {row.cause: row for row in seen}
+    assert (by_cause["cause 0"].closed_how, by_cause["cause 5"].closed_how) == ("imported", "")
+    assert by_cause["cause 0"].closed_ts > TS
+    assert (by_cause["cause 5"].closed_ts, by_cause["cause 5"].noted_ts > TS) == (0, True)
+    count = {key: len((await queries.gaps(only))[0]) for key, only in {
+        "open": OnlyGaps(open=True), "closed": OnlyGaps(open=False), "trades": OnlyGaps(channel="trades"),
+        "A-B": OnlyGaps(symbol="A-B", exchange="okx"), "none": OnlyGaps(exchange="kraken"),
+    }.items()}  # fmt: skip
+    assert count == {"open": 5, "closed": 2, "trades": 1, "A-B": 6, "none": 0}
+    with pytest.raises(BadInput, match="not a cursor"):
+        await queries.gaps(OnlyGaps(before="x"))
+
+
+async def test_holes_of_candles_are_those_that_are_open_and_those_that_the_venue_has(pool: Any) -> None:
+    await gaps(pool)
+    queries = PgQueries(pool)
+    assert [(row.cause, row.closed_how) for row in await queries.holes()] == [
+        ("cause 1", NONE_THERE), ("cause 2", ""), ("cause 3", ""), ("cause 4", ""), ("cause 5", ""),
+    ]  # fmt: skip
+    span = (TS + 3 * MINUTE, TS + 5 * MINUTE)
+    assert [row.cause for row in await queries.holes(*span)] == ["cause 3", "cause 4"]

@@ -11,14 +11,14 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.staticfiles import StaticFiles
 
-from onetape.api import bots, market, research, state, stream
+from onetape.api import bots, data, market, metrics, research, state, stream
 from onetape.api.answers import COMPONENTS
 from onetape.api.hub import Hub
 from onetape.api.origin import OwnPagesOnly
 from onetape.api.problems import install, problem
+from onetape.api.timing import PREFIX, Timed, Timings
 from onetape.bots.desk import Desk
 
-PREFIX: Final = "/api/v1"
 STATIC: Final = "/api/static"
 SAYS: Final = (
     "Lists are `{items, next}`; times are RFC 3339 UTC; ledger amounts are decimal strings, market prices numbers; "
@@ -39,13 +39,16 @@ def build(
         lifespan=lifespan,
     )
     app.state.desk, app.state.hub, app.state.expected = desk, hub, tuple(expected)
+    app.state.timings = Timings()
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(OwnPagesOnly, loopback=loopback)
+    app.add_middleware(Timed, timings=app.state.timings)
     install(app)
     v1 = APIRouter()
-    for room in (state, market, bots, research, stream):
+    for room in (state, market, data, bots, research, stream):
         v1.include_router(room.router)
     app.include_router(v1, prefix=PREFIX)
+    app.include_router(metrics.router)
     _docs(app)
 
     @app.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)

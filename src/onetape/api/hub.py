@@ -15,12 +15,12 @@ from typing import Any, Final
 
 import msgspec
 
-from onetape.api import wire
+from onetape.api import wire, wire_data
 from onetape.domain.bots import BotView, Wish
 from onetape.domain.errors import NotFound, Transient
-from onetape.domain.market import Book, Candle, Forming, Print, Quote
+from onetape.domain.market import Book, Candle, Forming, Gap, Print, Quote, Streams
 from onetape.domain.orders import Fill, OrderEvent
-from onetape.domain.services import ServiceState
+from onetape.domain.services import Recording, ServiceState
 from onetape.domain.units import Micros
 from onetape.ports import BotStore, Bus, Clock, Resync, SignalView
 
@@ -36,11 +36,18 @@ class Beat(msgspec.Struct, frozen=True):
     heard_ts: Micros
 
 
-class Mailbox:
-    """What one page has not seen yet. `symbol` is `okx:BTC-USDT` or "" for none."""
+class Told(msgspec.Struct, frozen=True):
+    """What was last heard of the streams of an exchange, and when."""
 
-    def __init__(self, symbol: str, bots: bool) -> None:
-        self.symbol, self.bots = symbol, bots
+    streams: Streams
+    heard_ts: Micros
+
+
+class Mailbox:
+    """What one page has not seen yet. `symbol` is `okx:BTC-USDT` or "" for none; `data` pages see the streams."""
+
+    def __init__(self, symbol: str, bots: bool, data: bool = False) -> None:
+        self.symbol, self.bots, self.data = symbol, bots, data
         self.values: dict[str, Any] = {}
         self.events: dict[str, deque[Any]] = {}
         self.ready = asyncio.Event()
@@ -87,6 +94,8 @@ class Hub:
         self.symbols: dict[str, Symbol] = {}
         self.bots: dict[str, BotView] = {}
         self.services: dict[str, Beat] = {}
+        self.streams: dict[str, Told] = {}
+        self.recordings: dict[str, Recording] = {}
         self.mailboxes: set[Mailbox] = set()
         self.synced = False
         self.resyncs = 0
@@ -101,6 +110,9 @@ class Hub:
             SignalView: self.on_signal,
             OrderEvent: self.on_order,
             ServiceState: self.on_service,
+            Streams: self.on_streams,
+            Recording: self.on_recording,
+            Gap: self.on_gap,
         }
 
     async def run(self) -> None:
@@ -199,9 +211,23 @@ class Hub:
         for box in self.mailboxes:
             box.member("services", state.name, wire.service(state))
 
-    def open(self, symbol: str, bots: bool) -> Mailbox:
+    def on_streams(self, streams: Streams) -> None:
+        self.streams[streams.exchange] = Told(streams, self.clock.now())
+        for box in self.mailboxes:
+            if box.data:
+                box.member("streams", streams.exchange, wire_data.streams(streams))
+
+    def on_recording(self, recording: Recording) -> None:
+        self.recordings[recording.exchange] = recording
+
+    def on_gap(self, gap: Gap) -> None:
+        for box in self.mailboxes:
+            if box.data:
+                box.event("gaps", wire_data.fresh_gap(gap))
+
+    def open(self, symbol: str, bots: bool, data: bool = False) -> Mailbox:
         """A mailbox that holds what is known now. Close it with `close`."""
-        box = Mailbox(symbol, bots)
+        box = Mailbox(symbol, bots, data)
         known = self.symbols.get(symbol)
         if known:
             if known.quote:
@@ -217,6 +243,9 @@ class Hub:
                 box.member("bots", name, wire.bot(view))
         for name, beat in self.services.items():
             box.member("services", name, wire.service(beat.state))
+        if data:
+            for exchange, told in self.streams.items():
+                box.member("streams", exchange, wire_data.streams(told.streams))
         box.ready.set()  # a page hears at once that it is connected
         self.mailboxes.add(box)
         return box

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -14,14 +15,18 @@ from fastapi import FastAPI
 from onetape.api import face as api
 from onetape.api.hub import Hub
 from onetape.api.origin import LOOPBACK
+from onetape.app.feeds import open_feed
 from onetape.app.listen import listen
 from onetape.app.wiring import Platform
 from onetape.backtest.answer import answering
 from onetape.backtest.jobs import Jobs
-from onetape.bots.desk import Desk
+from onetape.bots.desk import Desk, TakeFile
 from onetape.clock import RealClock
 from onetape.dashboard import face as dashboard
+from onetape.domain.imported import Imported
+from onetape.marketdata.downloads import Downloads
 from onetape.observe import log
+from onetape.ports import CandleStore
 
 EXPECTED: Final = ("collector", "trader")  # what must run beside us before the platform is ready
 GRACE: Final = 2  # seconds that open connections get at the end
@@ -53,8 +58,19 @@ def desk_of(platform: Platform) -> Desk:
         registry=platform.registry,
         proofs=platform.strategies,
         jobs=Jobs(answering(platform.candles, platform.runs, platform.registry), RealClock()),
+        downloads=Downloads(lambda name: open_feed(platform.settings, name), platform.candles, RealClock()),
+        take_file=taking(platform.candles),
         config=platform.settings.config_dir,
     )
+
+
+def taking(store: CandleStore) -> TakeFile:
+    async def take(path: Path, said: Mapping[str, str]) -> Imported:
+        from onetape.archive import Hints, import_file  # half a second to load, and few ever import a file here
+
+        return await import_file(path, store, Hints(**said))
+
+    return take
 
 
 def build(desk: Desk, hub: Hub, host: str = "127.0.0.1") -> FastAPI:
@@ -82,4 +98,5 @@ async def serve(platform: Platform, host: str, port: int, on_open: Callable[[], 
             group.create_task(server.serve([listening]), name="uvicorn")
     finally:
         await desk.jobs.stop()
+        await desk.downloads.stop()
         listening.close()

@@ -11,12 +11,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import Floats, Ints
+from onetape.domain.imported import Rejected
 from onetape.domain.units import DAY, HOUR, MINUTE, SECOND, WEEK, Micros, Timeframe, rfc3339, to_datetime
 from onetape.marketdata.soundness import IMPOSSIBLE, Impossible, Mask
 
@@ -24,14 +24,6 @@ EARLIEST: Final[Micros] = 1_230_768_000 * SECOND  # 2009-01-01: there was no mar
 LISTED: Final = 10_000  # refused rows that are listed one by one; all are counted
 _YEAR_9999: Final[Micros] = 253_402_300_799 * SECOND
 _COMPLETE: Final = 0.999
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """One row that was refused: its line in the file (or row number of a columnar file), why, and what stood there."""
-
-    line: int
-    reason: str
-    value: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,39 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
-from onetape.archive.cleaning import Rejected
 from onetape.archive.reading import NOTHING_SAID, Hints, Reading, read
 from onetape.domain.frame import CandleFrame
+from onetape.domain.imported import Imported
 from onetape.domain.market import Gap, candle_channel
-from onetape.domain.units import Micros
 from onetape.observe import log
 from onetape.ports import CandleStore
-
-
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one file. Times are open times in UTC micros, `first_ts` and `last_ts` of the rows of the file."""
-
-    file: str
-    layout: str
-    says: str
-    exchange: str
-    symbol: str
-    timeframe: str
-    rows_read: int
-    rows_new: int
-    rows_changed: int
-    duplicates: int
-    disagreeing: int
-    rejected: int
-    reasons: dict[str, int]
-    rejected_rows: tuple[Rejected, ...]
-    gaps: int
-    missing: int  # candles in those gaps
-    first_ts: Micros
-    last_ts: Micros
 
 
 async def import_file(path: str | Path, store: CandleStore, hints: Hints = NOTHING_SAID) -> Imported:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from onetape.archive import cleaning
-from onetape.archive.cleaning import Refusals, Rejected, Rows
+from onetape.archive.cleaning import Refusals, Rows
 from onetape.archive.columns import Cells, numbers, times
 from onetape.archive.files import open_file
 from onetape.archive.layouts import OHLC, OWN, USUAL, Layout, cells_of, recognise
@@ -28,6 +28,7 @@ from onetape.archive.table import Table, table_of
 from onetape.clock import RealClock
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame, Floats, Ints
+from onetape.domain.imported import Rejected
 from onetape.domain.market import Gap, Origin, candle_channel
 from onetape.domain.units import Micros, Timeframe, parse_time, rfc3339
 

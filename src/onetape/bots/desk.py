@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,14 +19,20 @@ from onetape.bots import files
 from onetape.domain import topics
 from onetape.domain.bots import BotSpec, BotStatus, BotView, Wish
 from onetape.domain.errors import BadInput, Conflict, NotFound
+from onetape.domain.imported import Imported
 from onetape.domain.units import Timeframe
 from onetape.marketdata import reading
+from onetape.marketdata.download import DownloadWish
+from onetape.marketdata.downloads import DownloadJob, Downloads
 from onetape.ports import BotStore, Bus, CandleStore, Coverage, GateStore, Queries, RunStore
 from onetape.strategies.gate import GateReport, check
 from onetape.strategies.registry import Registry
 
 MOST_BOTS: Final = 10
 GATE_CANDLES: Final = 1500
+
+
+TakeFile = Callable[[Path, Mapping[str, str]], Awaitable[Imported]]  # with what is said of it: symbol, exchange, ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,8 @@ class Desk:
     bus: Bus
     registry: Registry
     jobs: Jobs
+    downloads: Downloads
+    take_file: TakeFile
     config: Path  # the folder of the bots' files
     gates: dict[str, GateReport] = dataclasses.field(default_factory=dict)  # by Registry.proof_key
     proofs: GateStore | None = None  # where they are kept
@@ -136,6 +145,12 @@ class Desk:
             raise BadInput("$.exchange", spec.exchange, f"needed: {spec.symbol} is stored for {names}", "Name one.")
         await reading.source_timeframe(self.candles, exchanges[0], spec.symbol, Timeframe.parse(spec.timeframe))
         return self.jobs.submit(msgspec.structs.replace(spec, exchange=exchanges[0]))
+
+    # data
+
+    def download(self, wish: DownloadWish) -> DownloadJob:
+        """A queued job. Raises BadInput."""
+        return self.downloads.submit(wish)
 
     async def coverage(self) -> list[Coverage]:
         return await self.candles.coverage()

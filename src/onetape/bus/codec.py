@@ -21,14 +21,14 @@ from onetape.domain.market import (
     VenueStatus,
 )
 from onetape.domain.orders import Fill, OrderEvent
-from onetape.domain.services import ServiceState
+from onetape.domain.services import Recording, ServiceState
 from onetape.domain.topics import Note
 from onetape.ports import EquityPoint, SignalView
 
 # Structs that carry their own tag, and plain ones that travel under the name given here.
 TAGGED: Final = (
     *(Candle, Forming, Print, Quote, Book, Funding, Mark, Index, VenueStatus, Gap, Streams),
-    *(OrderEvent, Fill, Note, ServiceState, Wish),
+    *(OrderEvent, Fill, Note, Recording, ServiceState, Wish),
 )
 NAMED: Final[dict[str, type[msgspec.Struct]]] = {"bot": BotView, "signal": SignalView, "equity": EquityPoint}
 

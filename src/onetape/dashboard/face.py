@@ -43,7 +43,7 @@ INDEX: Final = """<!DOCTYPE html>
     <footer>{%config%}{%scripts%}{%renderer%}</footer>
   </body>
 </html>"""
-OTHERS: Final = ("/api/", "/assets/", "/_")  # the API, our scripts, Dash's own routes
+OTHERS: Final = ("/api/", "/metrics", "/assets/", "/_")  # the API, our scripts, Dash's own routes
 
 
 class Page(NamedTuple):

@@ -1,8 +1,4 @@
-"""What the market says. Everything from outside carries `recv_ts`; event time and receipt time are never mixed.
-
-`gc=False`: what holds only numbers, text and the like is in no cycle, and thousands a second need not be looked through
-for one.
-"""
+"""What the market says. Everything from outside carries `recv_ts`; event time and receipt time are never mixed."""
 
 from __future__ import annotations
 
@@ -35,7 +31,7 @@ CLOSED_BY: Final = {
 }  # how a gap of a candle series was closed, by the origin of the candles that closed it
 
 
-class Candle(msgspec.Struct, frozen=True, tag="candle", array_like=False, gc=False):
+class Candle(msgspec.Struct, frozen=True, tag="candle", array_like=False):
     """A closed, final candle. `open_ts` is its timestamp; usable from `close_ts` on, never earlier."""
 
     exchange: str
@@ -53,7 +49,7 @@ class Candle(msgspec.Struct, frozen=True, tag="candle", array_like=False, gc=Fal
     recv_ts: Micros = 0
 
 
-class Forming(msgspec.Struct, frozen=True, tag="forming", gc=False):
+class Forming(msgspec.Struct, frozen=True, tag="forming"):
     """The running candle: shown to people, never stored as final, never shown to a strategy."""
 
     exchange: str
@@ -68,7 +64,7 @@ class Forming(msgspec.Struct, frozen=True, tag="forming", gc=False):
     recv_ts: Micros = 0
 
 
-class Print(msgspec.Struct, frozen=True, tag="print", gc=False):
+class Print(msgspec.Struct, frozen=True, tag="print"):
     """A public trade. `side` is the taker's: 1 buy, -1 sell."""
 
     exchange: str
@@ -81,7 +77,7 @@ class Print(msgspec.Struct, frozen=True, tag="print", gc=False):
     recv_ts: Micros = 0
 
 
-class Quote(msgspec.Struct, frozen=True, tag="quote", gc=False):
+class Quote(msgspec.Struct, frozen=True, tag="quote"):
     """Best bid and ask and the last price."""
 
     exchange: str
@@ -107,7 +103,7 @@ class Book(msgspec.Struct, frozen=True, tag="book"):
     recv_ts: Micros = 0
 
 
-class Funding(msgspec.Struct, frozen=True, tag="funding", gc=False):
+class Funding(msgspec.Struct, frozen=True, tag="funding"):
     """The rate that holders of a perpetual will pay at `ts`, and the payment after it where it is known (0 = not)."""
 
     exchange: str
@@ -118,7 +114,7 @@ class Funding(msgspec.Struct, frozen=True, tag="funding", gc=False):
     next_ts: Micros = 0
 
 
-class Mark(msgspec.Struct, frozen=True, tag="mark", gc=False):
+class Mark(msgspec.Struct, frozen=True, tag="mark"):
     """The price that a venue values positions at."""
 
     exchange: str
@@ -128,7 +124,7 @@ class Mark(msgspec.Struct, frozen=True, tag="mark", gc=False):
     recv_ts: Micros = 0
 
 
-class Index(msgspec.Struct, frozen=True, tag="index", gc=False):
+class Index(msgspec.Struct, frozen=True, tag="index"):
     """The price of an index (`BTC-USDT`), of several venues together."""
 
     exchange: str
@@ -161,7 +157,7 @@ class Gap(msgspec.Struct, frozen=True, tag="gap"):
     cause: str
 
 
-class RawFrame(msgspec.Struct, frozen=True, gc=False):
+class RawFrame(msgspec.Struct, frozen=True):
     """A message exactly as the venue sent it. `data` is JSON text."""
 
     exchange: str
@@ -176,7 +172,7 @@ class RawFrame(msgspec.Struct, frozen=True, gc=False):
 MarketEvent = Candle | Forming | Print | Quote | Book | Funding | Mark | Index | VenueStatus | Gap
 
 
-class Received(msgspec.Struct, frozen=True, gc=False):
+class Received(msgspec.Struct, frozen=True):
     """One frame of a stream with what it says. `raw` is None for what the feed itself adds (a Gap)."""
 
     raw: RawFrame | None

@@ -14,7 +14,9 @@ CONTROL: Final = "control"  # somebody wishes something of a bot: look into the 
 ANY: Final = "*"
 
 # Of these only the newest message of a topic matters: a slow connection may skip what lies between.
-NEWEST_WINS: Final = frozenset({"forming", "book", "quote", "bot", "service", "backtest", "streams", "mark", "index"})
+NEWEST_WINS: Final = frozenset(
+    {"forming", "book", "quote", "bot", "service", "backtest", "streams", "recording", "mark", "index"}
+)
 
 
 class Note(msgspec.Struct, frozen=True, tag="note"):
@@ -76,6 +78,11 @@ def gap(exchange: str, symbol: str) -> str:
 def streams(exchange: str) -> str:
     """The state of all streams of an exchange (Streams)."""
     return f"streams:{exchange}"
+
+
+def recording(exchange: str) -> str:
+    """How the recording of an exchange goes (Recording)."""
+    return f"recording:{exchange}"
 
 
 def signal(bot: str) -> str:

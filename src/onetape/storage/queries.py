@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 from onetape.domain.errors import BadInput
+from onetape.domain.market import NONE_THERE
 from onetape.domain.orders import Fill, Order, OrderKind, OrderStatus, Role, Side
-from onetape.ports import EquityPoint, Only, SignalView
+from onetape.domain.units import Micros
+from onetape.ports import EquityPoint, GapView, Only, OnlyGaps, SignalView
 from onetape.storage import sql
 from onetape.storage.pool import reading
 
@@ -32,20 +34,39 @@ class PgQueries:
         rows, following = await self._page("fills_page", only, str)
         return [_fill(row) for row in rows], following
 
+    async def gaps(self, only: OnlyGaps) -> tuple[list[GapView], str]:
+        cursor = _cursor(only.limit, only.before, int)
+        asked = (only.exchange, only.symbol, only.channel, only.open, *cursor, only.limit + 1)
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(sql.load("gaps_page"), *asked)
+        page = [GapView(**row) for row in rows[: only.limit]]
+        return page, f"{page[-1].start_ts}.{page[-1].id}" if len(rows) > only.limit else ""
+
+    async def holes(self, start_ts: Micros | None = None, end_ts: Micros | None = None) -> list[GapView]:
+        async with reading(self._pool) as connection:
+            return [
+                GapView(**row) for row in await connection.fetch(sql.load("gaps_holes"), start_ts, end_ts, NONE_THERE)
+            ]
+
     async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
         async with reading(self._pool) as connection:
             rows = await connection.fetch(sql.load("bot_equity"), bot, points)
         return [EquityPoint(row["timestamp"], row["equity"], row["balance"], row["qty"], row["price"]) for row in rows]
 
     async def _page(self, name: str, only: Only, kind: type[int] | type[str]) -> tuple[list[Any], str]:
-        if not 1 <= only.limit <= MOST:
-            raise BadInput("limit", only.limit, f"not from 1 to {MOST}", "Ask for more with the cursor `next`.")
-        ts, key = read_cursor(only.before, kind) if only.before else (None, None)
+        ts, key = _cursor(only.limit, only.before, kind)
         async with reading(self._pool) as connection:
             rows = await connection.fetch(sql.load(name), only.bot, only.symbol, ts, key, only.limit + 1)
         page = rows[: only.limit]
         following = f"{page[-1]['timestamp']}.{page[-1]['id']}" if len(rows) > only.limit else ""
         return page, following
+
+
+def _cursor(limit: int, before: str, kind: type[int] | type[str]) -> tuple[int | None, int | str | None]:
+    """Time and key of the last row of the page before. Raises BadInput, for a limit that is none, too."""
+    if not 1 <= limit <= MOST:
+        raise BadInput("limit", limit, f"not from 1 to {MOST}", "Ask for more with the cursor `next`.")
+    return read_cursor(before, kind) if before else (None, None)
 
 
 def read_cursor(text: str, kind: type[int] | type[str]) -> tuple[int, int | str]:

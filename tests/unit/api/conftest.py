@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from onetape import archive
 from onetape.api import face
 from onetape.api.hub import Hub
 from onetape.backtest.answer import answering
@@ -20,12 +23,13 @@ from onetape.bots.desk import Desk
 from onetape.bus.memory import MemoryBus
 from onetape.clock import RealClock, SimulatedClock
 from onetape.domain.bots import BotSpec, BotStatus, BotView
-from onetape.domain.errors import Conflict, NotFound
+from onetape.domain.errors import BadInput, Conflict, NotFound, Refused
 from onetape.domain.frame import CandleFrame
 from onetape.domain.orders import Fill, Order
 from onetape.domain.results import Result
-from onetape.domain.units import MINUTE, parse_time
-from onetape.ports import EquityPoint, Only, RunView, SignalView, StoredRun
+from onetape.domain.units import MINUTE, Timeframe, parse_time
+from onetape.marketdata.downloads import Downloads
+from onetape.ports import EquityPoint, GapView, Only, OnlyGaps, RunView, SignalView, StoredRun
 from onetape.storage.memory import MemoryCandleStore
 from onetape.strategies.registry import Registry
 
@@ -71,6 +75,7 @@ class FakeQueries:
     def __init__(self) -> None:
         self.rows: dict[str, list[Any]] = {"signals": [], "orders": [], "fills": []}
         self.curve: list[EquityPoint] = []
+        self.holed: list[GapView] = []
 
     def page(self, kind: str, only: Only) -> tuple[list[Any], str]:
         rows = [row for row in reversed(self.rows[kind]) if only.bot in (None, row.bot)]
@@ -86,6 +91,16 @@ class FakeQueries:
 
     async def fills(self, only: Only) -> tuple[list[Fill], str]:
         return self.page("fills", only)
+
+    async def gaps(self, only: OnlyGaps) -> tuple[list[GapView], str]:
+        rows = [row for row in reversed(self.holed) if only.symbol in (None, row.symbol)]
+        rows = [row for row in rows if only.open is None or only.open == (not row.closed_how)]
+        first = int(only.before or 0)
+        following = first + only.limit
+        return rows[first:following], str(following) if following < len(rows) else ""
+
+    async def holes(self, start_ts: int | None = None, end_ts: int | None = None) -> list[GapView]:
+        return self.holed
 
     async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
         return self.curve[-points:]
@@ -135,6 +150,33 @@ def one_day() -> CandleFrame:
     return CandleFrame.of("okx", "BTC-USD", "1m", columns)
 
 
+class Venue:
+    """Fulfils ports.MarketFeed as far as a download needs it: the day of `one_day`, under any symbol but NO-SUCH.
+
+    A download of SLOW-COIN goes on until it is cancelled.
+    """
+
+    def __init__(self, exchange: str) -> None:
+        if exchange != "okx":
+            raise BadInput("exchange", exchange, "not an exchange that is known here")
+        self.exchange = exchange
+
+    async def now(self) -> int:
+        return START + DAY * MINUTE
+
+    async def history(
+        self, symbol: str, timeframe: Timeframe, start_ts: int, end_ts: int
+    ) -> AsyncIterator[CandleFrame]:
+        if symbol == "NO-SUCH":
+            raise Refused("okx has no instrument NO-SUCH.")
+        if symbol == "SLOW-COIN":
+            await asyncio.Event().wait()
+        yield dataclasses.replace(one_day(), symbol=symbol).between(start_ts, end_ts)
+
+    async def close(self) -> None:
+        pass
+
+
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     candles, runs, registry = MemoryCandleStore(), FakeRuns(), Registry.load(None)
@@ -147,6 +189,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         bus=MemoryBus(),
         registry=registry,
         jobs=Jobs(answering(candles, runs, registry), RealClock()),
+        downloads=Downloads(Venue, candles, SimulatedClock(START + DAY * MINUTE)),
+        take_file=lambda path, said: archive.import_file(path, candles, archive.Hints(**said)),
         config=tmp_path,
     )
     yield made

@@ -1,0 +1,273 @@
+"""What the API says about the data itself: streams, gaps, downloads, imports. As wire.py: times are RFC 3339 UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from onetape.api.wire import moment
+from onetape.domain.imported import Imported, Rejected
+from onetape.domain.market import Gap, Streams, StreamState
+from onetape.domain.units import SECOND, Micros, rfc3339
+from onetape.marketdata.download import SeriesState
+from onetape.marketdata.downloads import DownloadJob
+from onetape.ports import Coverage, GapView
+
+LISTED: Final = 100
+
+
+class StreamOut(msgspec.Struct, frozen=True, kw_only=True):
+    """`state`: starting, live, silent (under a live socket), broken (a book without its chain), down, refused, unknown
+    (its collector says nothing). Ages and delays in milliseconds, null = nothing came yet; `dropped` counts what came
+    twice."""
+
+    exchange: str
+    symbol: str
+    channel: str
+    state: str
+    sockets: int
+    age_ms: float | None
+    last: str | None
+    per_second: float
+    delay_p50_ms: float | None
+    delay_p99_ms: float | None
+    messages: int
+    dropped: int
+    gaps: int
+    reason: str
+
+
+class StreamsOut(msgspec.Struct, frozen=True, kw_only=True):
+    """All streams of one exchange; `trouble` is a sentence while the venue cannot be reached."""
+
+    exchange: str
+    told: str
+    clock_offset_ms: float
+    trouble: str
+    streams: list[StreamOut]
+
+
+class GapOut(msgspec.Struct, frozen=True, kw_only=True):
+    """[start, end) of a channel; `closed_how` and `closed` are null while it is open."""
+
+    id: int | None
+    exchange: str
+    symbol: str
+    channel: str
+    start: str
+    end: str
+    seconds: float
+    cause: str
+    closed_how: str | None
+    closed: str | None
+    noted: str | None
+
+
+class HoleOut(msgspec.Struct, frozen=True):
+    """`absent`: the venue itself has nothing there."""
+
+    start: str
+    end: str
+    absent: bool
+
+
+class CoverageMapOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One strip of the coverage map: candles from `first` to `end` but for the holes; near ones are drawn as one."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    first: str
+    last: str
+    end: str
+    candles: int
+    gaps: int
+    holes: list[HoleOut]
+
+
+class SeriesOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One series of a download: `rows` came; after the end `missing` are not stored, `absent` of these nowhere."""
+
+    symbol: str
+    timeframe: str
+    state: str
+    progress: float
+    start: str | None
+    end: str | None
+    rows: int
+    stored: int
+    missing: int
+    absent: int
+    impossible: int
+    outliers: int
+    error: str
+
+
+class DownloadOut(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    state: str
+    progress: float
+    rows: int
+    error: str
+    exchange: str
+    since: str
+    until: str | None
+    series: list[SeriesOut]
+    created: str
+    finished: str | None
+
+
+class ImportOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a file; at most 100 refused rows are listed, `reasons` counts them all."""
+
+    file: str
+    layout: str
+    says: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    rows_read: int
+    rows_new: int
+    rows_changed: int
+    duplicates: int
+    disagreeing: int
+    rejected: int
+    reasons: dict[str, int]
+    rejected_rows: tuple[Rejected, ...]
+    gaps: int
+    missing: int
+    first: str
+    last: str
+
+
+def _known(ms: float) -> float | None:
+    return None if ms < 0 else ms
+
+
+def stream(one: StreamState, since_ms: float = 0.0, unknown: str = "") -> StreamOut:
+    """`since_ms` passed since it was told; `unknown` says why nobody knows any more."""
+    return StreamOut(
+        exchange=one.exchange,
+        symbol=one.symbol,
+        channel=one.channel,
+        state="unknown" if unknown else one.state,
+        sockets=one.sockets,
+        age_ms=None if one.age_ms < 0 else one.age_ms + since_ms,
+        last=moment(one.event_ts),
+        per_second=one.per_second,
+        delay_p50_ms=_known(one.delay_p50_ms),
+        delay_p99_ms=_known(one.delay_p99_ms),
+        messages=one.messages,
+        dropped=one.dropped,
+        gaps=one.gaps,
+        reason=unknown or one.reason,
+    )
+
+
+def streams(told: Streams) -> StreamsOut:
+    return StreamsOut(
+        exchange=told.exchange,
+        told=rfc3339(told.ts),
+        clock_offset_ms=told.clock_offset_ms,
+        trouble=told.trouble,
+        streams=[stream(one) for one in told.items],
+    )
+
+
+def gap(row: GapView) -> GapOut:
+    return GapOut(
+        id=row.id,
+        exchange=row.exchange,
+        symbol=row.symbol,
+        channel=row.channel,
+        start=rfc3339(row.start_ts),
+        end=rfc3339(row.end_ts),
+        seconds=(row.end_ts - row.start_ts) / SECOND,
+        cause=row.cause,
+        closed_how=row.closed_how or None,
+        closed=moment(row.closed_ts),
+        noted=moment(row.noted_ts),
+    )
+
+
+def fresh_gap(new: Gap) -> GapOut:
+    """A gap as the bus tells it, before anybody looked at its row."""
+    return GapOut(
+        id=None,
+        exchange=new.exchange,
+        symbol=new.symbol,
+        channel=new.channel,
+        start=rfc3339(new.start_ts),
+        end=rfc3339(new.end_ts),
+        seconds=(new.end_ts - new.start_ts) / SECOND,
+        cause=new.cause,
+        closed_how=None,
+        closed=None,
+        noted=None,
+    )
+
+
+def strip(row: Coverage, end_ts: Micros, holes: Sequence[GapView], near: Micros) -> CoverageMapOut:
+    """`holes` of the series, oldest first; those less than `near` apart and alike are one."""
+    merged: list[tuple[Micros, Micros, bool]] = []
+    for hole in holes:
+        start, end, absent = max(hole.start_ts, row.first_ts), min(hole.end_ts, end_ts), bool(hole.closed_how)
+        if start >= end:
+            continue
+        if merged and merged[-1][2] == absent and start - merged[-1][1] < near:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]), absent)
+        else:
+            merged.append((start, end, absent))
+    return CoverageMapOut(
+        exchange=row.exchange,
+        symbol=row.symbol,
+        timeframe=row.timeframe,
+        first=rfc3339(row.first_ts),
+        last=rfc3339(row.last_ts),
+        end=rfc3339(end_ts),
+        candles=row.rows,
+        gaps=row.gaps,
+        holes=[HoleOut(rfc3339(start), rfc3339(end), absent) for start, end, absent in merged],
+    )
+
+
+def series(one: SeriesState) -> SeriesOut:
+    return SeriesOut(
+        symbol=one.symbol,
+        timeframe=one.timeframe,
+        state=one.state,
+        progress=one.progress,
+        start=moment(one.start_ts),
+        end=moment(one.end_ts),
+        rows=one.rows,
+        stored=one.stored,
+        missing=one.missing,
+        absent=one.absent,
+        impossible=one.impossible,
+        outliers=one.outliers,
+        error=one.error,
+    )
+
+
+def download(job: DownloadJob) -> DownloadOut:
+    return DownloadOut(
+        id=job.id,
+        state=job.state,
+        progress=job.progress,
+        rows=job.rows,
+        error=job.error,
+        exchange=job.wish.exchange,
+        since=job.wish.since,
+        until=job.wish.until or None,
+        series=[series(one) for one in job.series],
+        created=rfc3339(job.created_ts),
+        finished=moment(job.finished_ts),
+    )
+
+
+def imported(done: Imported, name: str) -> ImportOut:
+    shared = {key: getattr(done, key) for key in ImportOut.__struct_fields__ if key not in ("file", "first", "last")}
+    shared["rejected_rows"] = done.rejected_rows[:LISTED]
+    return ImportOut(file=name, first=rfc3339(done.first_ts), last=rfc3339(done.last_ts), **shared)
