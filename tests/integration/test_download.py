@@ -126,7 +126,7 @@ async def test_interrupted_it_keeps_whole_pages_and_goes_on_from_there(command: 
         await asyncio.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, err = await process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, out.decode() + err.decode()
     assert b"the same command goes on there" in err
     document = json.loads(out)
     assert document["stopped"]
