@@ -204,6 +204,77 @@ class RawStore(Protocol):
         ...
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """A venue's candle compared with the one built from the trades that were received.
+
+    `verdict` is equal, not judged, or the name of the difference: missing trades, price, volume, rounding. The numbers
+    are open, high, low, close, volume, turnover; `built` is empty when no trade was received.
+    """
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    open_ts: Micros
+    verdict: str
+    venue: list[float]
+    built: list[float]
+
+
+class AuditCount(msgspec.Struct, frozen=True):
+    """How many candles of a series got one verdict."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    verdict: str
+    candles: int
+
+
+class AuditStore(Protocol):
+    """What the comparison of venue candles with built ones found."""
+
+    async def judged(self, verdicts: Sequence[Verdict]) -> None:
+        """Counts all, and keeps those that differ."""
+        ...
+
+    async def counts(self, exchange: str | None = None, symbol: str | None = None) -> list[AuditCount]: ...
+
+    async def differences(self, exchange: str, symbol: str, timeframe: Timeframe, limit: int = 100) -> list[Verdict]:
+        """Newest first."""
+        ...
+
+
+Spooled = RawFrame | Gap
+
+
+class SpoolState(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits on disk. `full` says that the last write was refused."""
+
+    bytes: int
+    limit: int
+    items: int
+    full: bool
+
+
+class Spool(Protocol):
+    """Where messages wait on disk while their table cannot be reached; first in, first out, by parts."""
+
+    @property
+    def state(self) -> SpoolState: ...
+
+    async def write(self, items: Sequence[Spooled]) -> bool:
+        """True: all of them are on the disk for certain. False: there is no room, and nothing was written."""
+        ...
+
+    async def oldest(self) -> list[Spooled]:
+        """The items of the oldest part, in order; it stays until `done`."""
+        ...
+
+    async def done(self) -> None:
+        """The oldest part is stored elsewhere: it is forgotten."""
+        ...
+
+
 class BotState(msgspec.Struct, frozen=True, kw_only=True):
     """All that a bot must remember to go on where it was: the fold of its tape up to `matched_ts`.
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from onetape.domain.errors import BadInput
 from onetape.ports import MarketFeed
 from onetape.settings import Settings
 
 
-def open_feed(settings: Settings, exchange: str) -> MarketFeed:
-    """Nothing is asked of the venue yet. Close it at the end. Raises BadInput for an exchange that is not known."""
-    from onetape.exchanges.okx.feed import OkxFeed  # the web process loads it only when somebody downloads
+def open_feed(settings: Settings, exchange: str, field: str = "--exchange") -> MarketFeed:
+    """Nothing is asked of the venue yet. Close it at the end. Raises NotFound for an exchange that is not known."""
+    from onetape.exchanges import registry  # the web process loads it only when somebody downloads
 
-    known = dict.fromkeys((settings.exchange, "okx"))
-    if exchange not in known:
-        raise BadInput("--exchange", exchange, "not an exchange that is known here", f"Use {' or '.join(known)}.")
-    return OkxFeed(settings.okx_rest_url, settings.okx_ws_url, exchange)
+    okx = registry.Addresses(settings.okx_rest_url, settings.okx_ws_url)
+    elsewhere = settings.okx_rest_url != Settings.model_fields["okx_rest_url"].default
+    if elsewhere and exchange == settings.exchange and exchange not in registry.exchanges():
+        return registry.open_okx(okx, exchange)  # somebody else's OKX wire, stored under a name of its own
+    return registry.open_feed(exchange, okx, field)

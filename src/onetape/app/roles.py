@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from onetape.app.feeds import open_feed
 from onetape.app.wiring import Platform, open_platform
 from onetape.domain import topics
 from onetape.domain.bots import BotStatus
@@ -23,9 +24,6 @@ from onetape.ports import MarketFeed
 from onetape.settings import Settings
 from onetape.supervisor.processes import beat_for_parent
 from onetape.supervisor.services import Beat, Escalate, Service, keep_all
-
-if TYPE_CHECKING:
-    from onetape.exchanges.okx.feed import OkxFeed
 
 TIMEFRAMES: Final = ("5m", "15m", "1h")  # recorded from the venue in any case, beside 1m
 LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
@@ -42,11 +40,10 @@ def _told(service: Service, error: BaseException, pause: float) -> None:
 async def collector(platform: Platform, ready: Ready) -> None:
     """Records the market of the configured venue: the default symbols and those of the bots."""
     from onetape.clock import RealClock
-    from onetape.exchanges.okx.feed import OkxFeed
     from onetape.marketdata.collector import Collector
 
     settings = platform.settings
-    feed = OkxFeed(settings.okx_rest_url, settings.okx_ws_url, settings.exchange)
+    feed = open_feed(settings, settings.exchange, "ONETAPE_EXCHANGE")
     wanted = dict.fromkeys(await _wants(platform))
     recorder = Collector(feed, platform.candles, platform.raw, platform.bus, RealClock(), list(wanted))
 
@@ -103,12 +100,12 @@ async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
             return
 
 
-async def _watch_reach(feed: OkxFeed) -> None:
+async def _watch_reach(feed: MarketFeed) -> None:
     """Says in one sentence that the venue cannot be reached and what to do meanwhile, and when it is back."""
     before, told = "", False
     while True:
         await asyncio.sleep(LOOK_EVERY)
-        trouble = feed.trouble
+        trouble = feed.streams().trouble
         if trouble and before and not told:  # seen twice: no short absence
             log.warning(
                 "exchange_not_reached",

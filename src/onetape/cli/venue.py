@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onetape.cli.output import DONE, Parser, Usage, add_json, print_json
@@ -30,6 +31,8 @@ def main(verb: str, args: Sequence[str]) -> int:
     parser.add_argument("--from", dest="file", metavar="FILE", help="a candle file in any layout `data import` reads")
     parser.add_argument("--start", metavar="TIME", help="where the replay begins; default after a third of the data")
     parser.add_argument("--seed", type=int, default=0, help="another number, another path inside each candle")
+    parser.add_argument("--faults", metavar="FILE", help="what goes wrong and when: docs/simulated-venue.md")
+    parser.add_argument("--ledger", metavar="FILE", help="write down at the end what was traded, one print a line")
     parser.add_argument("--no-limits", action="store_true", help="answer any number of requests")
     add_json(parser)
     chosen = parser.parse_args(list(args))
@@ -40,6 +43,7 @@ def main(verb: str, args: Sequence[str]) -> int:
 
     from onetape import observe
     from onetape.domain.units import parse_time
+    from onetape.venue.faults import read_script
     from onetape.venue.server import Venue
 
     venue = Venue(
@@ -50,9 +54,10 @@ def main(verb: str, args: Sequence[str]) -> int:
         start_ts=parse_time(chosen.start, "--start") if chosen.start else None,
         seed=chosen.seed,
         limits=not chosen.no_limits,
+        faults=read_script(Path(chosen.faults)) if chosen.faults else (),
     )
     observe.configure("warning", "venue")
-    asyncio.run(_serve(venue, chosen.json))
+    asyncio.run(_serve(venue, chosen.json, Path(chosen.ledger) if chosen.ledger else None))
     return DONE
 
 
@@ -65,7 +70,7 @@ def _candles(file: str | None, symbol: str | None) -> CandleFrame:
     return dataclasses.replace(frame, symbol=symbol or frame.symbol)
 
 
-async def _serve(venue: Venue, as_json: bool) -> None:
+async def _serve(venue: Venue, as_json: bool, ledger: Path | None) -> None:
     from onetape.domain.units import rfc3339
 
     asked_to_stop = asyncio.Event()
@@ -86,3 +91,5 @@ async def _serve(venue: Venue, as_json: bool) -> None:
         await asked_to_stop.wait()
     finally:
         await venue.stop()
+        if ledger:
+            venue.write_ledger(ledger)

@@ -1,4 +1,8 @@
-"""What the market says. Everything from outside carries `recv_ts`; event time and receipt time are never mixed."""
+"""What the market says. Everything from outside carries `recv_ts`; event time and receipt time are never mixed.
+
+`gc=False`: what holds only numbers, text and the like is in no cycle, and thousands a second need not be looked through
+for one.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ CLOSED_BY: Final = {
 }  # how a gap of a candle series was closed, by the origin of the candles that closed it
 
 
-class Candle(msgspec.Struct, frozen=True, tag="candle", array_like=False):
+class Candle(msgspec.Struct, frozen=True, tag="candle", array_like=False, gc=False):
     """A closed, final candle. `open_ts` is its timestamp; usable from `close_ts` on, never earlier."""
 
     exchange: str
@@ -49,7 +53,7 @@ class Candle(msgspec.Struct, frozen=True, tag="candle", array_like=False):
     recv_ts: Micros = 0
 
 
-class Forming(msgspec.Struct, frozen=True, tag="forming"):
+class Forming(msgspec.Struct, frozen=True, tag="forming", gc=False):
     """The running candle: shown to people, never stored as final, never shown to a strategy."""
 
     exchange: str
@@ -64,7 +68,7 @@ class Forming(msgspec.Struct, frozen=True, tag="forming"):
     recv_ts: Micros = 0
 
 
-class Print(msgspec.Struct, frozen=True, tag="print"):
+class Print(msgspec.Struct, frozen=True, tag="print", gc=False):
     """A public trade. `side` is the taker's: 1 buy, -1 sell."""
 
     exchange: str
@@ -77,7 +81,7 @@ class Print(msgspec.Struct, frozen=True, tag="print"):
     recv_ts: Micros = 0
 
 
-class Quote(msgspec.Struct, frozen=True, tag="quote"):
+class Quote(msgspec.Struct, frozen=True, tag="quote", gc=False):
     """Best bid and ask and the last price."""
 
     exchange: str
@@ -103,7 +107,7 @@ class Book(msgspec.Struct, frozen=True, tag="book"):
     recv_ts: Micros = 0
 
 
-class Funding(msgspec.Struct, frozen=True, tag="funding"):
+class Funding(msgspec.Struct, frozen=True, tag="funding", gc=False):
     """The rate that holders of a perpetual will pay at `ts`, and the payment after it where it is known (0 = not)."""
 
     exchange: str
@@ -114,7 +118,7 @@ class Funding(msgspec.Struct, frozen=True, tag="funding"):
     next_ts: Micros = 0
 
 
-class Mark(msgspec.Struct, frozen=True, tag="mark"):
+class Mark(msgspec.Struct, frozen=True, tag="mark", gc=False):
     """The price that a venue values positions at."""
 
     exchange: str
@@ -124,7 +128,7 @@ class Mark(msgspec.Struct, frozen=True, tag="mark"):
     recv_ts: Micros = 0
 
 
-class Index(msgspec.Struct, frozen=True, tag="index"):
+class Index(msgspec.Struct, frozen=True, tag="index", gc=False):
     """The price of an index (`BTC-USDT`), of several venues together."""
 
     exchange: str
@@ -157,7 +161,7 @@ class Gap(msgspec.Struct, frozen=True, tag="gap"):
     cause: str
 
 
-class RawFrame(msgspec.Struct, frozen=True):
+class RawFrame(msgspec.Struct, frozen=True, gc=False):
     """A message exactly as the venue sent it. `data` is JSON text."""
 
     exchange: str
@@ -172,7 +176,7 @@ class RawFrame(msgspec.Struct, frozen=True):
 MarketEvent = Candle | Forming | Print | Quote | Book | Funding | Mark | Index | VenueStatus | Gap
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True, gc=False):
     """One frame of a stream with what it says. `raw` is None for what the feed itself adds (a Gap)."""
 
     raw: RawFrame | None

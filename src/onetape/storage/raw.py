@@ -26,8 +26,9 @@ class PgRawStore:
         self._partitions: set[Micros] = set()
 
     async def append(self, frames: Sequence[RawFrame]) -> int:
-        """Stores a batch in one transaction and gives how many were new. A frame is the same when its series, times
-        and sequence number are; messages that share a millisecond are all kept."""
+        """Stores a batch in one durable transaction and gives how many were new: a message comes only once, and a
+        server that is killed must not lose what was said to be stored. A frame is the same when its series, times and
+        sequence number are; messages that share a millisecond are all kept."""
         if not frames:
             return 0
         await self._make_partitions(frames)
@@ -35,7 +36,7 @@ class PgRawStore:
             [getattr(frame, name) for frame in frames]
             for name in ("exchange", "symbol", "channel", "ts", "seq", "recv_ts")
         ]
-        async with transaction(self._pool, durable=False) as connection:
+        async with transaction(self._pool) as connection:
             return len(await connection.fetch(load("raw_append"), *columns, [_text(frame.data) for frame in frames]))
 
     async def _make_partitions(self, frames: Sequence[RawFrame]) -> None:

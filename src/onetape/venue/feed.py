@@ -17,6 +17,7 @@ from onetape.venue.bars import BARS
 from onetape.venue.channels import CANDLE, INSTRUMENTS, STATUS, Channel
 from onetape.venue.floor import MOMENT_S, Floor
 from onetape.venue.stream import Stream, Subscriber, frame
+from onetape.venue.tamper import About
 
 _STRIDE: Final = 10 * MINUTE  # venue time pushed before other tasks get their turn
 _RUNNING_S: Final = 1.0  # a running bar is pushed at most so often (real seconds)
@@ -29,6 +30,8 @@ class Feed:
         self._streams = {symbol: Stream(tape, 0) for symbol, tape in floor.tapes.items()}
         self._general: defaultdict[Channel, dict[Subscriber, None]] = defaultdict(dict)
         self._wanted = asyncio.Event()
+        self.subscribed = asyncio.Event()  # somebody has listened to an instrument
+        self.listened: dict[str, Micros] = {}  # symbol -> the venue time since when prints were listened to
         self.heartbeat_s = 60.0  # a book without changes says so this often (real seconds)
 
     # subscribing
@@ -45,7 +48,10 @@ class Feed:
         if not stream.active:
             stream.cursor, stream.book = self._floor.now(), None
         stream.listeners[channel.name][listener] = None
+        if channel.name in _TRADES:
+            self.listened.setdefault(channel.symbol, stream.cursor)
         self._wanted.set()
+        self.subscribed.set()
         if first := self._first(channel, stream):
             listener.put(first)
 
@@ -74,8 +80,8 @@ class Feed:
         """Tell the listeners of `instruments` (of a type) or `status` how things stand now."""
         channel = Channel(name, kind)
         text = self._announced(channel)
-        for listener in tuple(self._general[channel]):
-            listener.put(text)
+        for rank, listener in enumerate(tuple(self._general[channel])):
+            listener.put(text, About(*channel, rank))
 
     def _announced(self, channel: Channel) -> str:
         if channel.name == STATUS:

@@ -15,6 +15,7 @@ from onetape.domain.units import DAY, HOUR, MINUTE, Micros
 from onetape.venue.book import DEPTH, Book, book_at, seq_of
 from onetape.venue.chance import draw
 from onetape.venue.clock import VenueClock
+from onetape.venue.faults import Faults
 from onetape.venue.listing import SPOT, SWAP, listing_of, swap_of
 from onetape.venue.split import in_minutes
 from onetape.venue.tape import Tape
@@ -23,18 +24,6 @@ MOMENT_S: Final = 0.1  # real seconds between two states of a book
 FUNDING_EVERY: Final = 8 * HOUR
 FUNDING_KEPT: Final = 90 * DAY
 _RESTART_SEQ: Final = 3
-
-
-@dataclasses.dataclass
-class Faults:
-    """What a test makes go wrong."""
-
-    silent: bool = False  # sockets stay open, nothing is sent, nothing is answered
-    skip_books: set[str] = dataclasses.field(default_factory=set)  # symbols whose next book update is lost
-    refusals: int = 0  # REST requests still to refuse
-    refusal_status: int = 503
-    refusal_code: str = "50001"
-    delay_s: float = 0.0  # before each REST answer
 
 
 class Notice(NamedTuple):
@@ -75,11 +64,11 @@ class Floor:
 
     def told(self) -> Micros:
         """The time that GET /public/time tells."""
-        return self.now()
+        return self.now() + self.faults.skew_us
 
     def book(self, tape: Tape, now: Micros, depth: int = DEPTH) -> Book:
         book = book_at(tape, now, self.moment_us, depth)
-        return book._replace(seq=self.seq(tape.listing.symbol, now))
+        return book._replace(seq=self.seq(tape.listing.symbol, now), ts=now + self.faults.skew_us)
 
     def seq(self, symbol: str, ts: Micros) -> int:
         """The sequence number of an instrument at a time; small again after a restart."""

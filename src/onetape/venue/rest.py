@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from aiohttp import web
 
 from onetape.venue import market, public, wire
+from onetape.venue.faults import REST, Faults, Kind
 from onetape.venue.floor import Floor
 from onetape.venue.limits import Allowance, SlidingLog
 from onetape.venue.query import Query, Refusal
@@ -68,11 +69,10 @@ def _handler(
     floor: Floor, path: str, endpoint: Endpoint, log: SlidingLog | None
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
-        if floor.faults.delay_s:
-            await asyncio.sleep(floor.faults.delay_s)
+        await asyncio.sleep(floor.faults.delay_s + floor.faults.wait_s(REST))
         query = {name: value for name, value in request.query.items() if value}
         try:
-            _refuse_on_purpose(floor)
+            _refuse_on_purpose(floor.faults, path.rsplit("/", 1)[1], query.get("instId", ""))
             key = f"{request.remote} {path} {query.get(endpoint.per, '')}"
             if log and not log.admit(key, endpoint.allowance):
                 raise Refusal("50011", "Too Many Requests", 429)
@@ -83,12 +83,18 @@ def _handler(
     return handle
 
 
-def _refuse_on_purpose(floor: Floor) -> None:
-    faults = floor.faults
+def _refuse_on_purpose(faults: Faults, endpoint: str, symbol: str) -> None:
     if faults.refusals > 0:
         faults.refusals -= 1
-        text = "Too Many Requests" if faults.refusal_code == "50011" else "Service temporarily unavailable."
-        raise Refusal(faults.refusal_code, text, faults.refusal_status)
+        _refuse(faults.refusal_code, faults.refusal_status)
+    for fault in faults.of(Kind.REFUSE):
+        if fault.concerns(REST, endpoint, symbol):
+            _refuse(fault.code, fault.status)
+
+
+def _refuse(code: str, status: int) -> NoReturn:
+    text = "Too Many Requests" if code == "50011" else "Service temporarily unavailable."
+    raise Refusal(code, text, status)
 
 
 def _envelope(data: Data, code: str = "0", text: str = "", status: int = 200) -> web.Response:

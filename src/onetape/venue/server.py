@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -15,11 +16,13 @@ from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
 from onetape.domain.units import Micros, rfc3339
 from onetape.observe import log
-from onetape.venue import channels, rest
+from onetape.venue import channels, ledger, rest
+from onetape.venue.faults import Fault, Faults, Injected, Kind, in_order
 from onetape.venue.feed import Feed
 from onetape.venue.floor import Notice, open_floor
 from onetape.venue.limits import Allowance, SlidingLog
 from onetape.venue.login import Key
+from onetape.venue.script import Line, Script
 from onetape.venue.websocket import MESSAGE_BYTES, Connection, Desk
 
 _CONNECTS: Final = Allowance(3, 1)
@@ -31,7 +34,7 @@ class Venue:
     `speed` is venue seconds per real second; `start_ts` is where the replay begins (candles before it are history;
     without it, a third of the data). Candles longer than a minute are cut into minutes that add up to them. The same
     candles, seed and speed give the same market. `limits` switches rate limits; `keys` (API key to Key) makes logins
-    be verified, without it any is accepted. Raises BadInput.
+    be verified, without it any is accepted. `faults` are played from the first subscription on. Raises BadInput.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Venue:
         limits: bool = True,
         keys: Mapping[str, Key] | None = None,
         idle_s: float = 30.0,
+        faults: Sequence[Fault] = (),
     ) -> None:
         self._floor = open_floor(frames, speed=speed, start_ts=start_ts, instruments=instruments, seed=seed)
         self._feed = Feed(self._floor)
@@ -55,7 +59,8 @@ class Venue:
         self._desk = Desk(self._floor, self._feed, keys, idle_s, limits)
         self._connects = SlidingLog()
         self._numbers = itertools.count(0xA4D3AE55)
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}  # in the order in which they came
+        self._script, self._faults = Script(self), in_order(faults)
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.finished = asyncio.Event()  # set when the last candle has closed
@@ -103,6 +108,7 @@ class Venue:
         self.port = self._runner.addresses[0][1]
         self._floor.clock.begin()
         self._tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._finish())]
+        self._tasks.append(asyncio.create_task(self._play()))
         log.info("venue_opened", rest=self.rest_url, ws=self.ws_url, now=rfc3339(self.now()))
 
     async def stop(self) -> None:
@@ -120,6 +126,10 @@ class Venue:
             if isinstance(end, Exception):
                 raise end
 
+    async def _play(self) -> None:
+        await self._feed.subscribed.wait()
+        await self._script.play(self._faults)
+
     async def _finish(self) -> None:
         clock = self._floor.clock
         while clock.now() < clock.end_ts:  # noqa: ASYNC110 (nothing else knows when the time has come)
@@ -134,11 +144,11 @@ class Venue:
         socket = web.WebSocketResponse(max_msg_size=MESSAGE_BYTES, compress=False, timeout=1.0)
         await socket.prepare(request)
         connection = Connection(self._desk, socket, request, next(self._numbers))
-        self._connections.add(connection)
+        self._connections[connection] = None
         try:
             await connection.serve()
         finally:
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
         return socket
 
     # what tests make go wrong
@@ -154,7 +164,7 @@ class Venue:
 
     def skip_book_update(self, symbol: str) -> None:
         """Lose the next update of `books`: the chain of sequence numbers breaks."""
-        self._floor.faults.skip_books.add(symbol)
+        self._script.begin(Fault(kind=Kind.SKIP, channel="books", symbol=symbol))
 
     def refuse(self, calls: int, *, status: int = 503, code: str = "50001") -> None:
         """Answer the next REST calls with an error (429 and 50011 for "too many requests")."""
@@ -165,9 +175,46 @@ class Venue:
         """Wait before every REST answer; 0 ends it."""
         self._floor.faults.delay_s = seconds
 
-    def restart_sequence(self, symbol: str) -> None:
-        """Begin the sequence numbers of an instrument again: the next update has seqId below its prevSeqId."""
-        self._floor.restarted[symbol] = self._floor.now()
+    def restart(self, symbol: str = "") -> None:
+        """Begin the sequence numbers of an instrument (or all) again: the next update has seqId below its prevSeqId."""
+        for each in [symbol] if symbol else self.symbols:
+            self._floor.restarted[each] = self._floor.now()
+
+    async def inject(self, fault: Fault) -> None:
+        """Any fault of a script, now. Returns when it has ended."""
+        await self._script.inject(fault)
+
+    @property
+    def injected(self) -> list[Injected]:
+        """What was put in so far."""
+        return list(self._script.injected)
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong at this moment."""
+        return self._floor.faults
+
+    def lines(self) -> list[Line]:
+        """The WebSockets, in the order in which they were opened."""
+        return list(self._connections)
+
+    # what really happened
+
+    def prints(self, symbol: str, after_ts: Micros, until_ts: Micros) -> list[dict[str, Any]]:
+        """Prints in (after_ts, until_ts], oldest first, as they would be sent if nothing went wrong."""
+        return ledger.prints(self._floor.tapes[symbol], after_ts, until_ts)
+
+    def bars(self, symbol: str, name: str, start_ts: Micros, end_ts: Micros) -> list[list[str]]:
+        """Bars (`1m`) that open and close in [start_ts, end_ts], oldest first."""
+        return ledger.bars(self._floor.tapes[symbol], name, start_ts, end_ts)
+
+    def listened_since(self, symbol: str) -> Micros | None:
+        """The venue time since when somebody listened to an instrument's prints."""
+        return self._feed.listened.get(symbol)
+
+    def write_ledger(self, path: Path) -> int:
+        """Every print since somebody listened, one a line. Returns how many."""
+        return ledger.write(path, self._floor.tapes, self._feed.listened, self._floor.now())
 
     # what a venue tells about itself
 

@@ -10,13 +10,14 @@ from onetape.domain.units import Micros
 from onetape.venue import wire
 from onetape.venue.book import Book
 from onetape.venue.channels import INDEX
+from onetape.venue.tamper import About
 from onetape.venue.tape import Tape
 
 
 class Subscriber(Protocol):
-    """A connection. `put` never waits."""
+    """A connection. `put` never waits. `about` is given for what a stream says: faults may change it."""
 
-    def put(self, text: str) -> None: ...
+    def put(self, text: str, about: About | None = None) -> None: ...
 
 
 class Stream:
@@ -45,8 +46,8 @@ class Stream:
         return frame(self.arg(name), data, action)
 
     def say(self, name: str, text: str) -> None:
-        for listener in tuple(self.listeners[name]):
-            listener.put(text)
+        for rank, listener in enumerate(tuple(self.listeners[name])):
+            listener.put(text, About(name, self.symbol, rank))
 
     def due(self, name: str, mark: str, every_s: float) -> bool:
         """Whether a channel has something to say: its mark has changed, or nothing was said for a while."""

@@ -6,7 +6,7 @@ import time
 from typing import Any, Final
 
 from onetape.venue import wire
-from onetape.venue.book import changes
+from onetape.venue.book import Book, changes
 from onetape.venue.floor import Floor
 from onetape.venue.stream import Stream
 
@@ -32,18 +32,14 @@ def push(floor: Floor, stream: Stream, heartbeat_s: float) -> None:
     if not len(asks.place) and not len(bids.place):
         if moment - stream.book_s >= heartbeat_s:
             stream.book_s = moment
-            stream.say(BOOKS, _update(stream, [], [], before.seq, before.seq))
+            stream.say(BOOKS, _update(stream, [], [], before.seq, after._replace(seq=before.seq)))
         return
     stream.book, stream.book_s = after, moment
-    faults = floor.faults
-    if stream.symbol in faults.skip_books:
-        faults.skip_books.discard(stream.symbol)
-        return
     listing = stream.tape.listing
-    stream.say(BOOKS, _update(stream, wire.levels(listing, asks), wire.levels(listing, bids), before.seq, after.seq))
+    stream.say(BOOKS, _update(stream, wire.levels(listing, asks), wire.levels(listing, bids), before.seq, after))
 
 
-def _update(stream: Stream, asks: list[Any], bids: list[Any], before: int, seq: int) -> str:
-    ts = wire.millis(stream.cursor)
-    data = {"asks": asks, "bids": bids, "ts": ts, "checksum": 0, "prevSeqId": before, "seqId": seq}
+def _update(stream: Stream, asks: list[Any], bids: list[Any], before: int, now: Book) -> str:
+    chain = {"checksum": 0, "prevSeqId": before, "seqId": now.seq}
+    data = {"asks": asks, "bids": bids, "ts": wire.millis(now.ts), **chain}
     return stream.frame(BOOKS, [data], action="update")

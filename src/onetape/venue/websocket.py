@@ -17,6 +17,7 @@ from onetape.venue.channels import Channel, Refused
 from onetape.venue.feed import Feed
 from onetape.venue.floor import Floor
 from onetape.venue.limits import Allowance, SlidingLog
+from onetape.venue.tamper import About, Tampering
 
 MESSAGE_BYTES: Final = 64 * 1024
 _REQUESTS: Final = Allowance(480, 3_600)
@@ -46,7 +47,9 @@ class Connection:
     def __init__(self, desk: Desk, socket: web.WebSocketResponse, request: web.Request, number: int) -> None:
         self._desk, self._floor, self._feed = desk, desk.floor, desk.feed
         self._socket, self._transport = socket, request.transport
-        self._url = request.path.rsplit("/", 1)[1]
+        self.url = request.path.rsplit("/", 1)[1]
+        self.silenced = False
+        self._tampering = Tampering(self.url, self._floor.faults)
         self.id = f"{number:08x}"
         self._channels: set[Channel] = set()
         self._logged_in = False
@@ -60,10 +63,22 @@ class Connection:
             "login": self._login,
         }
 
-    def put(self, text: str) -> None:
-        if self._floor.faults.silent:
+    @property
+    def _silent(self) -> bool:
+        return self.silenced or self._floor.faults.silent
+
+    def put(self, text: str, about: About | None = None) -> None:
+        if self._silent:
             return
-        self._waiting.append(text)
+        if about and self._floor.faults.active:
+            self._waiting += self._tampering.pass_on(text, about)
+        else:
+            self._waiting.append(text)
+        self._ready.set()
+
+    def release(self, number: int) -> None:
+        """Send what a fault held back."""
+        self._waiting += self._tampering.release(number)
         self._ready.set()
 
     async def serve(self) -> None:
@@ -71,7 +86,7 @@ class Connection:
         try:
             async for message in self._socket:
                 self._heard_s = time.monotonic()
-                if message.type == WSMsgType.TEXT and not self._floor.faults.silent:
+                if message.type == WSMsgType.TEXT and not self._silent:
                     self._read(message.data)
         finally:
             for channel in tuple(self._channels):
@@ -102,6 +117,8 @@ class Connection:
                     if len(self._waiting) > _WAITING:
                         await self.close(4005, "buffer full")
                         return
+                    if self._floor.faults.active:
+                        await asyncio.sleep(self._floor.faults.wait_s(self.url))
                     await self._socket.send_str(self._waiting.popleft())
                     self._heard_s = time.monotonic()
         except ConnectionError:
@@ -113,7 +130,7 @@ class Connection:
             rest = self._heard_s + self._desk.idle_s - time.monotonic()
             if rest > 0:
                 await asyncio.sleep(rest)
-            elif self._floor.faults.silent:
+            elif self._silent:
                 await asyncio.sleep(self._desk.idle_s)
             else:
                 await self.close(4004, "no data in 30s")
@@ -152,7 +169,7 @@ class Connection:
 
     def _subscribe(self, request: Json) -> None:
         for arg in request["args"]:
-            channel = channels.read(self._floor, self._url, arg, self._logged_in)
+            channel = channels.read(self._floor, self.url, arg, self._logged_in)
             if isinstance(channel, Refused):
                 self._refuse(*channel, request)
                 continue
@@ -166,7 +183,7 @@ class Connection:
 
     def _unsubscribe(self, request: Json) -> None:
         for arg in request["args"]:
-            channel = channels.read(self._floor, self._url, arg, self._logged_in)
+            channel = channels.read(self._floor, self.url, arg, self._logged_in)
             if isinstance(channel, Refused):
                 self._refuse(*channel, request)
                 continue
@@ -181,7 +198,7 @@ class Connection:
 
     def _private(self, channel: Channel) -> None:
         """Private channels say how many connections listen; the account channel shows an empty account."""
-        if self._url != channels.PRIVATE or channel.name == channels.STATUS:
+        if self.url != channels.PRIVATE or channel.name == channels.STATUS:
             return
         count = str(self._desk.listening[channel.name])
         self._event({"event": "channel-conn-count", "channel": channel.name, "connCount": count})
@@ -201,7 +218,7 @@ class Connection:
         return self._event({"event": "login", "code": "0", "msg": ""}, request)
 
     def _order(self, request: Json) -> None:
-        if self._url != channels.PRIVATE:
+        if self.url != channels.PRIVATE:
             return self._refuse("60019", f"Invalid op {request['op']}", request)
         if not self._logged_in:
             return self._refuse("60011", "Please log in.", request)

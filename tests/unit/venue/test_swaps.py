@@ -118,7 +118,7 @@ async def test_a_restarted_sequence_goes_on_from_a_small_number(opened: Open, ta
     async with opened(speed=600) as client, client.connect("public") as socket:
         await talk["subscribe"](socket, "books")
         last = (await data(talk, socket, "books"))[0]["seqId"]
-        client.venue.restart_sequence(SYMBOL)
+        client.venue.restart(SYMBOL)
         fell = False
         for _ in range(6):
             (update,) = await data(talk, socket, "books")

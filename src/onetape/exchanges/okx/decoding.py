@@ -11,7 +11,7 @@ from onetape.domain.errors import Refused
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Channel, MarketEvent, RawFrame
 from onetape.domain.units import Timeframe
-from onetape.exchanges.okx import names, past, wire
+from onetape.exchanges.okx import names, past, pushes, wire
 from onetape.exchanges.okx.books import BookStream
 from onetape.exchanges.okx.events import DECODE, Series
 
@@ -52,14 +52,15 @@ def _reader(series: Series) -> Decode:
     if series.channel is Channel.BOOK:
         return _book_reader(BookStream(series))
     understand = DECODE[series.channel]
-    return lambda raw: understand(series, wire.envelope.decode(raw.data).data, raw.recv_ts)[1]
+    return lambda raw: understand(series, pushes.decode(raw.data)[1].data, raw.recv_ts)[1]
 
 
 def _book_reader(book: BookStream) -> Decode:
     def read(raw: RawFrame) -> tuple[MarketEvent, ...]:
-        message = wire.envelope.decode(raw.data)
+        message = pushes.decode(raw.data)[1]
+        rows = message.data if isinstance(message.data, list) else wire.books.decode(message.data)
         told: tuple[MarketEvent, ...] = ()
-        for data in wire.books.decode(message.data):
+        for data in rows:
             told = book.take("", message.action, data, raw.recv_ts).told
         return told
 

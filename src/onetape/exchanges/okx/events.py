@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -43,8 +43,9 @@ def candle(series: Series, row: wire.Row, recv_ts: Micros = 0) -> Candle | Formi
     return Candle(*shared, series.timeframe.next(ts), *prices, turnover, Origin.VENUE, recv_ts)
 
 
-def candles(series: Series, data: bytes | msgspec.Raw, recv_ts: Micros) -> Decoded:
-    events = tuple(candle(series, row, recv_ts) for row in wire.rows.decode(data))
+def candles(series: Series, data: list[wire.Row] | msgspec.Raw, recv_ts: Micros) -> Decoded:
+    rows = data if isinstance(data, list) else wire.rows.decode(data)
+    events = tuple([candle(series, row, recv_ts) for row in rows])
     return max((e.open_ts for e in events), default=0), events
 
 
@@ -53,12 +54,17 @@ def trade(series: Series, t: wire.Trade, recv_ts: Micros = 0) -> Print:
     return Print(series.exchange, series.symbol, t.tradeId, t.ts * _MS, t.px, t.sz * series.size, side, recv_ts)
 
 
-def trades(series: Series, data: bytes | msgspec.Raw, recv_ts: Micros) -> Decoded:
-    prints = tuple(trade(series, t, recv_ts) for t in wire.trades.decode(data))
+def trades(series: Series, data: list[wire.Trade] | msgspec.Raw, recv_ts: Micros) -> Decoded:
+    rows = data if isinstance(data, list) else wire.trades.decode(data)
+    if len(rows) == 1:  # nearly always
+        one = trade(series, rows[0], recv_ts)
+        return one.ts, (one,)
+    prints = tuple([trade(series, t, recv_ts) for t in rows])
     return max((p.ts for p in prints), default=0), prints
 
 
-def tickers(series: Series, data: bytes | msgspec.Raw, recv_ts: Micros) -> Decoded:
+def tickers(series: Series, data: list[wire.Ticker] | msgspec.Raw, recv_ts: Micros) -> Decoded:
+    rows = data if isinstance(data, list) else wire.tickers.decode(data)
     quotes = tuple(
         Quote(
             series.exchange,
@@ -71,12 +77,12 @@ def tickers(series: Series, data: bytes | msgspec.Raw, recv_ts: Micros) -> Decod
             _number(t.last),
             recv_ts,
         )
-        for t in wire.tickers.decode(data)
+        for t in rows
     )
     return max((q.ts for q in quotes), default=0), quotes
 
 
-DECODE: Final[dict[Channel, Callable[[Series, msgspec.Raw, Micros], Decoded]]] = {
+DECODE: Final[dict[Channel, Callable[[Series, Any, Micros], Decoded]]] = {
     Channel.CANDLES: candles,
     Channel.TRADES: trades,
     Channel.TICKER: tickers,

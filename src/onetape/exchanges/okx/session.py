@@ -14,7 +14,7 @@ import msgspec
 from onetape.domain.market import Book, Candle, Channel, Gap, MarketEvent, RawFrame, Received, StreamState
 from onetape.domain.units import Micros
 from onetape.exchanges.connection import Closed, Frame, Item, Opened, Tick
-from onetape.exchanges.okx import wire
+from onetape.exchanges.okx import pushes, wire
 from onetape.exchanges.okx.books import BookStream
 from onetape.exchanges.okx.events import DECODE, Series
 from onetape.exchanges.okx.subscriptions import State, Subscriptions
@@ -127,7 +127,7 @@ class Session:
 
     def _frame(self, frame: Frame) -> Iterator[Received]:
         try:
-            message = wire.envelope.decode(frame.data)
+            arg, message = pushes.decode(frame.data)
         except msgspec.DecodeError as error:
             log.warning(
                 "frame_not_understood",
@@ -137,10 +137,10 @@ class Session:
             )
             return
         link = self._links[frame.source]
-        if message.event:
+        if isinstance(message, wire.Envelope) and message.event:
             self._event(link, message)
-        elif message.arg is not None and message.arg in self._tracks:
-            yield self._data(link, self._tracks[message.arg], message, frame)
+        elif arg is not None and arg in self._tracks:
+            yield self._data(link, arg, message, frame)
         else:
             log.info("frame_ignored", url=frame.source, begin=_begin(frame))
 
@@ -163,15 +163,15 @@ class Session:
         elif message.event not in _IGNORED:
             log.info("event_ignored", name=message.event, code=message.code, text=message.msg)
 
-    def _data(self, link: Link, track: _Track, message: wire.Envelope, frame: Frame) -> Received:
-        assert message.arg is not None
+    def _data(self, link: Link, arg: wire.Arg, message: pushes.Message, frame: Frame) -> Received:
+        track = self._tracks[arg]
         series = track.series
         before = track.ts
         ts: Micros
         events: tuple[MarketEvent, ...]
         try:
             if track.book is not None:
-                ts, events = self._book(link, message.arg, track, message, frame)
+                ts, events = self._book(link, arg, track, message, frame)
             else:
                 ts, events = DECODE[series.channel](series, message.data, frame.recv_ts)
         except msgspec.ValidationError as error:
@@ -192,13 +192,14 @@ class Session:
         return Received(raw, events)
 
     def _book(
-        self, link: Link, arg: wire.Arg, track: _Track, message: wire.Envelope, frame: Frame
+        self, link: Link, arg: wire.Arg, track: _Track, message: pushes.Message, frame: Frame
     ) -> tuple[Micros, tuple[Book, ...]]:
         book = track.book
         assert book is not None
         told: tuple[Book, ...] = ()
         ts = 0
-        for data in wire.books.decode(message.data):
+        rows = message.data if isinstance(message.data, list) else wire.books.decode(message.data)
+        for data in rows:
             moved = book.take(frame.source, message.action, data, frame.recv_ts)
             ts, told = moved.ts, moved.told
             if moved.broken:

@@ -1,7 +1,7 @@
 """OKX's messages as structs, each with the venue's JSON beside it. Numbers come as strings and are read as floats.
 
 `""` means "not applicable": fields in which it occurs stay text here. Unknown fields are ignored, old messages may lack
-the newer ones.
+the newer ones. `gc=False`: what holds only numbers and text is in no cycle, and need not be looked through for one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Envelope(msgspec.Struct, frozen=True):
     msg: str = ""
 
 
-class Trade(msgspec.Struct, frozen=True):
+class Trade(msgspec.Struct, frozen=True, gc=False):
     """`{"instId":"BTC-USDT","tradeId":"130639474","px":"42219.9","sz":"0.12060306","side":"buy","ts":"1630048897897",
     "count":"3","source":"0","seqId":1234}`: `side` is the taker's, `sz` base units (spot) or contracts."""
 
@@ -46,7 +46,7 @@ class Trade(msgspec.Struct, frozen=True):
     ts: int
 
 
-class Ticker(msgspec.Struct, frozen=True):
+class Ticker(msgspec.Struct, frozen=True, gc=False):
     """`{"instType":"SPOT","instId":"BTC-USDT","last":"9999.99","lastSz":"0.1","askPx":"9999.99","askSz":"11",
     "bidPx":"8888.88","bidSz":"5",...,"ts":"1597026383085"}`: a side without an order is `""`."""
 
@@ -58,7 +58,7 @@ class Ticker(msgspec.Struct, frozen=True):
     bidSz: str = ""  # noqa: N815
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`["1597026360000","8533.02","8553.74","8527.17","8548.26","45247","529.5858061","5529.5858061","0"]`
 
     `ts` is the OPEN time in ms. `vol`: base (spot) or contracts; `vol_ccy`: quote (spot) or base (derivatives);
@@ -76,14 +76,14 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     confirm: str = "0"
 
 
-class Level(msgspec.Struct, frozen=True, array_like=True):
+class Level(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`["8476.98","415","0","13"]`: price, size (0 = gone), a dead field, number of orders."""
 
     px: float
     sz: float
 
 
-class BookMessage(msgspec.Struct, frozen=True):
+class BookMessage(msgspec.Struct, frozen=True, gc=False):
     """`{"asks":[["8476.98","415","0","13"]],"bids":[["8475.55","0","0","0"]],"ts":"1597026383185","checksum":0,
     "prevSeqId":123456,"seqId":123457}`: `checksum` is dead since June 2026; messages of 2022 have no sequence ids."""
 

@@ -1,0 +1,80 @@
+"""A frame read in one pass: the messages that come most are known by how they begin, and read into structs at once.
+
+OKX writes `{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[...]}` with the keys in this order. What begins
+otherwise, or does not fit its channel, is read in two steps, which also says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from onetape.exchanges.okx.wire import Arg, BookMessage, Envelope, Row, Ticker, Trade, envelope
+
+T = TypeVar("T")
+
+
+class Push(msgspec.Struct, Generic[T], frozen=True, gc=False):
+    """A channel's message with its data read. It has those fields of `Envelope` that such a message has."""
+
+    data: list[T]
+    action: str = ""
+    event: str = ""
+
+
+Message = Envelope | Push[Any]
+_Read = Callable[[bytes], Push[Any]]
+
+_LONGEST: Final = 200  # bytes up to the end of `arg`; a longer beginning is none of ours
+
+
+def _reader(kind: Any) -> _Read:
+    return msgspec.json.Decoder(Push[kind], strict=False).decode
+
+
+_BOOKS: Final = _reader(BookMessage)
+_TRADES: Final = _reader(Trade)
+_READERS: Final[dict[str, _Read]] = {
+    "trades": _TRADES,
+    "trades-all": _TRADES,
+    "books": _BOOKS,
+    "books5": _BOOKS,
+    "bbo-tbt": _BOOKS,
+    "tickers": _reader(Ticker),
+}
+_ROWS: Final = _reader(Row)
+
+
+def decode(data: bytes) -> tuple[Arg | None, Message]:
+    """What a message is about, and what it says: its `data` is a list of structs, or `Raw` when it was read in two
+    steps. Raises msgspec.DecodeError for what is no message at all."""
+    end = data.find(b"}", 0, _LONGEST)
+    known = _known(data[:end]) if end > 0 else None
+    if known is not None:
+        try:
+            push = known[1](data)
+        except msgspec.DecodeError:
+            pass  # told by whoever reads it in two steps
+        else:
+            if not push.event:
+                return known[0], push
+    message = envelope.decode(data)
+    return message.arg, message
+
+
+@lru_cache(4096)
+def _known(begin: bytes) -> tuple[Arg, _Read] | None:
+    """By `{"arg":{"channel":"trades","instId":"BTC-USDT"`, which each stream repeats in each message."""
+    if not begin.startswith(b'{"arg":{'):
+        return None
+    try:
+        arg = envelope.decode(begin + b"}}").arg
+    except msgspec.DecodeError:
+        return None
+    if arg is None:
+        return None
+    read = _ROWS if arg.channel.startswith("candle") else _READERS.get(arg.channel)
+    return None if read is None else (arg, read)

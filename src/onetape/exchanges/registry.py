@@ -1,0 +1,61 @@
+"""Which adapter speaks to an exchange, and which reads its stored frames. Nothing of a venue is loaded before it is
+asked for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from onetape.domain.errors import NotFound
+from onetape.domain.instrument import Instrument
+from onetape.domain.market import MarketEvent, RawFrame
+from onetape.ports import MarketFeed
+
+Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
+
+
+class Addresses(NamedTuple):
+    """Where the OKX wire is spoken: `https://openapi.okx.com`, `wss://.../ws/v5`. Other venues know their own."""
+
+    rest: str
+    ws: str
+
+
+OKX_WIRE: Final = ("okx", "demo")  # `demo` is the simulated venue, which speaks OKX's wire
+
+
+def exchanges() -> tuple[str, ...]:
+    """Every name that can be opened."""
+    return OKX_WIRE
+
+
+def checked(exchange: str, field: str = "--exchange") -> str:
+    """The name itself. Raises NotFound, which names the nearest ones."""
+    if exchange in exchanges():
+        return exchange
+    near = difflib.get_close_matches(exchange, exchanges(), 3)
+    remedy = f"Did you mean {' or '.join(near)}?" if near else f"Use one of: {', '.join(exchanges())}."
+    raise NotFound(field, exchange, "not an exchange that is known here", remedy)
+
+
+def open_feed(exchange: str, okx: Addresses, field: str = "--exchange") -> MarketFeed:
+    """Nothing is asked of the venue yet. Close it at the end. Raises NotFound."""
+    checked(exchange, field)
+    return open_okx(okx, exchange)
+
+
+def open_okx(okx: Addresses, exchange: str) -> MarketFeed:
+    """The native adapter for whoever speaks OKX's wire; `exchange` is the name that its market is stored under."""
+    from onetape.exchanges.okx.feed import OkxFeed
+
+    return OkxFeed(okx.rest, okx.ws, exchange)
+
+
+def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
+    """Reads stored raw frames of one exchange in the order of their receipt; one function serves one pass. Raises
+    NotFound; see the adapter for what else."""
+    checked(exchange, "exchange")
+    from onetape.exchanges.okx.decoding import decoder as okx_decoder
+
+    return okx_decoder(exchange, instruments)

@@ -1,0 +1,152 @@
+"""Messages on their way into the table: committed in small batches, and through a spool on disk while the database is
+away.
+
+A batch is committed whole or tried again whole. When that takes too long it goes into the spool, and so does all that
+comes after it, so that the order stays; what waits there is committed, oldest first, when the database answers again.
+When the spool is full the batch waits in memory, nobody takes from the sockets any more, and the venue's own limits
+apply: the absence becomes a gap, and nothing is dropped unseen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from onetape.domain import topics
+from onetape.domain.errors import Transient
+from onetape.domain.market import Gap, Print, RawFrame
+from onetape.marketdata.commit import GroupCommit
+from onetape.observe import log
+from onetape.ports import Bus, CandleStore, RawStore, Spool
+
+Item = tuple[RawFrame, tuple[Print, ...]]
+Committed = Callable[[list[Item]], None]
+LINGER: Final = 0.002
+PATIENCE: Final = 2.0  # seconds that a commit may take before its batch goes to the spool
+QUEUE: Final = 100_000
+_FEW: Final = 5_000  # so little left in the spool is committed while new batches wait for it
+_RETRY: Final = 0.25
+_ALARM: Final = 0.5  # of the spool's limit
+_BATCH: Final = 5_000
+
+
+class Frames:
+    """`run` until cancelled, then `drain`. `committed` is called with every batch after its commit; what went through
+    the spool was seen by nobody and is not announced later: who wants it reads the table."""
+
+    def __init__(
+        self, raw: RawStore, gaps: CandleStore, spool: Spool | None, bus: Bus, committed: Committed, name: str = ""
+    ) -> None:
+        self._raw, self._gaps, self._spool, self._bus = raw, gaps, spool, bus
+        self._committed, self._name = committed, name
+        self.queue: GroupCommit[Item] = GroupCommit("frames", self._commit, linger=LINGER, limit=QUEUE)
+        self._turn = asyncio.Lock()
+        self._spooled = asyncio.Event()  # set while anything waits on disk
+        self._stuck: asyncio.Future[Any] | None = None
+        self._alarm = 0  # 0 quiet, 1 half full, 2 full
+        if spool is not None and spool.state.items:
+            self._spooled.set()
+
+    @property
+    def spooling(self) -> bool:
+        return self._spooled.is_set()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.queue.run())
+            if self._spool is not None:
+                tasks.create_task(self._empty(self._spool))
+
+    async def keep_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Stored, or at least on disk."""
+        try:
+            await self._patiently(self._gaps.add_gaps(gaps))
+        except Transient:
+            if self._spool is None or not await self._spool.write(gaps):
+                raise
+            self._spooled.set()
+
+    async def _commit(self, batch: list[Item]) -> None:
+        async with self._turn:
+            if not self._spooled.is_set():
+                try:
+                    await self._patiently(self._raw.append([frame for frame, _ in batch]))
+                except Transient as error:
+                    if self._spool is None:
+                        raise
+                    log.warning("database_away", says=f"Messages wait on disk until it is back: {error}")
+                else:
+                    return self._committed(batch)
+            assert self._spool is not None
+            written = await self._spool.write([frame for frame, _ in batch])
+            self._spooled.set()
+            self._watch(self._spool)
+            if not written:
+                raise Transient("the spool is full.")
+        return None
+
+    async def _patiently(self, work: Awaitable[Any]) -> None:
+        """Raises Transient when it takes too long. It is not cancelled: whether it was in time would be unknown, and a
+        server that hangs would not even answer that. The next try waits for its end."""
+        if self._stuck is not None:
+            done, _ = await asyncio.wait((self._stuck,), timeout=PATIENCE)
+            if not done:
+                asyncio.ensure_future(work).cancel()
+                raise Transient("PostgreSQL hangs.")
+            self._stuck = None
+        task = asyncio.ensure_future(work)
+        done, _ = await asyncio.wait((task,), timeout=PATIENCE)
+        if not done:
+            self._stuck = task
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            raise Transient(f"PostgreSQL did not answer for {PATIENCE:g} seconds.")
+        task.result()
+
+    async def _empty(self, spool: Spool) -> None:
+        """Commits what waits on disk, for ever."""
+        while True:
+            await self._spooled.wait()
+            try:
+                await self._oldest(spool)
+                if spool.state.items <= _FEW:
+                    async with self._turn:  # new batches wait, or this would never end on a busy market
+                        while await self._oldest(spool):
+                            pass
+                        self._spooled.clear()
+                    log.warning("database_back", says="All messages that waited on disk are stored.")
+            except Transient as error:
+                log.debug("spool_waits", problem=str(error))
+                await asyncio.sleep(_RETRY)
+            self._watch(spool)
+
+    async def _oldest(self, spool: Spool) -> bool:
+        """Commits the oldest part, if there is any."""
+        items = await spool.oldest()
+        if not items and not spool.state.bytes:
+            return False
+        frames = [item for item in items if isinstance(item, RawFrame)]
+        gaps = [item for item in items if isinstance(item, Gap)]
+        for i in range(0, len(frames), _BATCH):
+            await self._patiently(self._raw.append(frames[i : i + _BATCH]))
+        if gaps:
+            await self._patiently(self._gaps.add_gaps(gaps))
+        await spool.done()
+        return True
+
+    def _watch(self, spool: Spool) -> None:
+        """Says once when it is half full, once when it is full, and when it is well again."""
+        state = spool.state
+        share = state.bytes / state.limit
+        alarm = 2 if state.full else 1 if share >= _ALARM else 0
+        if alarm == self._alarm:
+            return
+        self._alarm = alarm
+        says = (
+            "The spool empties: messages are taken again.",
+            f"The spool on disk is {100 * share:.0f} % full. Bring PostgreSQL back, or raise spool_mb in markets.json.",
+            "The spool on disk is full: no message is taken until PostgreSQL is back, and gaps are recorded.",
+        )[alarm]
+        (log.error if alarm else log.warning)("spool", says=says, bytes=state.bytes, limit=state.limit)
+        detail = {"state": ("filling", "half full", "full")[alarm], "says": says, "share": share, "items": state.items}
+        self._bus.publish(topics.service(f"spool.{self._name}"), topics.Note("spool", detail))

@@ -1,0 +1,43 @@
+"""Names of exchanges, and what speaks to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from onetape.app.feeds import open_feed as open_configured
+from onetape.domain.errors import NotFound
+from onetape.exchanges.okx.feed import OkxFeed
+from onetape.exchanges.registry import Addresses, checked, decoder, exchanges, open_feed
+from onetape.settings import Settings
+
+OKX = Addresses("http://127.0.0.1:1", "ws://127.0.0.1:1/ws/v5")
+
+
+async def test_okx_and_the_demo_have_the_native_adapter() -> None:
+    for name in ("okx", "demo"):
+        feed = open_feed(name, OKX)
+        assert isinstance(feed, OkxFeed)
+        assert feed.exchange == name
+        await feed.close()
+
+
+def test_unknown_name_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(NotFound, match=r"--exchange is 'okxx': not an exchange that is known here\. Did you mean okx"):
+        checked("okxx")
+    with pytest.raises(NotFound, match="not an exchange"):
+        open_feed("no such thing", OKX)
+    with pytest.raises(NotFound, match="not an exchange"):
+        decoder("no such thing")
+
+
+def test_native_names_come_first() -> None:
+    assert exchanges()[:2] == ("okx", "demo")
+
+
+async def test_another_name_for_the_okx_wire_needs_another_address() -> None:
+    elsewhere = Settings(exchange="mine", okx_rest_url=OKX.rest, okx_ws_url=OKX.ws)
+    feed = open_configured(elsewhere, "mine")
+    assert feed.exchange == "mine"
+    await feed.close()
+    with pytest.raises(NotFound):
+        open_configured(Settings(exchange="mine"), "mine")
