@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ from onetape.domain.market import Channel, Want
 from onetape.exchanges.connection import Frame, Opened
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.events import Series
-from onetape.exchanges.okx.session import Link, Session
+from onetape.exchanges.okx.session import Around, Link, Session
 from onetape.observe import configure
 
 _URL = "ws://venue/public"
@@ -25,7 +26,14 @@ _SYMBOL = "BTC-USDT"
 def _messages() -> list[bytes]:
     """What a busy second is made of: trades, quotes, and book updates of twenty levels."""
     encode = msgspec.json.encode
-    trade = {"tradeId": "1", "px": "42219.9", "sz": "0.12060306", "side": "buy", "ts": "1630048897897", "count": "3"}
+    trade = {
+        "tradeId": "130639474",
+        "px": "42219.9",
+        "sz": "0.12060306",
+        "side": "buy",
+        "ts": "1630048897897",
+        "count": "3",
+    }
     ticker = {
         "last": "9999.9",
         "askPx": "9999.9",
@@ -49,18 +57,29 @@ def _messages() -> list[bytes]:
 def decode_rate(seconds: float = 1.0) -> float:
     """Messages a second from bytes to events, one core, raw frames included."""
     wants = [Want(_SYMBOL, channel) for channel in (Channel.TRADES, Channel.TICKER, Channel.BOOK)]
-    tracks = {names.arg(w): Series("okx", w.symbol, w.channel, w.name) for w in wants}
-    session = Session(tracks, {_URL: Link(tracks, lambda _: True, lambda _: None)}, time.monotonic)
+    series = {arg: Series("okx", w.symbol, w.channel, w.name) for w in wants for arg in names.args(w)}
+    session = Session(Around(time.monotonic, lambda _: None, lambda _: None))
+    session.open(_URL, Link(lambda _: True, lambda _: None))
+    session.add(series)
+    session.carry(_URL, series)
     first, *busy = _messages()
     list(session.on(Opened(_URL), 0))
     list(session.on(Frame(_URL, first, 0), 0))
-    done, begun, recv_ts = 0, time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - begun) < seconds:
-        for message in busy:
+    done, spent, recv_ts, count = 0, 0.0, 0, itertools.count(1_630_048_897_897)
+    while spent < seconds:
+        # Each message is new, as the second copy of one would be left out.
+        numbers = (str(next(count)).encode() for _ in range(1_000 * len(busy)))
+        fresh = [
+            message.replace(b"130639474", number).replace(b"1630048897897", number)
+            for message, number in zip(busy * 1_000, numbers, strict=True)
+        ]
+        begun = time.perf_counter()
+        for message in fresh:
             recv_ts += 1_000
             for _ in session.on(Frame(_URL, message, recv_ts), recv_ts):
                 done += 1
-    return done / elapsed
+        spent += time.perf_counter() - begun
+    return done / spent
 
 
 async def collector_latency(seconds: float = 20.0, speed: float = 60.0) -> dict[str, Any]:

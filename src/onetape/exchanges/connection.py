@@ -18,6 +18,7 @@ import msgspec
 from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from onetape.domain.errors import Transient
+from onetape.exchanges.limits import Budget
 from onetape.observe import log
 
 _CONNECT_SECONDS: Final = 15.0
@@ -46,8 +47,10 @@ class Tick(NamedTuple):
     """Time has passed; nothing else happened."""
 
 
-class Wish(NamedTuple):
-    """The streams that are wanted have changed; the consumer looks them up."""
+class Own(NamedTuple):
+    """What the consumer sends to itself, in order with the rest."""
+
+    what: Any
 
 
 class Failed(NamedTuple):
@@ -56,7 +59,7 @@ class Failed(NamedTuple):
     error: BaseException
 
 
-Item = Frame | Opened | Closed | Tick | Wish | Failed
+Item = Frame | Opened | Closed | Tick | Own | Failed
 
 
 class Inbox(asyncio.Queue[Item]):
@@ -76,6 +79,7 @@ class Habits(msgspec.Struct, frozen=True):
     silence: float = 30.0  # renew a socket that answers pings and brings no data for so long
     backoff: float = 1.0  # after the second failed try, doubling up to backoff_limit
     backoff_limit: float = 30.0
+    connects: int = 3  # new connections a second, of this process to one host
 
 
 def unreachable(url: str, error: BaseException) -> Transient:
@@ -98,6 +102,17 @@ def backoff_delays(first: float, limit: float) -> Iterator[float]:
     while True:
         yield delay * (1 + random.random() / 2)
         delay = min(limit, delay * 2)
+
+
+_gates: dict[str, Budget] = {}  # by host: the venue counts them by address, so the process shares them
+
+
+def _gate(url: str, connects: int) -> Budget:
+    host = urlsplit(url).netloc
+    gate = _gates.get(host)
+    if gate is None or gate.limit != connects:
+        gate = _gates[host] = Budget(connects, window=1.0)
+    return gate
 
 
 class _Socket(WSListener):
@@ -131,12 +146,13 @@ class _Socket(WSListener):
 class Connection:
     """See the module. `run` goes on until it is cancelled; `trouble` is "" or the sentence why there is no socket."""
 
-    def __init__(self, url: str, inbox: Inbox, habits: Habits, now: Callable[[], int]) -> None:
+    def __init__(self, url: str, inbox: Inbox, habits: Habits, now: Callable[[], int], name: str = "") -> None:
         self.url, self.inbox, self.habits, self.now = url, inbox, habits, now
+        self.name = name or url  # the source of its items
         self.trouble = ""
         self._socket: _Socket | None = None
         self._transport: WSTransport | None = None
-        self._renew = ""
+        self._retired = False
         self._opened = self._heard = self._data = 0.0
         self._pinged = self._paused = False
         self._patience = habits.silence
@@ -148,32 +164,37 @@ class Connection:
         self._transport.send(WSMsgType.TEXT, message)
         return True
 
-    def renew(self, cause: str) -> None:
-        """Change to a new socket soon: it is opened before this one is left."""
-        self._renew = self._renew or cause
+    @property
+    def opened(self) -> bool:
+        return self._transport is not None and not self._transport.is_disconnected
+
+    def retire(self) -> None:
+        """Another connection takes over: this one is not made again when it ends."""
+        self._retired = True
 
     async def run(self) -> None:
+        """Until it is cancelled, or retired and at its end."""
         delays = backoff_delays(self.habits.backoff, self.habits.backoff_limit)
         try:
-            while True:
+            while not self._retired:
                 await asyncio.sleep(next(delays))
                 if not await self._connect():
                     continue
                 before = self._data
                 cause = await self._live()
-                self.inbox.put_nowait(Closed(self.url, cause))
-                log.warning("connection_lost", url=self.url, cause=cause)
+                self.inbox.put_nowait(Closed(self.name, cause))
+                log.warning("connection_lost", url=self.url, name=self.name, cause=cause)
                 if self._data > before:  # it worked: the next try is at once
                     delays = backoff_delays(self.habits.backoff, self.habits.backoff_limit)
         finally:
             self._leave()
 
-    async def _connect(self, leaving: str = "") -> bool:
-        """`leaving` names why a working socket is left for the new one."""
+    async def _connect(self) -> bool:
+        await _gate(self.url, self.habits.connects).take()
 
         class Socket(_Socket):
             def on_ws_connected(self, transport: WSTransport) -> None:
-                self.owner._established(self, transport, leaving)
+                self.owner._established(self, transport)
 
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
@@ -186,16 +207,13 @@ class Connection:
             return False
         return True
 
-    def _established(self, opened: _Socket, transport: WSTransport, leaving: str) -> None:
+    def _established(self, opened: _Socket, transport: WSTransport) -> None:
         """Before the first frame of the new socket."""
-        if leaving:
-            self.inbox.put_nowait(Closed(self.url, leaving))
-        self._leave()
         self._socket, self._transport, self.trouble = opened, transport, ""
         self._opened = self._heard = self._data = time.monotonic()
         self._pinged = self._paused = False
-        self.inbox.put_nowait(Opened(self.url))
-        log.info("connection_opened", url=self.url)
+        self.inbox.put_nowait(Opened(self.name))
+        log.info("connection_opened", url=self.url, name=self.name)
 
     async def _live(self) -> str:
         """Until the socket is gone; the cause."""
@@ -206,11 +224,7 @@ class Connection:
             await asyncio.wait({current.gone}, timeout=0.05 if self._paused else pause)
             if current.gone.done():
                 return current.cause or "the connection broke off"
-            if cause := self._renew:
-                if await self._connect(leaving=cause):
-                    log.info("connection_renewed", url=self.url, cause=cause)
-                self._renew = ""
-            elif self._paused:
+            if self._paused:
                 self._resume_when_drained()
             elif trouble := self._check(time.monotonic()):
                 self._leave()
@@ -233,13 +247,13 @@ class Connection:
 
     def _received(self, source: _Socket, data: bytes) -> None:
         if source is not self._socket:
-            return  # the old socket, while the new one is already in use
+            return  # a socket that was left
         self._heard = time.monotonic()
         self._pinged = False
         if data == self.habits.pong:
             return
         self._data = self._heard
-        self.inbox.put_nowait(Frame(self.url, data, self.now()))
+        self.inbox.put_nowait(Frame(self.name, data, self.now()))
         if not self._paused and self.inbox.qsize() > self.inbox.limit:
             self._paused = True
             self._reading("pause_reading")

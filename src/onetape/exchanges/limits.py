@@ -18,6 +18,7 @@ class Budget:
     """A token bucket for `limit` requests in any `window` seconds."""
 
     def __init__(self, limit: float, window: float = 2.0, now: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
         self._capacity = max(1.0, 0.2 * limit)
         self._rate = max(limit - self._capacity, 0.5 * limit) / window
         self._now = now

@@ -7,8 +7,10 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 
+from onetape.exchanges import limits
 from onetape.exchanges.connection import (
     Closed,
     Connection,
@@ -20,6 +22,7 @@ from onetape.exchanges.connection import (
     backoff_delays,
     unreachable,
 )
+from onetape.exchanges.limits import Budget
 
 QUICK = Habits(ping_after=0.05, silence=10.0, backoff=0.02, backoff_limit=0.05)
 Handler = Callable[[web.WebSocketResponse, int], Awaitable[None]]
@@ -124,23 +127,33 @@ async def test_renews_a_socket_that_answers_but_brings_nothing_and_grows_patient
         assert second.cause == "no data for 0.2 s"  # type: ignore[union-attr]
 
 
-async def test_renewal_opens_the_new_socket_before_it_leaves_the_old_one() -> None:
-    live: list[int] = []
-    most = 0
-
-    async def count(socket: web.WebSocketResponse, visit: int) -> None:
-        nonlocal most
-        live.append(visit)
-        most = max(most, len(live))
+async def test_retired_connection_is_not_made_again() -> None:
+    async def stay(socket: web.WebSocketResponse, visit: int) -> None:
+        await socket.send_str("hello")
         await socket.receive()
-        live.remove(visit)
 
-    async with served(count, Habits(ping_after=0.2)) as (connection, inbox):
-        await until(inbox, Opened)
-        connection.renew("upgrade")
-        assert (await until(inbox, Closed)).cause == "upgrade"  # type: ignore[union-attr]
-        await until(inbox, Opened)
-        assert most == 2
+    async with served(stay) as (connection, inbox):
+        await until(inbox, Frame)
+        connection.retire()
+        assert connection.opened
+        connection.send(b"go")
+        assert isinstance(await until(inbox, Closed), Closed)
+        await asyncio.sleep(0.2)
+        assert inbox.empty()
+
+
+async def test_new_connections_keep_to_the_pace_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three a second: one at once, then one every half second."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(limits.asyncio, "sleep", sleep)
+    gate = Budget(3, window=1.0, now=lambda: 100.0)
+    for _ in range(3):
+        await gate.take()
+    assert waits == [0.5, 1.0]
 
 
 async def test_full_inbox_stops_reading_and_loses_nothing() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from onetape.domain.errors import BadInput, Refused
@@ -32,9 +33,41 @@ def test_unknown_length_is_refused_with_the_offered_ones() -> None:
 
 
 def test_candles_are_subscribed_on_business_and_the_rest_on_public() -> None:
-    assert names.arg(Want("BTC-USDT", Channel.CANDLES, "1d")) == Arg("candle1Dutc", "BTC-USDT")
-    assert names.path("candle1Dutc") == "business"
-    assert names.path(names.arg(Want("BTC-USDT", Channel.BOOK)).channel) == "public"
+    assert names.args(Want("BTC-USDT", Channel.CANDLES, "1d")) == (Arg("candle1Dutc", "BTC-USDT"),)
+    assert [names.path(c) for c in ("candle1Dutc", "trades-all")] == ["business", "business"]
+    assert [names.path(c) for c in ("trades", "books", "instruments", "status")] == ["public"] * 4
+
+
+@pytest.mark.parametrize(
+    ("channel", "name"),
+    [
+        (Channel.TRADES, "trades"),
+        (Channel.TRADES_ALL, "trades-all"),
+        (Channel.TICKER, "tickers"),
+        (Channel.BOOK, "books"),
+        (Channel.BOOK5, "books5"),
+        (Channel.BBO, "bbo-tbt"),
+        (Channel.MARK, "mark-price"),
+        (Channel.FUNDING, "funding-rate"),
+    ],
+)
+def test_channels_of_an_instrument(channel: Channel, name: str) -> None:
+    assert names.args(Want("BTC-USDT-SWAP", channel)) == (Arg(name, "BTC-USDT-SWAP"),)
+
+
+def test_index_of_a_swap_is_that_of_its_pair() -> None:
+    assert names.args(Want("BTC-USDT-SWAP", Channel.INDEX)) == (Arg("index-tickers", "BTC-USDT"),)
+
+
+def test_channels_of_the_whole_venue_name_no_instrument_on_the_wire() -> None:
+    sent = [msgspec.json.encode(arg) for arg in names.args(Want("*", Channel.INSTRUMENTS))]
+    assert sent == [b'{"channel":"instruments","instType":"%s"}' % t for t in (b"SPOT", b"SWAP", b"FUTURES")]
+    assert [msgspec.json.encode(arg) for arg in names.args(Want("*", Channel.STATUS))] == [b'{"channel":"status"}']
+
+
+def test_funding_of_spot_is_refused_by_name() -> None:
+    with pytest.raises(Refused, match="okx:BTC-USDT pays no funding"):
+        names.args(Want("BTC-USDT", Channel.FUNDING))
 
 
 def test_spot_instrument() -> None:

@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from onetape.domain.market import Book, Candle, Channel, Forming, Gap, Received, Want
 from onetape.domain.units import Timeframe
 from onetape.exchanges.connection import Closed, Frame, Opened, Tick
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.events import Series
-from onetape.exchanges.okx.session import Link, Session
+from onetape.exchanges.okx.session import Around, Link, Seed, Session
+from onetape.exchanges.okx.wire import Arg
 
 URL = "ws://venue/public"
 T0 = 1_600_000_000_000  # ms
 
 
 class Desk:
-    """A session on one connection, and what it sent."""
+    """A session on one connection or two, what it sent, and the errands it asked for."""
 
-    def __init__(self, *wants: Want) -> None:
+    def __init__(self, *wants: Want, links: tuple[str, ...] = (URL,)) -> None:
         self.seconds = 0.0
         self.sent: list[dict] = []
-        self.renewed: list[str] = []
-        tracks = {}
+        self.sent_on: list[str] = []
+        self.replaced: list[str] = []
+        self.fetched: list[Arg] = []
+        self.listed: list[bytes] = []
+        self.session = Session(
+            Around(lambda: self.seconds, self.fetched.append, lambda d: self.listed.append(bytes(d)))
+        )
+        series = {}
         for want in wants:
             timeframe = Timeframe.parse(want.timeframe) if want.timeframe else None
-            tracks[names.arg(want)] = Series("okx", want.symbol, want.channel, want.name, timeframe)
-        self.link = Link(list(tracks), lambda m: bool(self.sent.append(json.loads(m))) or True, self.renewed.append)
-        self.session = Session(tracks, {URL: self.link}, lambda: self.seconds)
+            for arg in names.args(want):
+                series[arg] = Series("okx", want.symbol, want.channel, want.name, timeframe)
+        self.session.add(series)
+        for name in links:
+            self.session.open(name, Link(partial(self.send, name), self.replaced.append))
+            self.session.carry(name, series)
+
+    def send(self, name: str, message: bytes) -> bool:
+        self.sent.append(json.loads(message))
+        self.sent_on.append(name)
+        return True
 
     def put(self, item: object, now_ts: int = 0) -> list[Received]:
         return list(self.session.on(item, now_ts))  # type: ignore[arg-type]
 
-    def frame(self, message: object, recv_ts: int = 1) -> list[Received]:
-        return self.put(Frame(URL, json.dumps(message).encode(), recv_ts))
+    def frame(self, message: object, recv_ts: int = 1, on: str = URL) -> list[Received]:
+        return self.put(Frame(on, json.dumps(message).encode(), recv_ts))
 
-    def open(self) -> None:
-        self.put(Opened(URL))
+    def open(self, on: str = URL) -> None:
+        self.put(Opened(on))
         for arg in self.sent[-1]["args"]:
-            self.frame({"event": "subscribe", "arg": arg})
+            self.frame({"event": "subscribe", "arg": arg}, on=on)
 
 
 def books(prev: int, seq: int, action: str = "update", bids: tuple = ()) -> dict:
@@ -51,8 +67,10 @@ def row(ts: int, confirm: str) -> dict:
     return {"arg": {"channel": "candle1m", "instId": "BTC-USDT"}, "data": data}
 
 
-def trade(ts: int) -> dict:
-    data = [{"tradeId": "1", "px": "9", "sz": "1", "side": "buy", "ts": str(ts)}]
+def trade(ts: int, number: int | None = None, count: int = 1) -> dict:
+    """Its id is its time unless another one is given: no two trades are the same, and none joins on to the other."""
+    name = str(2 * ts if number is None else number)
+    data = [{"tradeId": name, "count": str(count), "px": "9", "sz": "1", "side": "buy", "ts": str(ts)}]
     return {"arg": {"channel": "trades", "instId": "BTC-USDT"}, "data": data}
 
 
@@ -109,7 +127,10 @@ def test_broken_book_is_invalid_at_once_then_asked_for_again() -> None:
     desk.put(Tick())
     assert desk.sent[-1]["op"] == "subscribe"
     (again,) = desk.frame(books(-1, 20, "snapshot", (["8", "1", "0", "1"],)))
-    assert again.events[0].bids == [(8.0, 1.0)]  # type: ignore[union-attr]
+    gap, book = again.events
+    assert gap == Gap("okx", "BTC-USDT", "book", (T0 + 10) * 1000, (T0 + 20) * 1000, "an update of the book was lost")
+    assert isinstance(book, Book)
+    assert book.bids == [(8.0, 1.0)]
 
 
 def test_second_break_waits_before_it_subscribes_again() -> None:
@@ -155,13 +176,47 @@ def test_lost_connection_makes_the_book_invalid() -> None:
     assert not told.events[0].valid  # type: ignore[union-attr]
 
 
-def test_missing_snapshot_is_asked_for_again() -> None:
+def test_missing_snapshot_is_fetched_by_rest_and_after_three_tries_the_channel_is_renewed() -> None:
     desk = Desk(Want("BTC-USDT", Channel.BOOK))
     desk.open()
-    desk.seconds = 5.5
+    for seconds in (5.5, 11.0, 16.5):
+        desk.seconds = seconds
+        desk.put(Tick())
+        desk.put(Tick())
+    assert desk.fetched == [Arg("books", "BTC-USDT")] * 3
+    assert [m["op"] for m in desk.sent] == ["subscribe"]
+    desk.seconds = 22.0
     desk.put(Tick())
     desk.put(Tick())
     assert [m["op"] for m in desk.sent] == ["subscribe", "unsubscribe", "subscribe"]
+
+
+def test_book_from_rest_takes_the_updates_that_waited_and_goes_on() -> None:
+    """REST has reached 12: the update to 11 is in it, the one to 13 begins before it and ends after it."""
+    desk = Desk(Want("BTC-USDT", Channel.BOOK))
+    desk.open()
+    for prev, seq, price in ((9, 11, "1"), (11, 13, "2")):
+        (received,) = desk.frame(books(prev, seq, bids=([price, "1", "0", "1"],)))
+        assert received.events == ()
+        assert received.raw is not None  # it is needed to rebuild the book
+    rest = {"asks": [], "bids": [["3", "5", "0", "1"]], "ts": str(T0 + 12), "seqId": 12}
+    body = json.dumps({"code": "0", "msg": "", "data": [rest]}).encode()
+    (received,) = desk.put(Seed(Arg("books", "BTC-USDT"), body, 5))
+    assert received.events[-1].bids == [(3.0, 5.0), (2.0, 1.0)]  # type: ignore[union-attr]
+    assert received.raw is not None
+    assert (received.raw.channel, received.raw.data) == ("book", body)
+    (after,) = desk.frame(books(13, 14, bids=(["3", "0", "0", "0"],)), recv_ts=200_000)
+    assert after.events[0].bids == [(2.0, 1.0)]  # type: ignore[union-attr]
+    assert desk.session.states(0, 0)[0].state == "live"
+
+
+def test_book_from_rest_that_is_too_old_for_the_updates_is_not_used() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.BOOK))
+    desk.open()
+    desk.frame(books(14, 15))
+    rest = {"asks": [], "bids": [], "ts": str(T0), "seqId": 12}
+    (received,) = desk.put(Seed(Arg("books", "BTC-USDT"), json.dumps({"code": "0", "data": [rest]}).encode(), 5))
+    assert received.events == ()
 
 
 def test_error_without_argument_is_found_by_asking_one_by_one() -> None:
@@ -196,7 +251,7 @@ def test_upgrade_notice_changes_the_connection_and_unknown_events_change_nothing
     desk = Desk(Want("BTC-USDT", Channel.TRADES))
     desk.open()
     assert desk.frame({"event": "notice", "code": "64008", "msg": "soon closed"}) == []
-    assert desk.renewed == ["the venue announced a service upgrade"]
+    assert desk.replaced == ["the venue announced a service upgrade"]
     assert desk.frame({"event": "channel-conn-count", "channel": "orders", "connCount": "2"}) == []
     assert desk.frame({"event": "something-new"}) == []
 
@@ -208,3 +263,192 @@ def test_frame_that_is_no_json_or_of_strange_form_does_not_stop_the_stream() -> 
     (received,) = desk.frame({"arg": {"channel": "trades", "instId": "BTC-USDT"}, "data": [{"px": "x"}]})
     assert received.events == ()
     assert received.raw is not None  # kept all the same
+
+
+A, B = "public/a1", "public/b1"
+
+
+def twice(*wants: Want) -> Desk:
+    desk = Desk(*wants, links=(A, B))
+    desk.open(A)
+    desk.open(B)
+    return desk
+
+
+def test_second_copy_of_a_trade_is_left_out_whichever_connection_is_first() -> None:
+    desk = twice(Want("BTC-USDT", Channel.TRADES))
+    for first, second, ts in ((A, B, T0), (B, A, T0 + 1)):
+        assert len(desk.frame(trade(ts), on=first)) == 1
+        assert desk.frame(trade(ts), on=second) == []
+    (state,) = desk.session.states(0, 0)
+    assert (state.messages, state.dropped, state.sockets) == (2, 2, 2)
+
+
+def test_loss_of_one_of_two_connections_is_no_gap_and_loses_no_trade() -> None:
+    desk = twice(Want("BTC-USDT", Channel.TRADES))
+    desk.frame(trade(T0), on=A)
+    assert desk.put(Closed(A, "cut")) == []
+    (received,) = desk.frame(trade(T0 + 1), on=B)
+    assert len(received.events) == 1
+    assert desk.session.states(0, 0)[0].state == "live"
+    desk.open(A)
+    desk.frame(trade(T0 + 2), on=A)
+    assert desk.put(Closed(B, "cut")) == []
+    (received,) = desk.frame(trade(T0 + 3), on=A)
+    assert len(received.events) == 1
+    assert desk.session.states(0, 0)[0].gaps == 0
+
+
+def test_loss_of_both_connections_is_one_gap_with_the_last_cause() -> None:
+    desk = twice(Want("BTC-USDT", Channel.TRADES))
+    desk.frame(trade(T0), on=A)
+    desk.put(Closed(A, "first"))
+    desk.put(Closed(B, "second"))
+    assert desk.session.states(0, 0)[0].state == "down"
+    desk.open(B)
+    (received,) = desk.frame(trade(T0 + 5), on=B)
+    assert received.events[0] == Gap("okx", "BTC-USDT", "trades", T0 * 1000, (T0 + 5) * 1000, "second")
+    desk.open(A)
+    assert desk.frame(trade(T0 + 5), on=A) == []
+
+
+def test_trade_ids_that_join_prove_that_a_short_loss_was_no_gap() -> None:
+    """The message after the loss stands for the matches 11 and 12."""
+    desk = Desk(Want("BTC-USDT", Channel.TRADES))
+    desk.open()
+    desk.frame(trade(T0, number=10))
+    desk.put(Closed(URL, "cut"))
+    desk.open()
+    (received,) = desk.frame(trade(T0 + 5, number=12, count=2))
+    assert not any(isinstance(e, Gap) for e in received.events)
+    desk.put(Closed(URL, "cut"))
+    desk.open()
+    (received,) = desk.frame(trade(T0 + 9, number=15, count=2))
+    assert isinstance(received.events[0], Gap)
+
+
+def test_book_goes_on_over_the_other_connection() -> None:
+    desk = twice(Want("BTC-USDT", Channel.BOOK))
+    desk.frame(books(-1, 10, "snapshot", (["9", "1", "0", "1"],)), on=A)
+    assert desk.frame(books(-1, 10, "snapshot", (["9", "1", "0", "1"],)), on=B) == []
+    assert len(desk.frame(books(10, 11), on=A)) == 1
+    assert desk.put(Closed(A, "cut")) == []  # B lies one update behind
+    assert desk.frame(books(10, 11), on=B) == []
+    (received,) = desk.frame(books(11, 12, bids=(["8", "2", "0", "1"],)), on=B, recv_ts=900_000)
+    assert received.events[-1].bids == [(9.0, 1.0), (8.0, 2.0)]  # type: ignore[union-attr]
+
+
+def test_update_lost_on_one_connection_renews_only_its_channel_there() -> None:
+    desk = twice(Want("BTC-USDT", Channel.BOOK))
+    for on in (A, B):
+        desk.frame(books(-1, 10, "snapshot"), on=on)
+    desk.frame(books(10, 11), on=B)
+    before = len(desk.sent)
+    assert desk.frame(books(11, 12), on=A) == []  # A has not had 11
+    assert [m["op"] for m in desk.sent[before:]] == ["unsubscribe"]
+    assert desk.sent_on[before:] == [A]
+    assert len(desk.frame(books(11, 12), on=B)) == 1
+    assert desk.session.states(0, 0)[0].state == "live"
+
+
+def test_book_whose_update_neither_connection_has_is_broken_and_renewed_on_both() -> None:
+    desk = twice(Want("BTC-USDT", Channel.BOOK))
+    for on in (A, B):
+        desk.frame(books(-1, 10, "snapshot"), on=on)
+    desk.frame(books(12, 13), on=A)
+    (received,) = desk.frame(books(12, 13), on=B)
+    assert not received.events[0].valid  # type: ignore[union-attr]
+    assert sorted(name for name, m in zip(desk.sent_on, desk.sent, strict=True) if m["op"] == "unsubscribe") == [A, B]
+    assert desk.session.states(0, 0)[0].state == "broken"
+
+
+def test_reset_of_the_sequence_and_a_sign_of_life_are_followed_on_both_connections() -> None:
+    desk = twice(Want("BTC-USDT", Channel.BOOK))
+    for on in (A, B):
+        desk.frame(books(-1, 10, "snapshot"), on=on)
+    for prev, seq in ((10, 15), (15, 15), (15, 3), (3, 5)):
+        assert len(desk.frame(books(prev, seq), on=A)) == (1 if prev != seq else 0) or prev == seq
+        assert desk.frame(books(prev, seq), on=B) == []
+    assert desk.session.states(0, 0)[0].state == "live"
+
+
+def test_closed_candle_is_told_once_and_does_not_run_again() -> None:
+    desk = twice(Want("BTC-USDT", Channel.CANDLES, "1m"))
+    assert len(desk.frame(row(60_000, "0"), on=A)) == 1
+    assert desk.frame(row(60_000, "0"), on=B) == []
+    assert len(desk.frame(row(60_000, "1"), on=B)) == 1
+    assert desk.frame(row(60_000, "0"), on=A) == []
+    assert desk.frame(row(60_000, "1"), on=A) == []
+    assert len(desk.frame(row(120_000, "0"), on=A)) == 1
+
+
+def test_stream_that_is_silent_on_one_connection_is_renewed_there_alone() -> None:
+    desk = twice(Want("BTC-USDT", Channel.BOOK), Want("BTC-USDT", Channel.TICKER))
+    for on in (A, B):
+        desk.frame(books(-1, 10, "snapshot"), on=on)
+    desk.seconds = 20.0
+    desk.frame(books(10, 11), on=B)
+    before = len(desk.sent)
+    assert desk.put(Tick()) == []
+    assert [(m["op"], m["args"][0]["channel"]) for m in desk.sent[before:]] == [("unsubscribe", "books")]
+    assert desk.sent_on[before:] == [A]
+
+
+def test_stream_that_is_silent_everywhere_is_a_gap_when_it_speaks_again() -> None:
+    """A book says something every minute; after 75 s without a word it is invalid and asked for again."""
+    desk = Desk(Want("BTC-USDT", Channel.BOOK))
+    desk.open()
+    desk.frame(books(-1, 10, "snapshot"))
+    desk.seconds = 76.0
+    (told,) = desk.put(Tick())
+    assert not told.events[0].valid  # type: ignore[union-attr]
+    (state,) = desk.session.states(0, 0)
+    assert (state.state, state.sockets) == ("silent", 0)
+    assert state.reason == "silent for 76 s under a live connection"
+    desk.put(Tick())
+    desk.frame({"event": "subscribe", "arg": {"channel": "books", "instId": "BTC-USDT"}})
+    (received,) = desk.frame(books(-1, 30, "snapshot"))
+    assert isinstance(received.events[0], Gap)
+    assert desk.session.states(0, 0)[0].state == "live"
+
+
+def test_delays_are_told_without_the_offset_of_the_clocks() -> None:
+    """Receipt 5 ms after the venue's time, whose clock is 2 s ahead of ours: the way took 2,005 ms."""
+    desk = Desk(Want("BTC-USDT", Channel.TRADES))
+    desk.open()
+    desk.frame(trade(T0), recv_ts=T0 * 1000 + 5_000)
+    (state,) = desk.session.states(T0 * 1000 + 25_000, 2_000_000)
+    assert (state.delay_p50_ms, state.age_ms) == (2005.0, 20.0)
+
+
+def test_instruments_of_three_types_are_one_stream_and_are_handed_on() -> None:
+    desk = Desk(Want("*", Channel.INSTRUMENTS))
+    desk.open()
+    message = {"arg": {"channel": "instruments", "instType": "SWAP"}, "data": [{"instId": "X", "instType": "SWAP"}]}
+    (received,) = desk.frame(message)
+    assert received.raw is not None
+    assert (received.raw.symbol, received.raw.channel, received.events) == ("*", "instruments", ())
+    assert [json.loads(data)[0]["instId"] for data in desk.listed] == ["X"]
+    assert len(desk.session.states(0, 0)) == 1
+
+
+def test_connection_is_ready_when_all_is_acknowledged_and_the_book_has_come() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.BOOK), Want("BTC-USDT", Channel.TRADES))
+    assert not desk.session.ready(URL)
+    desk.open()
+    assert not desk.session.ready(URL)
+    desk.frame(books(-1, 1, "snapshot"))
+    assert desk.session.ready(URL)
+
+
+def test_channel_whose_connection_has_no_requests_left_moves_to_another_connection() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.BOOK))
+    desk.open()
+    for seconds in range(100, 100 + 300 * 100, 100):
+        desk.seconds = float(seconds % 3_000)  # all within one hour
+        desk.frame(books(-1, 10, "snapshot"))
+        desk.frame(books(12, 13))
+        desk.put(Tick())
+        desk.frame({"event": "subscribe", "arg": {"channel": "books", "instId": "BTC-USDT"}})
+    assert len(desk.sent) <= 460
+    assert any("requests" in cause for cause in desk.replaced)

@@ -55,6 +55,10 @@ class BookStream:
     def ts(self) -> Micros:
         return self._book.ts * 1_000
 
+    def chained(self, source: str) -> bool:
+        """Whether this connection has brought its snapshot and every update since."""
+        return source in self._chains
+
     def take(self, source: str, action: str, data: wire.BookMessage, recv_ts: Micros) -> Moved:
         if action == "snapshot" or (not action and data.prevSeqId in (None, -1)):
             return self._snapshot(source, data, recv_ts)
@@ -64,7 +68,8 @@ class BookStream:
             return self._broken(data, recv_ts, source)
         self._chains[source] = data.seqId
         if data.prevSeqId == self._book.last and self._book.valid:
-            if data.seqId == data.prevSeqId and data.seqId is not None and data.ts <= self._book.ts:
+            alive = data.seqId == data.prevSeqId and not data.asks and not data.bids
+            if alive and data.seqId is not None and data.ts <= self._book.ts:
                 return Moved(data.ts * 1_000, fresh=False)  # the same sign of life
             return self._apply(data, recv_ts)
         if data.seqId in self._recent or self._carried(but=source):

@@ -12,13 +12,15 @@ from onetape.domain.instrument import Instrument
 from onetape.domain.market import Channel, MarketEvent, RawFrame
 from onetape.domain.units import Timeframe
 from onetape.exchanges.okx import names, past, pushes, wire
-from onetape.exchanges.okx.books import BookStream
-from onetape.exchanges.okx.events import DECODE, Series
+from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.reading import Reading
 
 Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
 
 _REST: Final = {past.TRADES: Channel.TRADES_ALL, past.BOOK: Channel.BOOK}
-_SIZED: Final = frozenset((Channel.TRADES, Channel.TRADES_ALL, Channel.BOOK, Channel.TICKER))
+_SIZED: Final = frozenset(
+    (Channel.TRADES, Channel.TRADES_ALL, Channel.BOOK, Channel.BOOK5, Channel.BBO, Channel.TICKER)
+)
 
 
 def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
@@ -49,22 +51,15 @@ def _reader(series: Series) -> Decode:
         return lambda raw: past.prints(series, wire.answer.decode(raw.data).data, raw.recv_ts)
     if series.name == past.BOOK:
         return lambda raw: (past.levels(series, wire.answer.decode(raw.data).data, raw.recv_ts),)
-    if series.channel is Channel.BOOK:
-        return _book_reader(BookStream(series))
-    understand = DECODE[series.channel]
-    return lambda raw: understand(series, pushes.decode(raw.data)[1].data, raw.recv_ts)[1]
+    reading = Reading(series)
 
+    def understood(raw: RawFrame) -> tuple[MarketEvent, ...]:
+        arg, message = pushes.decode(raw.data)
+        if reading.book is not None and arg is None:
+            return reading.seed(wire.answer.decode(raw.data), raw.recv_ts).events
+        return reading.take("", message, raw.recv_ts).events
 
-def _book_reader(book: BookStream) -> Decode:
-    def read(raw: RawFrame) -> tuple[MarketEvent, ...]:
-        message = pushes.decode(raw.data)[1]
-        rows = message.data if isinstance(message.data, list) else wire.books.decode(message.data)
-        told: tuple[MarketEvent, ...] = ()
-        for data in rows:
-            told = book.take("", message.action, data, raw.recv_ts).told
-        return told
-
-    return read
+    return understood
 
 
 def _series(exchange: str, raw: RawFrame, sizes: dict[str, float]) -> Series:

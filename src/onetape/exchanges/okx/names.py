@@ -16,7 +16,11 @@ BARS: Final = {
     "6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc", "1w": "1Wutc", "1M": "1Mutc",
 }  # fmt: skip
 
-_CHANNELS: Final = {Channel.TRADES: "trades", Channel.TICKER: "tickers", Channel.BOOK: "books"}
+_CHANNELS: Final = {
+    Channel.TRADES: "trades", Channel.TRADES_ALL: "trades-all", Channel.TICKER: "tickers", Channel.BOOK: "books",
+    Channel.BOOK5: "books5", Channel.BBO: "bbo-tbt", Channel.MARK: "mark-price", Channel.INDEX: "index-tickers",
+    Channel.FUNDING: "funding-rate",
+}  # fmt: skip
 _KINDS: Final = {"SPOT": Kind.SPOT, "SWAP": Kind.SWAP, "FUTURES": Kind.FUTURE}
 
 INSTRUMENT_TYPES: Final = tuple(_KINDS)
@@ -31,18 +35,28 @@ def bar(timeframe: Timeframe) -> str:
         raise BadInput("timeframe", text, "not offered by OKX", f"It offers {', '.join(BARS)}.") from None
 
 
-def arg(want: Want) -> Arg:
-    """What to subscribe to."""
-    if want.channel is Channel.CANDLES:
-        return Arg(f"candle{bar(Timeframe.parse(want.timeframe))}", want.symbol)
-    if want.channel not in _CHANNELS:
-        raise Refused(f"okx:{want.symbol} is not streamed as {want.channel}.")
-    return Arg(_CHANNELS[want.channel], want.symbol)
+def args(want: Want) -> tuple[Arg, ...]:
+    """What to subscribe to; the instruments come by type. Raises BadInput, Refused."""
+    channel, symbol = want.channel, want.symbol
+    if channel is Channel.CANDLES:
+        return (Arg(f"candle{bar(Timeframe.parse(want.timeframe))}", symbol),)
+    if channel is Channel.INSTRUMENTS:
+        return tuple(Arg("instruments", instType=kind) for kind in INSTRUMENT_TYPES)
+    if channel is Channel.STATUS:
+        return (Arg("status"),)
+    if channel is Channel.FUNDING and not symbol.endswith("-SWAP"):
+        raise Refused(f"okx:{symbol} pays no funding, only swaps do. Leave the channel funding out for it.")
+    return (Arg(_CHANNELS[channel], index_of(symbol) if channel is Channel.INDEX else symbol),)
 
 
 def path(channel: str) -> str:
     """Which of the WebSocket addresses serves a channel."""
-    return "business" if channel.startswith("candle") else "public"
+    return "business" if channel.startswith("candle") or channel == "trades-all" else "public"
+
+
+def index_of(symbol: str) -> str:
+    """`BTC-USDT-SWAP` follows the index `BTC-USDT`."""
+    return "-".join(symbol.split("-")[:2])
 
 
 def is_spot(symbol: str) -> bool:

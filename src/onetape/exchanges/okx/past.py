@@ -64,6 +64,11 @@ class Past:
         book = _understood(levels, series, answered)
         return self._received(series, answered, book.ts, (book,))
 
+    async def levels(self, symbol: str) -> tuple[bytes, Micros]:
+        """The whole book of 400 levels as REST answers it, and when. Raises Transient, Refused."""
+        answered = await self._rest.ask("/api/v5/market/books", instId=symbol, sz=_LEVELS)
+        return answered.body, answered.recv_ts
+
     def _received(self, series: Series, answered: Answered, ts: Micros, told: tuple[MarketEvent, ...]) -> Received:
         raw = RawFrame(
             series.exchange, series.symbol, series.name, ts, answered.recv_ts, next(self._seq), answered.body

@@ -84,12 +84,17 @@ class OkxRest:
     async def instruments(self) -> list[Instrument]:
         """What can be traded and read; the others are remembered with the reason."""
         for kind in names.INSTRUMENT_TYPES:
-            for data in read(wire.instruments, await self.get("/api/v5/public/instruments", instType=kind)):
-                try:
-                    self._instruments[data.instId] = names.instrument(self.exchange, data)
-                except Refused as refusal:
-                    self._refused[data.instId] = refusal.reason
+            self.listed(await self.get("/api/v5/public/instruments", instType=kind))
         return list(self._instruments.values())
+
+    def listed(self, data: msgspec.Raw) -> None:
+        """Instruments as REST or the stream states them."""
+        for one in read(wire.instruments, data):
+            try:
+                self._instruments[one.instId] = names.instrument(self.exchange, one)
+                self._refused.pop(one.instId, None)
+            except Refused as refusal:
+                self._refused[one.instId] = refusal.reason
 
     async def instrument(self, symbol: str) -> Instrument:
         """Raises Refused for a symbol that OKX has not, or onetape cannot read; Transient."""

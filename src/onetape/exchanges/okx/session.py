@@ -1,30 +1,274 @@
-"""One stream's state: what came in becomes what consumers get. No waiting here: items in, `Received` out.
+"""All streams' state: what came in becomes what consumers get. No waiting here: items in, `Received` out.
 
-Each frame is kept as it came and decoded into events. Absences become gaps in the venue's own time, from the last
-event before to the first event after. Books are kept whole, and told at most ten times a second.
+Each frame that says something new is kept as it came and decoded into events. Absences become gaps in the venue's own
+time, from the last event before to the first event after, but only when no connection carried the stream. Books are
+kept whole, and told at most ten times a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, KeysView
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from onetape.domain.market import Book, Candle, Channel, Gap, MarketEvent, RawFrame, Received, StreamState
+from onetape.domain.market import RawFrame, Received, StreamState
 from onetape.domain.units import Micros
 from onetape.exchanges.connection import Closed, Frame, Item, Opened, Tick
 from onetape.exchanges.okx import pushes, wire
-from onetape.exchanges.okx.books import BookStream
-from onetape.exchanges.okx.events import DECODE, Series
-from onetape.exchanges.okx.subscriptions import State, Subscriptions
+from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.reading import Taken
+from onetape.exchanges.okx.subscriptions import Subscriptions
+from onetape.exchanges.okx.tracks import Carrier, Track
 from onetape.observe import log
 
-_SNAPSHOT_SECONDS: Final = 5.0
-_SOUND_SECONDS: Final = 60.0  # a book that lived so long was no part of a series of breaks
 _UPGRADE: Final = "64008"
 _PASSING: Final = frozenset(("60014", "60023", "63999", "64007"))  # too frequent, internal: tried again
 _IGNORED: Final = frozenset(("unsubscribe", "login", "channel-conn-count"))
+_CHANGED: Final = "instruments"
+_BROKEN_CHAIN: Final = "an update of the book was lost"
+
+
+class Link:
+    """One connection as the session sees it: its subscriptions, and how to send and to have it replaced."""
+
+    def __init__(self, send: Callable[[bytes], bool], replace: Callable[[str], None]) -> None:
+        self.subscriptions = Subscriptions()
+        self.send, self.replace = send, replace
+        self.opened = False
+
+
+class Seed(NamedTuple):
+    """The answer of REST to a book whose snapshot did not come."""
+
+    arg: wire.Arg
+    body: bytes
+    recv_ts: Micros
+
+
+class Around(NamedTuple):
+    """What the session asks of the world: the time in seconds, and two errands that are answered later."""
+
+    monotonic: Callable[[], float]
+    fetch_book: Callable[[wire.Arg], None]  # answered by a Seed
+    listed: Callable[[msgspec.Raw], None]  # instruments changed
+
+
+class Session:
+    """See the module. `patience` scales how long a stream may be silent (1: the venue's own rhythm)."""
+
+    def __init__(self, around: Around, patience: float = 1.0) -> None:
+        self._around, self._patience = around, patience
+        self._tracks: dict[wire.Arg, Track] = {}
+        self._links: dict[str, Link] = {}
+        self._seq = 0
+        self._second = float("-inf")
+        self._refused: dict[wire.Arg, str] = {}  # sentences
+
+    @property
+    def args(self) -> KeysView[wire.Arg]:
+        return self._tracks.keys()
+
+    @property
+    def refused(self) -> set[str]:
+        return set(self._refused.values())
+
+    def add(self, series: dict[wire.Arg, Series]) -> None:
+        """New streams; `carry` says which connections bring them."""
+        self._tracks.update((arg, Track(arg, one)) for arg, one in series.items() if arg not in self._tracks)
+
+    def carry(self, source: str, args: Iterable[wire.Arg]) -> None:
+        self._links[source].subscriptions.add(args)
+
+    def remove(self, args: Iterable[wire.Arg]) -> None:
+        """Streams that nobody wants any more; what still comes of them is ignored."""
+        args = tuple(args)
+        for link in self._links.values():
+            self._send(link, link.subscriptions.remove(args, self._around.monotonic()))
+        for arg in args:
+            self._tracks.pop(arg, None)
+            self._refused.pop(arg, None)
+
+    def open(self, source: str, link: Link) -> None:
+        """A further connection."""
+        self._links[source] = link
+
+    def close(self, source: str, cause: str, now_ts: Micros) -> list[Received]:
+        """A connection that is given up."""
+        told = list(self._closed(Closed(source, cause), now_ts))
+        del self._links[source]
+        return told
+
+    def ready(self, source: str) -> bool:
+        """Whether a connection brings all that it carries: acknowledged, and the books with their snapshots."""
+        link = self._links[source]
+        if not link.opened or not link.subscriptions.settled:
+            return False
+        books = [track.reading.book for arg in link.subscriptions if (track := self._tracks.get(arg))]
+        return all(book.chained(source) for book in books if book is not None)
+
+    def states(self, now_ts: Micros, offset: Micros) -> tuple[StreamState, ...]:
+        """One for each stream; `offset` is the venue's clock minus ours."""
+        found: dict[tuple[str, str], StreamState] = {}
+        for arg, track in self._tracks.items():
+            state = track.state(now_ts, offset, self._refused.get(arg, ""))
+            key = (state.symbol, state.channel)
+            found[key] = _together(found[key], state) if key in found else state
+        return tuple(found.values())
+
+    def on(self, item: Item | Seed, now_ts: Micros) -> Iterator[Received]:
+        if isinstance(item, Frame):
+            yield from self._frame(item)
+        elif isinstance(item, Tick):
+            yield from self._tick(now_ts)
+        elif isinstance(item, Opened):
+            if (link := self._links.get(item.source)) is not None:
+                link.opened = True
+                self._send(link, link.subscriptions.start(self._around.monotonic()))
+        elif isinstance(item, Closed):
+            yield from self._closed(item, now_ts)
+        elif isinstance(item, Seed):
+            yield from self._seed(item)
+
+    def _send(self, link: Link, messages: Iterable[bytes]) -> None:
+        for message in messages:
+            link.send(message)
+
+    def _frame(self, frame: Frame) -> Iterator[Received]:
+        link = self._links.get(frame.source)
+        if link is None:
+            return  # given up meanwhile
+        try:
+            arg, message = pushes.decode(frame.data)
+        except msgspec.DecodeError as error:
+            log.warning("frame_not_understood", source=frame.source, problem=str(error), begin=_begin(frame))
+            return
+        if isinstance(message, wire.Envelope) and message.event:
+            self._event(link, frame.source, message)
+        elif arg is not None and arg in self._tracks:
+            yield from self._data(self._tracks[arg], message, frame)
+        else:
+            log.debug("frame_ignored", source=frame.source, begin=_begin(frame))
+
+    def _event(self, link: Link, source: str, message: wire.Envelope) -> None:
+        arg, now = message.arg, self._around.monotonic()
+        if message.event == "subscribe" and arg is not None:
+            if link.subscriptions.acknowledged(arg) and arg in self._tracks:
+                self._tracks[arg].carriers[source] = Carrier(now)
+        elif message.event == "notice" and message.code == _UPGRADE:
+            link.replace("the venue announced a service upgrade")
+        elif message.event == "error":
+            self._error(link, message)
+        elif message.event not in _IGNORED:
+            log.info("event_ignored", name=message.event, code=message.code, text=message.msg)
+
+    def _error(self, link: Link, message: wire.Envelope) -> None:
+        final = message.code not in _PASSING
+        refused = link.subscriptions.refused(message.id, message.arg, self._around.monotonic(), final)
+        if refused is None:
+            log.warning("venue_error", code=message.code, text=message.msg)
+            return
+        name = f"{refused.instId} {refused.channel}".strip()
+        problem = f"{name} is refused by the venue: {message.msg} ({message.code})."
+        if refused not in self._refused:
+            log.error("subscription_refused", problem=problem)
+        self._refused[refused] = problem
+
+    def _data(self, track: Track, message: pushes.Message, frame: Frame) -> Iterator[Received]:
+        track.heard(frame.source, self._around.monotonic())
+        joined = track.absent and track.reading.joins(frame.data)
+        taken = track.reading.take(frame.source, message, frame.recv_ts)
+        if not taken.fresh:
+            track.dropped += 1
+        self._renew(track, taken.broken, _BROKEN_CHAIN)
+        if taken.fresh:
+            yield self._received(track, taken, frame.data, frame.recv_ts, joined)
+            if track.series.name == _CHANGED and isinstance(message.data, msgspec.Raw):
+                self._around.listed(message.data)
+
+    def _received(self, track: Track, taken: Taken, data: bytes, recv_ts: Micros, joined: bool = False) -> Received:
+        self._seq += 1
+        series = track.series
+        if track.reading.book is not None and not track.reading.book.valid and taken.broken:
+            track.broke("broken", _BROKEN_CHAIN)
+        key = (series.exchange, series.symbol, series.name)
+        raw = RawFrame(*key, taken.ts or recv_ts, recv_ts, self._seq, data)
+        return Received(raw, track.told(taken, recv_ts, joined))
+
+    def _renew(self, track: Track, sources: Iterable[str], cause: str) -> None:
+        """One channel is left and asked for again, on these connections only."""
+        now = self._around.monotonic()
+        for source in sources:
+            link = self._links[source]
+            track.carriers.pop(source, None)
+            messages = link.subscriptions.renew(track.arg, now)
+            self._send(link, messages)
+            if not messages:
+                link.replace(f"its requests of this hour are used up ({cause})")
+
+    def _seed(self, item: Seed) -> Iterator[Received]:
+        track = self._tracks.get(item.arg)
+        if track is None:
+            return
+        answer = wire.answer.decode(item.body)
+        taken = track.reading.seed(answer, item.recv_ts)
+        if taken.fresh:
+            log.info("book_from_rest", symbol=track.series.symbol, joined=taken.loaded)
+            yield self._received(track, taken, item.body, item.recv_ts)
+
+    def _tick(self, now_ts: Micros) -> Iterator[Received]:
+        now = self._around.monotonic()
+        for link in self._links.values():
+            if link.opened:
+                self._send(link, link.subscriptions.due(now))
+        for track in self._tracks.values():
+            book = track.reading.book
+            if book is not None and (told := book.due(now_ts)):
+                yield Received(None, told)
+        if now - self._second >= 1.0 * min(1.0, self._patience):
+            self._second = now
+            for track in self._tracks.values():
+                track.mark(now)
+                self._owed(track, now)
+                yield from self._silent(track, now, now_ts)
+
+    def _owed(self, track: Track, now: float) -> None:
+        for source, from_rest in track.without_snapshot(now, self._patience):
+            log.warning("book_snapshot_missing", symbol=track.arg.instId, source=source)
+            if from_rest:
+                self._around.fetch_book(track.arg)
+            else:
+                self._renew(track, (source,), "no snapshot of the book came")
+
+    def _silent(self, track: Track, now: float, now_ts: Micros) -> Iterator[Received]:
+        for source, seconds in track.silent(now, self._patience):
+            cause = f"silent for {seconds:.0f} s under a live connection"
+            log.warning(
+                "stream_silent", symbol=track.series.symbol, channel=track.series.name, source=source, says=cause
+            )
+            yield from self._left(track, source, ("silent", cause), now_ts)
+            self._renew(track, (source,), cause)
+
+    def _closed(self, item: Closed, now_ts: Micros) -> Iterator[Received]:
+        link = self._links.get(item.source)
+        if link is None:
+            return
+        link.opened = False
+        for arg in link.subscriptions:
+            if (track := self._tracks.get(arg)) is not None:
+                yield from self._left(track, item.source, ("down", item.cause), now_ts)
+
+    def _left(self, track: Track, source: str, why: tuple[str, str], now_ts: Micros) -> Iterator[Received]:
+        """A connection does not bring this stream any more."""
+        track.lost(source, *why)
+        book = track.reading.book
+        if book is None:
+            return
+        moved = book.left(source, now_ts)
+        self._renew(track, moved.broken, _BROKEN_CHAIN)
+        if moved.told:
+            track.broke(*why)
+            yield Received(None, moved.told)
 
 
 def _begin(frame: Frame) -> str:
@@ -32,209 +276,12 @@ def _begin(frame: Frame) -> str:
     return frame.data[:200].decode("utf8", "replace")
 
 
-class _Track:
-    """What is known of one subscription."""
-
-    __slots__ = ("absent", "book", "cause", "gaps", "heard_ts", "loaded_at", "messages", "series", "ts", "wanted_at")
-
-    def __init__(self, series: Series) -> None:
-        self.series = series
-        self.ts: Micros = 0  # the newest event
-        self.absent = False  # no frame since the connection was lost
-        self.cause = ""
-        self.book = BookStream(series) if series.channel is Channel.BOOK else None
-        self.wanted_at = float("inf")  # when the missing snapshot was asked for
-        self.loaded_at = 0.0
-        self.heard_ts: Micros = 0  # when the newest frame came
-        self.messages = self.gaps = 0
-
-
-class Link:
-    """One connection as the session sees it: its subscriptions, and how to send and renew."""
-
-    def __init__(self, args: Iterable[wire.Arg], send: Callable[[bytes], bool], renew: Callable[[str], None]) -> None:
-        self.subscriptions, self.send, self.renew = Subscriptions(args), send, renew
-
-
-class Session:
-    """See the module. `links` by the connection's address."""
-
-    def __init__(self, tracks: dict[wire.Arg, Series], links: dict[str, Link], monotonic: Callable[[], float]) -> None:
-        self._tracks = {arg: _Track(series) for arg, series in tracks.items()}
-        self._links, self._monotonic = links, monotonic
-        self._seq = 0
-        self.refused: set[str] = set()  # sentences
-
-    @property
-    def args(self) -> KeysView[wire.Arg]:
-        return self._tracks.keys()
-
-    def add(self, source: str, tracks: dict[wire.Arg, Series]) -> None:
-        """New streams on one connection."""
-        self._tracks.update((arg, _Track(series)) for arg, series in tracks.items())
-        self._links[source].subscriptions.add(tracks)
-
-    def remove(self, args: Iterable[wire.Arg]) -> None:
-        """Streams that nobody wants any more; what still comes of them is ignored."""
-        for link in self._links.values():
-            self._send(link, link.subscriptions.remove(args))
-        for arg in args:
-            self._tracks.pop(arg, None)
-
-    def open(self, source: str, link: Link) -> None:
-        """A further connection."""
-        self._links[source] = link
-
-    def states(self, now_ts: Micros) -> tuple[StreamState, ...]:
-        return tuple(self._state(arg, track, now_ts) for arg, track in self._tracks.items())
-
-    def _state(self, arg: wire.Arg, track: _Track, now_ts: Micros) -> StreamState:
-        series = track.series
-        links = [link.subscriptions for link in self._links.values() if arg in link.subscriptions]
-        if any(link.state(arg) is State.REFUSED for link in links):
-            state = "refused"
-        elif track.book is not None and track.heard_ts and not track.book.valid:
-            state = "broken"
-        else:
-            state = "down" if track.absent else "live" if track.heard_ts else "starting"
-        return StreamState(
-            exchange=series.exchange,
-            symbol=series.symbol,
-            channel=series.name,
-            state=state,
-            sockets=sum(link.state(arg) is State.ACTIVE for link in links) if not track.absent else 0,
-            age_ms=(now_ts - track.heard_ts) / 1e3 if track.heard_ts else -1.0,
-            event_ts=track.ts,
-            messages=track.messages,
-            gaps=track.gaps,
-            reason=track.cause if track.absent else "",
-        )
-
-    def on(self, item: Item, now_ts: Micros) -> Iterator[Received]:
-        if isinstance(item, Frame):
-            yield from self._frame(item)
-        elif isinstance(item, Tick):
-            yield from self._tick(now_ts)
-        elif isinstance(item, Opened):
-            link = self._links[item.source]
-            self._send(link, link.subscriptions.start(self._monotonic()))
-        elif isinstance(item, Closed):
-            yield from self._closed(item, now_ts)
-
-    def _send(self, link: Link, messages: Iterable[bytes]) -> None:
-        for message in messages:
-            link.send(message)
-
-    def _frame(self, frame: Frame) -> Iterator[Received]:
-        try:
-            arg, message = pushes.decode(frame.data)
-        except msgspec.DecodeError as error:
-            log.warning(
-                "frame_not_understood",
-                url=frame.source,
-                problem=str(error),
-                begin=_begin(frame),
-            )
-            return
-        link = self._links[frame.source]
-        if isinstance(message, wire.Envelope) and message.event:
-            self._event(link, message)
-        elif arg is not None and arg in self._tracks:
-            yield self._data(link, arg, message, frame)
-        else:
-            log.info("frame_ignored", url=frame.source, begin=_begin(frame))
-
-    def _event(self, link: Link, message: wire.Envelope) -> None:
-        arg = message.arg
-        if message.event == "subscribe" and arg is not None:
-            if link.subscriptions.acknowledged(arg) and arg in self._tracks and self._tracks[arg].book:
-                self._tracks[arg].wanted_at = self._monotonic()
-        elif message.event == "notice" and message.code == _UPGRADE:
-            link.renew("the venue announced a service upgrade")
-        elif message.event == "error":
-            final = message.code not in _PASSING
-            refused = link.subscriptions.refused(message.id, arg, self._monotonic(), final)
-            if refused is not None:
-                problem = f"{refused.instId} {refused.channel} is refused by the venue: {message.msg} ({message.code})."
-                self.refused.add(problem)
-                log.error("subscription_refused", problem=problem)
-            else:
-                log.warning("venue_error", code=message.code, text=message.msg)
-        elif message.event not in _IGNORED:
-            log.info("event_ignored", name=message.event, code=message.code, text=message.msg)
-
-    def _data(self, link: Link, arg: wire.Arg, message: pushes.Message, frame: Frame) -> Received:
-        track = self._tracks[arg]
-        series = track.series
-        before = track.ts
-        ts: Micros
-        events: tuple[MarketEvent, ...]
-        try:
-            if track.book is not None:
-                ts, events = self._book(link, arg, track, message, frame)
-            else:
-                ts, events = DECODE[series.channel](series, message.data, frame.recv_ts)
-        except msgspec.ValidationError as error:
-            log.warning("frame_not_understood", symbol=series.symbol, channel=series.name, problem=str(error))
-            ts, events = 0, ()
-        self._seq += 1
-        track.heard_ts, track.messages = frame.recv_ts, track.messages + 1
-        key = (series.exchange, series.symbol, series.name)
-        raw = RawFrame(*key, ts or frame.recv_ts, frame.recv_ts, self._seq, frame.data)
-        if ts:
-            track.ts = max(before, ts, *(e.close_ts for e in events if isinstance(e, Candle)))  # a closed one is whole
-            if track.absent:
-                track.absent = False
-                if 0 < before < ts:
-                    gap = Gap(*key, before, ts, track.cause)
-                    events = (gap, *events)
-                    track.gaps += 1
-        return Received(raw, events)
-
-    def _book(
-        self, link: Link, arg: wire.Arg, track: _Track, message: pushes.Message, frame: Frame
-    ) -> tuple[Micros, tuple[Book, ...]]:
-        book = track.book
-        assert book is not None
-        told: tuple[Book, ...] = ()
-        ts = 0
-        rows = message.data if isinstance(message.data, list) else wire.books.decode(message.data)
-        for data in rows:
-            moved = book.take(frame.source, message.action, data, frame.recv_ts)
-            ts, told = moved.ts, moved.told
-            if moved.broken:
-                log.warning("book_chain_broken", symbol=track.series.symbol, got=data.prevSeqId)
-                now = self._monotonic()
-                if now - track.loaded_at > _SOUND_SECONDS:
-                    link.subscriptions.settled(arg)
-                self._send(link, (link.subscriptions.renew(arg, now),))
-                break
-            if moved.loaded:
-                track.loaded_at, track.wanted_at = self._monotonic(), float("inf")
-        return ts, told
-
-    def _tick(self, now_ts: Micros) -> Iterator[Received]:
-        now = self._monotonic()
-        for link in self._links.values():
-            self._send(link, link.subscriptions.due(now))
-        for arg, track in self._tracks.items():
-            if track.book is not None and (told := track.book.due(now_ts)):
-                yield Received(None, told)
-            if now - track.wanted_at > _SNAPSHOT_SECONDS:
-                track.wanted_at = float("inf")
-                self._without_snapshot(arg, now)
-
-    def _without_snapshot(self, arg: wire.Arg, now: float) -> None:
-        for link in self._links.values():
-            if arg in link.subscriptions:
-                log.warning("book_snapshot_missing", symbol=arg.instId)
-                self._send(link, (link.subscriptions.renew(arg, now),))
-
-    def _closed(self, item: Closed, now_ts: Micros) -> Iterator[Received]:
-        subscriptions = self._links[item.source].subscriptions
-        for arg, track in self._tracks.items():
-            if arg not in subscriptions:
-                continue
-            track.absent, track.cause = True, item.cause
-            if track.book is not None and (told := track.book.left(item.source, now_ts).told):
-                yield Received(None, told)
+def _together(one: StreamState, other: StreamState) -> StreamState:
+    """Several subscriptions that are one stream to people (the instruments of each type): the worse state counts."""
+    worse = max(one, other, key=lambda s: s.state not in ("live", "starting"))
+    return msgspec.structs.replace(
+        worse,
+        event_ts=max(one.event_ts, other.event_ts),
+        messages=one.messages + other.messages,
+        dropped=one.dropped + other.dropped,
+    )

@@ -1,13 +1,14 @@
 """Which subscriptions of one connection are asked for, acknowledged, refused. Pure: it says what to send and when.
 
-The venue acknowledges each argument on its own, but an error names none: it is found by the request's id, so a retry
-asks for one argument at a time.
+The venue acknowledges each argument on its own, but an error names none: it is found by the request's id, so after an
+error the arguments are asked for one at a time. A connection may send 480 requests an hour, retries included.
 """
 
 from __future__ import annotations
 
 import enum
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -16,8 +17,11 @@ import msgspec
 from onetape.exchanges.connection import backoff_delays
 from onetape.exchanges.okx.wire import Arg
 
+REQUESTS: Final = 460  # an hour; below the venue's 480, because its hour is not ours
+_HOUR: Final = 3_600.0
 _BATCH: Final = 20
 _ACK_SECONDS: Final = 10.0
+_SOUND_SECONDS: Final = 60.0  # a channel that lived so long was no part of a series of breaks
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,70 +33,91 @@ class State(enum.Enum):
 
 
 class _Entry:
-    __slots__ = ("delays", "due", "ids", "state")
+    __slots__ = ("alone", "delays", "due", "renewed", "state")
 
     def __init__(self) -> None:
         self.state = State.WAITING
         self.due = 0.0
-        self.ids: list[str] = []
+        self.alone = False  # it may be the bad one of a batch that was refused
+        self.renewed = float("-inf")
         self.delays: Iterator[float] = backoff_delays(1.0, 60.0)
 
 
 class Subscriptions:
     """The table of one connection. Times are monotonic seconds, given by the caller."""
 
-    def __init__(self, args: Iterable[Arg]) -> None:
+    def __init__(self, args: Iterable[Arg] = ()) -> None:
         self._entries = {arg: _Entry() for arg in args}
         self._numbers = itertools.count(1)
         self._requests: dict[str, tuple[Arg, ...]] = {}
+        self._sent: deque[float] = deque()
 
     def __contains__(self, arg: Arg) -> bool:
         return arg in self._entries
 
+    def __iter__(self) -> Iterator[Arg]:
+        return iter(self._entries)
+
     def state(self, arg: Arg) -> State:
         return self._entries[arg].state
+
+    @property
+    def settled(self) -> bool:
+        """Whether every argument is acknowledged or refused."""
+        return all(entry.state in (State.ACTIVE, State.REFUSED) for entry in self._entries.values())
 
     def add(self, args: Iterable[Arg]) -> None:
         """They are asked for at the next `due`, or when a socket opens."""
         for arg in args:
             self._entries.setdefault(arg, _Entry())
 
-    def remove(self, args: Iterable[Arg]) -> list[bytes]:
+    def remove(self, args: Iterable[Arg], now: float) -> list[bytes]:
         """They are left now."""
         gone = [arg for arg in args if self._entries.pop(arg, None) is not None]
-        return [
-            _encode({"id": self._id(()), "op": "unsubscribe", "args": gone[i : i + _BATCH]})
-            for i in range(0, len(gone), _BATCH)
-        ]
+        return [self._request("unsubscribe", gone[i : i + _BATCH], now) for i in range(0, len(gone), _BATCH)]
 
     def start(self, now: float) -> list[bytes]:
-        """A new socket: everything is asked for again, in batches."""
+        """A new socket: everything is asked for again, in batches, and its hour begins."""
         self._requests.clear()
-        args = list(self._entries)
-        return [self._ask(tuple(args[i : i + _BATCH]), now) for i in range(0, len(args), _BATCH)]
+        self._sent.clear()
+        for entry in self._entries.values():
+            entry.state, entry.due, entry.alone = State.WAITING, now, False
+        return self.due(now)
 
     def due(self, now: float) -> list[bytes]:
-        """What was not acknowledged in time, or waited for its next try."""
+        """What was not acknowledged in time, or waited for its next try; nothing while the hour's requests are used."""
         late = [(a, e) for a, e in self._entries.items() if now >= e.due and e.state in (State.PENDING, State.WAITING)]
-        return [self._ask((arg,), now, next(e.delays) if e.state is State.PENDING else 0.0) for arg, e in late]
+        together = [arg for arg, entry in late if not entry.alone]
+        batches = [together[i : i + _BATCH] for i in range(0, len(together), _BATCH)]
+        batches += [[arg] for arg, entry in late if entry.alone]
+        return [self._ask(tuple(batch), now) for batch in batches if self.left(now) > 0]
 
-    def renew(self, arg: Arg, now: float) -> bytes:
-        """Leave one channel now; it is asked for again after a delay that doubles until `settled`."""
+    def left(self, now: float) -> int:
+        """How many requests this connection may still send."""
+        while self._sent and self._sent[0] <= now - _HOUR:
+            self._sent.popleft()
+        return REQUESTS - len(self._sent)
+
+    def renew(self, arg: Arg, now: float) -> list[bytes]:
+        """Leave one channel now; it is asked for again after a delay that doubles while it goes on breaking.
+
+        Nothing when the hour's requests are used: another connection has to take over.
+        """
+        if self.left(now) < 2:
+            return []
         entry = self._entries[arg]
+        if now - entry.renewed > _SOUND_SECONDS:
+            entry.delays = backoff_delays(1.0, 60.0)
+        entry.renewed = now
         entry.state, entry.due = State.WAITING, now + next(entry.delays)
-        return _encode({"id": self._id(()), "op": "unsubscribe", "args": [arg]})
-
-    def settled(self, arg: Arg) -> None:
-        """The channel works again: the next trouble is tried at once."""
-        self._entries[arg].delays = backoff_delays(1.0, 60.0)
+        return [self._request("unsubscribe", [arg], now)]
 
     def acknowledged(self, arg: Arg) -> bool:
         """False for an argument nobody asked for."""
         entry = self._entries.get(arg)
-        if entry is None:
+        if entry is None or entry.state is not State.PENDING:
             return False
-        if entry.state is State.PENDING:
-            entry.state = State.ACTIVE
+        entry.state, entry.alone = State.ACTIVE, False
         return True
 
     def refused(self, request: str, arg: Arg | None, now: float, final: bool = True) -> Arg | None:
@@ -104,17 +129,21 @@ class Subscriptions:
             return pending[0]
         for a in pending:
             entry = self._entries[a]
-            entry.state, entry.due = State.WAITING, now if final else now + 1.0 + next(entry.delays)
+            entry.state, entry.alone = State.WAITING, final
+            entry.due = now if final else now + 1.0 + next(entry.delays)
         return None
 
-    def _ask(self, args: tuple[Arg, ...], now: float, extra: float = 0.0) -> bytes:
-        number = self._id(args)
+    def _ask(self, args: tuple[Arg, ...], now: float) -> bytes:
         for arg in args:
             entry = self._entries[arg]
+            extra = next(entry.delays) if entry.state is State.PENDING else 0.0
             entry.state, entry.due = State.PENDING, now + _ACK_SECONDS + extra
-        return _encode({"id": number, "op": "subscribe", "args": args})
+        return self._request("subscribe", args, now)
 
-    def _id(self, args: tuple[Arg, ...]) -> str:
+    def _request(self, op: str, args: Iterable[Arg], now: float) -> bytes:
         number = str(next(self._numbers))
-        self._requests[number] = args
-        return number
+        args = tuple(args)
+        if op == "subscribe":
+            self._requests[number] = args
+        self._sent.append(now)
+        return _encode({"id": number, "op": op, "args": args})

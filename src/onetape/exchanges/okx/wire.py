@@ -9,11 +9,13 @@ from __future__ import annotations
 import msgspec
 
 
-class Arg(msgspec.Struct, frozen=True):
-    """`{"channel":"trades","instId":"BTC-USDT"}`"""
+class Arg(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`{"channel":"trades","instId":"BTC-USDT"}`, `{"channel":"instruments","instType":"SPOT"}`,
+    `{"channel":"status"}`"""
 
     channel: str = ""
     instId: str = ""  # noqa: N815
+    instType: str = ""  # noqa: N815
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -94,6 +96,60 @@ class BookMessage(msgspec.Struct, frozen=True, gc=False):
     prevSeqId: int | None = None  # noqa: N815
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """A trade's id again, and how many ids the message stands for: `tradeId` 123 with `count` 3 is 121, 122, 123."""
+
+    tradeId: int  # noqa: N815
+    count: int = 1
+
+
+class CountedTrades(msgspec.Struct, frozen=True):
+    """A whole message of `trades` or `trades-all`, which has no `count`."""
+
+    data: list[Counted] = []
+
+
+class MarkPrice(msgspec.Struct, frozen=True):
+    """`{"instId":"FIL-USDT-220325","instType":"FUTURES","markPx":"36.662","ts":"1640140257676"}`: two messages with
+    one `ts` may come, the later wins."""
+
+    markPx: float  # noqa: N815
+    ts: int
+
+
+class IndexTicker(msgspec.Struct, frozen=True):
+    """`{"instId":"FIL-USDT","idxPx":"35.583","open24h":"34.558","high24h":"35.862","low24h":"34.529",
+    "sodUtc0":"35.309","sodUtc8":"34.83","ts":"1640140200581"}`"""
+
+    idxPx: float  # noqa: N815
+    ts: int
+
+
+class FundingRate(msgspec.Struct, frozen=True):
+    """`{"fundingRate":"0.0001875391284828","fundingTime":"1700726400000","instId":"BTC-USD-SWAP","instType":"SWAP",
+    "method":"current_period","nextFundingRate":"","nextFundingTime":"1700755200000",...,"ts":"1700724675402"}`
+
+    `fundingTime` is the instant of the payment; messages of 2021 have neither `nextFundingTime` nor `ts`.
+    """
+
+    fundingRate: float  # noqa: N815
+    fundingTime: int  # noqa: N815
+    nextFundingTime: str = ""  # noqa: N815
+    ts: str = ""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """`{"title":"Trading account WebSocket system upgrade","state":"completed","begin":"1672823400000",
+    "end":"1672825980000","preOpenBegin":"","serviceType":"0","system":"unified","maintType":"1","env":"1",
+    "scheDesc":"","href":"","ts":"1672826038470"}`: `end` is an estimate until `completed`. REST gives no `ts`."""
+
+    title: str
+    state: str
+    begin: str = ""
+    end: str = ""
+    ts: str = ""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """The envelope of REST: `{"code":"0","msg":"","data":[...]}`"""
 
@@ -144,6 +200,11 @@ tickers = msgspec.json.Decoder(list[Ticker], strict=False)
 rows = msgspec.json.Decoder(list[Row], strict=False)
 books = msgspec.json.Decoder(list[BookMessage], strict=False)
 answer = msgspec.json.Decoder(Answer, strict=False)
+counted = msgspec.json.Decoder(CountedTrades, strict=False)
+mark_prices = msgspec.json.Decoder(list[MarkPrice], strict=False)
+index_tickers = msgspec.json.Decoder(list[IndexTicker], strict=False)
+funding_rates = msgspec.json.Decoder(list[FundingRate], strict=False)
+statuses = msgspec.json.Decoder(list[Status], strict=False)
 rest_books = msgspec.json.Decoder(list[RestBook], strict=False)
 times = msgspec.json.Decoder(list[Time], strict=False)
 instruments = msgspec.json.Decoder(list[ListedInstrument], strict=False)

@@ -1,0 +1,179 @@
+"""A running stream: the connections that carry it, who takes over from whom, and the session they feed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from onetape.domain.errors import Refused, Transient
+from onetape.domain.market import Received, StreamState
+from onetape.domain.units import Micros
+from onetape.exchanges.connection import Connection, Failed, Habits, Inbox, Own, Tick
+from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.session import Around, Link, Seed, Session
+from onetape.exchanges.okx.spread import Slot, Spread
+from onetape.exchanges.okx.wire import Arg
+from onetape.observe import log
+
+_TICK_SECONDS: Final = 0.1
+_USUAL_SILENCE: Final = 30.0  # of Habits: the venue's own rhythm
+_TAKE_OVER_SECONDS: Final = 45.0  # the venue closes 60 s after its notice
+
+Wanted = dict[Arg, Series]
+
+
+class Replace(NamedTuple):
+    slot: Slot
+    cause: str
+
+
+class _Running(NamedTuple):
+    slot: Slot
+    connection: Connection
+    task: asyncio.Task[None]
+
+
+class _Leaving(NamedTuple):
+    successor: str
+    cause: str
+    deadline: float
+
+
+class Live:
+    """`lanes` connections (1 or 2) carry each stream that matters; `book` asks REST for an order book."""
+
+    def __init__(
+        self,
+        ws_url: str,
+        habits: Habits,
+        lanes: int,
+        now: Callable[[], Micros],
+        book: Callable[[str], Awaitable[tuple[bytes, Micros]]],
+        listed: Callable[[msgspec.Raw], None],
+    ) -> None:
+        self._ws_url, self._habits, self._now, self._book = ws_url, habits, now, book
+        self.inbox = Inbox()
+        self._spread = Spread(lanes)
+        around = Around(time.monotonic, self._fetch_book, listed)
+        self.session = Session(around, habits.silence / _USUAL_SILENCE)
+        self._running: dict[str, _Running] = {}
+        self._leaving: dict[str, _Leaving] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+
+    @property
+    def trouble(self) -> str:
+        """ "" while at least one connection is open, or nothing is known yet."""
+        connections = [running.connection for running in self._running.values()]
+        if any(connection.opened for connection in connections):
+            return ""
+        return next((connection.trouble for connection in connections if connection.trouble), "")
+
+    def states(self, offset: Micros) -> tuple[StreamState, ...]:
+        return self.session.states(self._now(), offset)
+
+    def want(self, wanted: Wanted) -> None:
+        """From now on these streams."""
+        self.inbox.put_nowait(Own(wanted))
+
+    async def events(self) -> AsyncIterator[Received]:
+        """For ever. Closing the iterator ends every connection."""
+        self.start(_ticking(self.inbox))
+        try:
+            while True:
+                item = await self.inbox.get()
+                if isinstance(item, Failed):
+                    raise item.error
+                for received in self._on(item.what) if isinstance(item, Own) else self.session.on(item, self._now()):
+                    yield received
+                if isinstance(item, Tick):
+                    for received in self._take_over():
+                        yield received
+        finally:
+            tasks = [*self._errands, *(running.task for running in self._running.values())]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """A task that ends with the stream; its bug reaches the consumer instead of dying unseen."""
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._errands.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.inbox.put_nowait(Failed(error))
+
+    def _on(self, what: Wanted | Replace | Seed) -> Iterator[Received]:
+        if isinstance(what, Seed):
+            yield from self.session.on(what, self._now())
+        elif isinstance(what, Replace):
+            self._replace(what.slot, what.cause)
+        else:
+            yield from self._follow(what)
+
+    def _follow(self, wanted: Wanted) -> Iterator[Received]:
+        gone = [arg for arg in self.session.args if arg not in wanted]
+        self.session.remove(gone)
+        for slot in self._spread.remove(gone):
+            yield from self._give_up(str(slot), "nothing is wanted of it any more")
+        new = {arg: series for arg, series in wanted.items() if arg not in self.session.args}
+        self.session.add(new)
+        for arg, series in new.items():
+            for slot in self._spread.place(arg, series.channel):
+                if str(slot) not in self._running:
+                    self._open(slot)
+                self.session.carry(str(slot), (arg,))
+
+    def _open(self, slot: Slot) -> None:
+        name = str(slot)
+        connection = Connection(f"{self._ws_url}/{slot.path}", self.inbox, self._habits, self._now, name)
+        self.session.open(name, Link(connection.send, lambda cause: self.inbox.put_nowait(Own(Replace(slot, cause)))))
+        self._running[name] = _Running(slot, connection, self.start(connection.run()))
+
+    def _replace(self, slot: Slot, cause: str) -> None:
+        """The successor is opened first; the old connection goes on until the new one brings everything."""
+        name = str(slot)
+        if name not in self._running or name in self._leaving:
+            return
+        successor, args = self._spread.replace(slot)
+        log.info("connection_replaced", name=name, successor=str(successor), cause=cause)
+        self._open(successor)
+        self.session.carry(str(successor), args)
+        self._running[name].connection.retire()
+        self._leaving[name] = _Leaving(str(successor), cause, time.monotonic() + _TAKE_OVER_SECONDS)
+
+    def _take_over(self) -> Iterator[Received]:
+        for name, leaving in list(self._leaving.items()):
+            known = leaving.successor in self._running
+            if not known or self.session.ready(leaving.successor) or time.monotonic() > leaving.deadline:
+                yield from self._give_up(name, leaving.cause)
+
+    def _give_up(self, name: str, cause: str) -> list[Received]:
+        self._leaving.pop(name, None)
+        running = self._running.pop(name)
+        running.task.cancel()
+        return self.session.close(name, cause, self._now())
+
+    def _fetch_book(self, arg: Arg) -> None:
+        self.start(self._seed(arg))
+
+    async def _seed(self, arg: Arg) -> None:
+        try:
+            body, recv_ts = await self._book(arg.instId)
+        except (Transient, Refused) as error:
+            log.warning("book_not_fetched", symbol=arg.instId, problem=str(error))
+        else:
+            self.inbox.put_nowait(Own(Seed(arg, body, recv_ts)))
+
+
+async def _ticking(inbox: Inbox) -> None:
+    while True:
+        await asyncio.sleep(_TICK_SECONDS)
+        inbox.put_nowait(Tick())

@@ -1,0 +1,95 @@
+"""From OKX's data to market events: the channels beside trades, tickers and candles, and the table of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from onetape.domain.market import Book, Channel, Funding, Index, Mark, VenueStatus
+from onetape.domain.units import Micros, epoch_micros
+from onetape.exchanges.okx import events, wire
+from onetape.exchanges.okx.events import Decoded, Series
+
+_MS: Final = 1_000
+
+
+def tops(series: Series, data: list[wire.BookMessage] | msgspec.Raw, recv_ts: Micros) -> Decoded:
+    """books5 and bbo-tbt: each message has all its levels."""
+    books = tuple(
+        Book(
+            series.exchange,
+            series.symbol,
+            message.ts * _MS,
+            [(level.px, level.sz * series.size) for level in message.bids],
+            [(level.px, level.sz * series.size) for level in message.asks],
+            True,
+            recv_ts,
+        )
+        for message in (data if isinstance(data, list) else wire.books.decode(data))
+    )
+    return max((book.ts for book in books), default=0), books
+
+
+def marks(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
+    told = tuple(
+        Mark(series.exchange, series.symbol, m.ts * _MS, m.markPx, recv_ts) for m in wire.mark_prices.decode(data)
+    )
+    return max((mark.ts for mark in told), default=0), told
+
+
+def indices(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
+    told = tuple(
+        Index(series.exchange, series.symbol, i.ts * _MS, i.idxPx, recv_ts) for i in wire.index_tickers.decode(data)
+    )
+    return max((index.ts for index in told), default=0), told
+
+
+def funding(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
+    """The event's `ts` is the payment, which lies ahead; the message's own time is when the rate was stated."""
+    rates = wire.funding_rates.decode(data)
+    told = tuple(
+        Funding(series.exchange, series.symbol, r.fundingTime * _MS, r.fundingRate, recv_ts, _millis(r.nextFundingTime))
+        for r in rates
+    )
+    return max((_millis(r.ts) or recv_ts for r in rates), default=0), told
+
+
+def statuses(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
+    told = tuple(
+        VenueStatus(
+            series.exchange,
+            _millis(s.ts) or recv_ts,
+            s.title,
+            s.state,
+            _millis(s.begin),
+            _millis(s.end),
+            recv_ts,
+        )
+        for s in wire.statuses.decode(data)
+    )
+    return max((status.ts for status in told), default=0), told
+
+
+def listings(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:  # noqa: ARG001
+    """Instruments are no events: whoever keeps them reads the frame. It says no time of its own."""
+    return (recv_ts if wire.instruments.decode(data) else 0), ()
+
+
+DECODE: Final[dict[Channel, Callable[[Series, Any, Micros], Decoded]]] = {
+    **events.DECODE,
+    Channel.TRADES_ALL: events.trades,
+    Channel.BOOK5: tops,
+    Channel.BBO: tops,
+    Channel.MARK: marks,
+    Channel.INDEX: indices,
+    Channel.FUNDING: funding,
+    Channel.STATUS: statuses,
+    Channel.INSTRUMENTS: listings,
+}
+
+
+def _millis(text: str) -> Micros:
+    """`""` is 0: not known. OKX's own examples state some of these times in seconds."""
+    return epoch_micros(int(text)) if text else 0

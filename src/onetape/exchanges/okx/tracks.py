@@ -1,0 +1,183 @@
+"""What is known of one stream while it runs: who carries it, how old it is, where it has holes. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from onetape.domain.market import Candle, Channel, Gap, MarketEvent, StreamState
+from onetape.domain.units import SECOND, Micros
+from onetape.exchanges.okx import wire
+from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.reading import Reading, Taken
+
+# Seconds within which a channel says something in any case: a book its heartbeat, a price its repetition.
+_RHYTHM: Final = {
+    Channel.BOOK: 75.0,
+    Channel.BOOK5: 75.0,
+    Channel.BBO: 75.0,
+    Channel.MARK: 25.0,
+    Channel.INDEX: 75.0,
+    Channel.FUNDING: 180.0,
+}
+_NEVER_SILENT: Final = frozenset((Channel.INSTRUMENTS, Channel.STATUS))  # these speak only when something happens
+_NO_HOLES: Final = frozenset((Channel.INSTRUMENTS, Channel.STATUS, Channel.FUNDING))  # the next message has it all
+_NO_DELAY: Final = frozenset((Channel.CANDLES, *_NO_HOLES))  # their time is not when the message was made
+_SHORTEST, _LONGEST = 30.0, 600.0  # silence of a stream without a rhythm, by what is usual for it
+_UNUSUAL: Final = 40.0  # times the usual pause between two messages
+_BEHIND: Final = 15.0  # seconds that the other connection may be ahead
+_SNAPSHOT_SECONDS: Final = 5.0
+_SNAPSHOT_TRIES: Final = 3
+
+
+class Carrier:
+    """One connection that carries the stream. Times are monotonic seconds."""
+
+    __slots__ = ("asked", "heard", "tries")
+
+    def __init__(self, now: float) -> None:
+        self.heard = now
+        self.asked = now  # when the snapshot was last asked for; infinite once it came
+        self.tries = 0
+
+
+class Track:
+    """One subscription, on however many connections."""
+
+    def __init__(self, arg: wire.Arg, series: Series) -> None:
+        self.arg, self.series = arg, series
+        self.reading = Reading(series)
+        self.carriers: dict[str, Carrier] = {}
+        self.ts: Micros = 0  # the newest event
+        self.absent = False  # nobody carries it, or nobody has brought anything since
+        self.cause = ""
+        self._absence = ""
+        self.heard_ts: Micros = 0
+        self.messages = self.dropped = self.gaps = 0
+        self._pace = 0.0  # the usual pause between two messages, in seconds
+        self._heard = 0.0
+        self._delays: deque[Micros] = deque(maxlen=512)
+        self._marks: deque[tuple[float, int]] = deque(maxlen=11)
+
+    def heard(self, source: str, now: float) -> None:
+        """A frame came, new or not."""
+        carrier = self.carriers.get(source)
+        if carrier is None:
+            carrier = self.carriers[source] = Carrier(now)
+        carrier.heard = now
+
+    def told(self, taken: Taken, recv_ts: Micros, joined: bool) -> tuple[MarketEvent, ...]:
+        """The events of a message that is new, after the gap that it ends. `joined`: nothing is missing before it."""
+        now = recv_ts / SECOND
+        if self._heard:
+            self._pace += (now - self._heard - self._pace) / 16
+        self._heard = now
+        self.heard_ts, self.messages = recv_ts, self.messages + 1
+        if not taken.ts:
+            return taken.events
+        self._delays.append(recv_ts - taken.ts)
+        before, book = self.ts, self.reading.book
+        if book is not None and not book.valid:
+            return taken.events
+        self.ts = max(before, taken.ts, *(e.close_ts for e in taken.events if isinstance(e, Candle)))
+        if not self.absent or (book is not None and not taken.loaded):
+            return taken.events
+        self.absent = False
+        if joined or not 0 < before < taken.ts or self.series.channel in _NO_HOLES:
+            return taken.events
+        self.gaps += 1
+        series = self.series
+        gap = Gap(series.exchange, series.symbol, series.name, before, taken.ts, self.cause)
+        return (gap, *taken.events)
+
+    def lost(self, source: str, word: str, cause: str) -> None:
+        """A connection does not carry it any more."""
+        self.carriers.pop(source, None)
+        if not self.carriers:
+            self.broke(word, cause)
+
+    def broke(self, word: str, cause: str) -> None:
+        """From the last event on there may be a hole. `word` is the state to show; the first cause counts."""
+        if not self.absent:
+            self.absent, self.cause, self._absence = True, cause, word
+
+    def silent(self, now: float, patience: float) -> list[tuple[str, float]]:
+        """The connections on which it should have said something, and for how many seconds it has not.
+
+        `patience` scales what is expected (1 for the venue's own rhythm).
+        """
+        if self.series.channel in _NEVER_SILENT or not self.carriers:
+            return []
+        limit, newest = self._limit() * patience, max(c.heard for c in self.carriers.values())
+        behind = _BEHIND * patience
+        return [
+            (source, now - carrier.heard)
+            for source, carrier in self.carriers.items()
+            if now - carrier.heard > limit or newest - carrier.heard > max(behind, _UNUSUAL * self._pace)
+        ]
+
+    def _limit(self) -> float:
+        channel, timeframe = self.series.channel, self.series.timeframe
+        if channel in _RHYTHM:
+            return _RHYTHM[channel]
+        usual = max(_SHORTEST, _UNUSUAL * self._pace) if self.messages > 16 else _LONGEST
+        if timeframe is not None:  # a bar says something at its end in any case
+            return min(timeframe.micros / SECOND + _SHORTEST, max(3 * _SHORTEST, usual))
+        return min(_LONGEST, usual)
+
+    def without_snapshot(self, now: float, patience: float) -> list[tuple[str, bool]]:
+        """Connections that owe the book its snapshot for too long, and whether REST shall be asked (else: renew)."""
+        book = self.reading.book
+        if book is None:
+            return []
+        found: list[tuple[str, bool]] = []
+        for source, carrier in self.carriers.items():
+            if book.chained(source):
+                carrier.asked, carrier.tries = float("inf"), 0
+            elif now - carrier.asked > _SNAPSHOT_SECONDS * min(1.0, patience):
+                carrier.asked, carrier.tries = now, carrier.tries + 1
+                found.append((source, not book.valid and carrier.tries <= _SNAPSHOT_TRIES))
+        return found
+
+    def mark(self, now: float) -> None:
+        """Once a second, for the rate."""
+        self._marks.append((now, self.messages))
+
+    def state(self, now_ts: Micros, offset: Micros, refused: str) -> StreamState:
+        """`offset` is the venue's clock minus ours."""
+        series, delays = self.series, self._sorted_delays(offset)
+        state, reason = self._word(refused)
+        return StreamState(
+            exchange=series.exchange,
+            symbol=series.symbol,
+            channel=series.name,
+            state=state,
+            sockets=len(self.carriers),
+            age_ms=max(0.0, (now_ts - self.heard_ts) / 1e3) if self.heard_ts else -1.0,
+            event_ts=self.ts,
+            per_second=self._rate(),
+            delay_p50_ms=delays[len(delays) // 2] if delays else -1.0,
+            delay_p99_ms=delays[len(delays) * 99 // 100] if delays else -1.0,
+            messages=self.messages,
+            dropped=self.dropped,
+            gaps=self.gaps,
+            reason=reason,
+        )
+
+    def _word(self, refused: str) -> tuple[str, str]:
+        if refused:
+            return "refused", refused
+        if self.absent:
+            return self._absence, self.cause
+        return ("live" if self.heard_ts else "starting"), ""
+
+    def _rate(self) -> float:
+        if len(self._marks) < 2:
+            return 0.0
+        (begin, first), (end, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (end - begin) if end > begin else 0.0
+
+    def _sorted_delays(self, offset: Micros) -> list[float]:
+        if self.series.channel in _NO_DELAY:
+            return []
+        return sorted((delay + offset) / 1e3 for delay in self._delays)
