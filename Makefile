@@ -1,11 +1,11 @@
-# One command each: run, test, check, bench, docs-shots. Every target does its own set-up.
+# One command each: run, test, check, bench, faults, docs-shots. Every target does its own set-up.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run up test check format bench docs-shots lock clean
+.PHONY: run up test check format bench faults docs-shots lock clean
 
 run: $(VENV)/.run            ## start the demo: real prices, paper bots, dashboard
 	@$(BIN)/onetape demo
@@ -32,6 +32,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev          ## the speed figures, as a table
 	$(BIN)/python -m bench
+
+faults: $(VENV)/.dev         ## minutes of faults and deaths around a collector, then everything is counted
+	$(BIN)/python tests/faults/long.py
 
 docs-shots: $(VENV)/.dev     ## take the README's screenshots again
 	tools/chromium
