@@ -239,7 +239,7 @@ async def test_announced_upgrade_is_followed_without_a_hole(feed: MarketFeed, ve
         if not old and prints:
             old.update(venue._connections)
             venue.notice()
-        return bool(old) and not old & venue._connections and received.raw is not None
+        return bool(old) and not old & set(venue._connections) and received.raw is not None
 
     seen = await watch(feed, enough, Channel.TRADES)
     assert not any(has(Gap)(r) for r in seen)
