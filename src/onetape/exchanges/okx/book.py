@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import enum
-from bisect import bisect_left, insort
+import math
+from typing import Final
 
-from onetape.exchanges.okx.wire import BookMessage, Level
+import msgspec
+import numpy as np
+
+from onetape.domain.frame import Floats
+from onetape.exchanges.okx.wire import BookMessage, BookText, Level, levels
+
+_LEVELS: Final = 1024  # of a side, to begin with
+_TEXT: Final = 16 * 1024  # bytes of a message, to begin with
 
 
 class Outcome(enum.Enum):
@@ -15,69 +23,98 @@ class Outcome(enum.Enum):
     IGNORED = "ignored"  # an update while there is no valid book
 
 
-class _Side:
-    """Sizes by price, with the prices kept sorted, lowest first."""
-
-    __slots__ = ("prices", "sizes")
-
-    def __init__(self) -> None:
-        self.prices: list[float] = []
-        self.sizes: dict[float, float] = {}
-
-    def load(self, levels: list[Level]) -> None:
-        self.sizes = {level.px: level.sz for level in levels if level.sz > 0}
-        self.prices = sorted(self.sizes)
-
-    def merge(self, levels: list[Level]) -> None:
-        for level in levels:
-            price = level.px
-            if level.sz > 0:
-                if price not in self.sizes:
-                    insort(self.prices, price)
-                self.sizes[price] = level.sz
-            elif self.sizes.pop(price, None) is not None:
-                del self.prices[bisect_left(self.prices, price)]
-
-
 class LocalBook:
     """One instrument's book. `last` is the sequence id reached, None while the book is invalid.
 
     An update is accepted if and only if its `prevSeqId` is `last`: ids jump, repeat (heartbeat) and even fall
     (maintenance), so nothing else is required of them. Recordings of 2022 have no ids and are taken as they come.
+    A message with a level that is no number raises msgspec.ValidationError and changes nothing.
     """
 
     def __init__(self) -> None:
+        from onetape.core import ladder  # loads the compiler: only for whom there is a book
+
         self.valid = False
         self.last: int | None = None
         self.ts = 0
-        self._bids, self._asks = _Side(), _Side()
+        self._kernels = ladder
+        self._ladder, self._changes = np.zeros((4, _LEVELS)), np.zeros((4, _LEVELS))
+        self._counts = np.zeros(2, np.int64)
+        self._room(_TEXT)
 
-    def apply(self, action: str, data: BookMessage) -> Outcome:
-        if action == "snapshot" or (not action and data.prevSeqId in (None, -1)):
-            self._bids.load(data.bids)
-            self._asks.load(data.asks)
-            outcome, self.valid = Outcome.LOADED, True
-        elif not self.valid:
-            return Outcome.IGNORED
-        elif data.prevSeqId != self.last:
-            self.invalidate()
-            return Outcome.BROKEN
+    def apply(self, action: str, data: BookMessage | BookText) -> Outcome:
+        fresh = action == "snapshot" or (not action and data.prevSeqId in (None, -1))
+        if not fresh:
+            if not self.valid:
+                return Outcome.IGNORED
+            if data.prevSeqId != self.last:
+                self.invalidate()
+                return Outcome.BROKEN
+        if isinstance(data, BookText):
+            self._take(data.bids, data.asks, fresh)
         else:
-            self._bids.merge(data.bids)
-            self._asks.merge(data.asks)
-            outcome = Outcome.APPLIED
+            self._change(data.bids, data.asks, fresh)
+        self.valid = True
         self.last, self.ts = data.seqId, data.ts
-        return outcome
+        return Outcome.LOADED if fresh else Outcome.APPLIED
 
     def invalidate(self) -> None:
         self.valid, self.last = False, None
 
     def bids(self, n: int, size: float = 1.0) -> list[tuple[float, float]]:
         """The n best, highest first; quantities times `size`."""
-        side = self._bids
-        return [(price, side.sizes[price] * size) for price in reversed(side.prices[-n:])]
+        return self._best(self._kernels.BIDS, n, size)
 
     def asks(self, n: int, size: float = 1.0) -> list[tuple[float, float]]:
         """The n best, lowest first; quantities times `size`."""
-        side = self._asks
-        return [(price, side.sizes[price] * size) for price in side.prices[:n]]
+        return self._best(self._kernels.ASKS, n, size)
+
+    def read(self, bids: Floats, asks: Floats) -> tuple[int, int]:
+        """The best levels of both sides into rows of (price, quantity), best first, without making anything; gives how
+        many there were."""
+        best = self._kernels.best
+        return (
+            best(self._ladder, self._counts, self._kernels.BIDS, bids),
+            best(self._ladder, self._counts, self._kernels.ASKS, asks),
+        )
+
+    def _best(self, row: int, n: int, size: float) -> list[tuple[float, float]]:
+        out = np.empty((n, 2))
+        found = out[: self._kernels.best(self._ladder, self._counts, row, out)]
+        return list(zip(found[:, 0].tolist(), (found[:, 1] * size).tolist(), strict=True))
+
+    def _take(self, bids: msgspec.Raw, asks: msgspec.Raw, fresh: bool) -> None:
+        middle = len(bids)
+        end = middle + len(asks)
+        if end > len(self._buffer):
+            self._room(2 * end)
+        self._buffer[:middle] = bids
+        self._buffer[middle:end] = asks
+        done = self._kernels.take(self._ladder, self._counts, self._changes, self._text, middle, end, fresh)
+        if done != self._kernels.DONE:  # written in an unusual way, or more levels than there is room for
+            self._change(levels.decode(bids), levels.decode(asks), fresh)
+
+    def _change(self, bids: list[Level], asks: list[Level], fresh: bool) -> None:
+        if not all(math.isfinite(x.px) and math.isfinite(x.sz) for side in (bids, asks) for x in side):
+            raise msgspec.ValidationError("a price or a size is not finite")
+        self._widen(max(len(bids), len(asks)))
+        changes = self._changes
+        for row, side, sign in ((self._kernels.BIDS, bids, 1.0), (self._kernels.ASKS, asks, -1.0)):
+            changes[row, : len(side)] = [sign * x.px for x in side]
+            changes[row + 1, : len(side)] = [x.sz for x in side]
+        self._kernels.change(self._ladder, self._counts, changes, len(bids), len(asks), fresh)
+
+    def _widen(self, further: int) -> None:
+        """Room for so many levels more on each side."""
+        wanted, have = int(self._counts.max()) + further, self._ladder.shape[1]
+        if wanted <= have:
+            return
+        room = max(wanted, 2 * have)
+        ladder = np.zeros((4, room))
+        ladder[:, :have] = self._ladder
+        self._ladder, self._changes = ladder, np.zeros((4, room))
+
+    def _room(self, size: int) -> None:
+        """For so many bytes of text."""
+        buffer = bytearray(size)
+        self._buffer, self._text = memoryview(buffer), np.frombuffer(buffer, np.uint8)

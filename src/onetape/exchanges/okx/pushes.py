@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from onetape.exchanges.okx.wire import Arg, BookMessage, Envelope, Row, Ticker, Trade, envelope
+from onetape.exchanges.okx.wire import Arg, BookMessage, BookText, Envelope, Row, Ticker, Trade, envelope
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ _TRADES: Final = _reader(Trade)
 _READERS: Final[dict[str, _Read]] = {
     "trades": _TRADES,
     "trades-all": _TRADES,
-    "books": _BOOKS,
+    "books": _reader(BookText),
     "books5": _BOOKS,
     "bbo-tbt": _BOOKS,
     "tickers": _reader(Ticker),

@@ -150,6 +150,16 @@ class Status(msgspec.Struct, frozen=True):
     ts: str = ""
 
 
+class BookText(msgspec.Struct, frozen=True, gc=False):
+    """A `BookMessage` whose levels are still text: a local book reads them straight into its arrays."""
+
+    ts: int
+    asks: msgspec.Raw = msgspec.Raw(b"[]")
+    bids: msgspec.Raw = msgspec.Raw(b"[]")
+    seqId: int | None = None  # noqa: N815
+    prevSeqId: int | None = None  # noqa: N815
+
+
 class Answer(msgspec.Struct, frozen=True):
     """The envelope of REST: `{"code":"0","msg":"","data":[...]}`"""
 
@@ -199,6 +209,7 @@ trades = msgspec.json.Decoder(list[Trade], strict=False)
 tickers = msgspec.json.Decoder(list[Ticker], strict=False)
 rows = msgspec.json.Decoder(list[Row], strict=False)
 books = msgspec.json.Decoder(list[BookMessage], strict=False)
+levels = msgspec.json.Decoder(list[Level], strict=False)
 answer = msgspec.json.Decoder(Answer, strict=False)
 counted = msgspec.json.Decoder(CountedTrades, strict=False)
 mark_prices = msgspec.json.Decoder(list[MarkPrice], strict=False)
