@@ -27,7 +27,20 @@ def test_book_keeps_its_action() -> None:
     )
     arg, message = pushes.decode(text)
     assert arg == wire.Arg("books", "BTC-USDT")
-    assert (message.action, message.data) == ("update", [wire.BookMessage(5, [], [wire.Level(9.0, 1.0)], 12, 11)])
+    (update,) = message.data
+    assert (message.action, update.ts, update.seqId, update.prevSeqId) == ("update", 5, 12, 11)
+    assert (bytes(update.asks), bytes(update.bids)) == (b"[]", b'[["9","1","0","1"]]')
+    assert not update.empty
+
+
+def test_sign_of_life_names_no_level() -> None:
+    text = (
+        b'{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{"asks":[],"bids":[],"ts":"5",'
+        b'"seqId":12,"prevSeqId":12}]}'
+    )
+    _, message = pushes.decode(text)
+    assert message.data[0].empty
+    assert wire.books.decode(wire.envelope.decode(text).data)[0].empty
 
 
 def test_instruments_of_one_channel_are_told_apart() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from onetape.domain.frame import Floats
-from onetape.exchanges.okx.wire import BookMessage, BookText, Level, levels
+from onetape.exchanges.okx.wire import AnyBook, BookText, Level, levels
 
 _LEVELS: Final = 1024  # of a side, to begin with
 _TEXT: Final = 16 * 1024  # bytes of a message, to begin with
@@ -42,7 +42,7 @@ class LocalBook:
         self._counts = np.zeros(2, np.int64)
         self._room(_TEXT)
 
-    def apply(self, action: str, data: BookMessage | BookText) -> Outcome:
+    def apply(self, action: str, data: AnyBook) -> Outcome:
         fresh = action == "snapshot" or (not action and data.prevSeqId in (None, -1))
         if not fresh:
             if not self.valid:

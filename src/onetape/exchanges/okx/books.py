@@ -44,7 +44,7 @@ class BookStream:
         self._untold = False
         self._chains: dict[str, int | None] = {}  # the id that each connection has reached
         self._recent: dict[int, None] = {}  # the ids that the book has passed, in order
-        self._waiting: list[tuple[str, wire.BookMessage]] = []
+        self._waiting: list[tuple[str, wire.AnyBook]] = []
         self._seed: int | None = None  # the id of a REST snapshot that no connection has joined on to yet
 
     @property
@@ -59,7 +59,7 @@ class BookStream:
         """Whether this connection has brought its snapshot and every update since."""
         return source in self._chains
 
-    def take(self, source: str, action: str, data: wire.BookMessage, recv_ts: Micros) -> Moved:
+    def take(self, source: str, action: str, data: wire.AnyBook, recv_ts: Micros) -> Moved:
         if action == "snapshot" or (not action and data.prevSeqId in (None, -1)):
             return self._snapshot(source, data, recv_ts)
         if source not in self._chains:
@@ -68,7 +68,7 @@ class BookStream:
             return self._broken(data, recv_ts, source)
         self._chains[source] = data.seqId
         if data.prevSeqId == self._book.last and self._book.valid:
-            alive = data.seqId == data.prevSeqId and not data.asks and not data.bids
+            alive = data.seqId == data.prevSeqId and data.empty
             if alive and data.seqId is not None and data.ts <= self._book.ts:
                 return Moved(data.ts * 1_000, fresh=False)  # the same sign of life
             return self._apply(data, recv_ts)
@@ -103,14 +103,14 @@ class BookStream:
         """The book, when it has changed and was not told for a while."""
         return (self._tell(now_ts),) if self._untold and now_ts - self.told_ts >= INTERVAL else ()
 
-    def _snapshot(self, source: str, data: wire.BookMessage, recv_ts: Micros) -> Moved:
+    def _snapshot(self, source: str, data: wire.AnyBook, recv_ts: Micros) -> Moved:
         self._chains[source] = data.seqId
         if self._book.valid and data.seqId is not None and (data.seqId in self._recent or data.ts <= self._book.ts):
             return Moved(data.ts * 1_000, fresh=False)
         self._load(data)
         return Moved(data.ts * 1_000, fresh=True, loaded=True, told=(self._tell(recv_ts),))
 
-    def _load(self, data: wire.BookMessage) -> None:
+    def _load(self, data: wire.AnyBook) -> None:
         self._book.apply("snapshot", data)
         self._waiting_over()
         self._passed(data.seqId)
@@ -118,7 +118,7 @@ class BookStream:
     def _waiting_over(self) -> None:
         self._waiting, self._seed = [], None
 
-    def _unchained(self, source: str, data: wire.BookMessage, recv_ts: Micros) -> Moved:
+    def _unchained(self, source: str, data: wire.AnyBook, recv_ts: Micros) -> Moved:
         """An update of a connection whose snapshot has not come."""
         ts = data.ts * 1_000
         if not self._book.valid:
@@ -131,7 +131,7 @@ class BookStream:
             return self._broken(data, recv_ts, source)
         return Moved(ts, fresh=True, told=self.due(recv_ts))
 
-    def _join(self, source: str, data: wire.BookMessage) -> bool:
+    def _join(self, source: str, data: wire.AnyBook) -> bool:
         """The first update after a REST snapshot: it reaches from before the snapshot to after it."""
         seed = self._seed
         if seed is None or data.seqId is None or data.prevSeqId is None:
@@ -146,7 +146,7 @@ class BookStream:
         self._untold = True
         return True
 
-    def _apply(self, data: wire.BookMessage, recv_ts: Micros) -> Moved:
+    def _apply(self, data: wire.AnyBook, recv_ts: Micros) -> Moved:
         self._book.apply("update", data)
         self._passed(data.seqId)
         self._untold = True
@@ -166,7 +166,7 @@ class BookStream:
             seq == self._book.last or seq in self._recent for source, seq in self._chains.items() if source != but
         )
 
-    def _broken(self, data: wire.BookMessage, recv_ts: Micros, *sources: str) -> Moved:
+    def _broken(self, data: wire.AnyBook, recv_ts: Micros, *sources: str) -> Moved:
         for source in sources:
             self._chains.pop(source, None)
         ts = data.ts * 1_000

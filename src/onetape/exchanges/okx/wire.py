@@ -95,6 +95,11 @@ class BookMessage(msgspec.Struct, frozen=True, gc=False):
     seqId: int | None = None  # noqa: N815
     prevSeqId: int | None = None  # noqa: N815
 
+    @property
+    def empty(self) -> bool:
+        """It names no level."""
+        return not self.asks and not self.bids
+
 
 class Counted(msgspec.Struct, frozen=True):
     """A trade's id again, and how many ids the message stands for: `tradeId` 123 with `count` 3 is 121, 122, 123."""
@@ -158,6 +163,13 @@ class BookText(msgspec.Struct, frozen=True, gc=False):
     bids: msgspec.Raw = msgspec.Raw(b"[]")
     seqId: int | None = None  # noqa: N815
     prevSeqId: int | None = None  # noqa: N815
+
+    @property
+    def empty(self) -> bool:
+        return len(self.asks) <= len(b"[]") >= len(self.bids)
+
+
+AnyBook = BookMessage | BookText
 
 
 class Answer(msgspec.Struct, frozen=True):
