@@ -49,5 +49,10 @@ class Settings(BaseSettings):
         return self.data_dir / "config"
 
     @property
+    def archive_dir(self) -> Path:
+        """What has left the database, as Parquet files."""
+        return self.data_dir / "archive"
+
+    @property
     def log_dir(self) -> Path:
         return self.data_dir / "logs"

@@ -1,29 +1,48 @@
-"""What every candle store must do: the one in memory and the one in PostgreSQL."""
+"""What every candle store must do: the one in memory, the one in PostgreSQL, and that one with half of it archived."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from onetape.archive.candles import ArchivedCandleStore
+from onetape.archive.folder import Files
+from onetape.archive.moving import archive
+from onetape.clock import RealClock
 from onetape.domain.frame import COLUMNS, CandleFrame
 from onetape.domain.instrument import Instrument, Kind
 from onetape.domain.market import NONE_THERE, Gap, Origin
+from onetape.domain.parts import Which
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.ports import Appended, CandleStore, Coverage
 from onetape.storage.candles import PgCandleStore
 from onetape.storage.memory import MemoryCandleStore
+from onetape.storage.shelf import PgShelf
 
 MINUTES = Timeframe(1, "m")
 START = parse_time("2019-12-31T23:50")  # so that ten minutes later another partition begins
 
 
-@pytest.fixture(params=["memory", "postgres"])
-def store(request: pytest.FixtureRequest) -> CandleStore:
+class Shelved(ArchivedCandleStore):
+    """Everything that may leave the database leaves it after each append: what lies in December."""
+
+    async def append(self, frame: CandleFrame) -> Appended:
+        done = await super().append(frame)
+        await archive(self._shelf, self._files, Which(), lambda _: None)
+        return done
+
+
+@pytest.fixture(params=["memory", "postgres", "archive"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> CandleStore:
     if request.param == "memory":
         return MemoryCandleStore()
-    return PgCandleStore(request.getfixturevalue("pool"))
+    pool = request.getfixturevalue("pool")
+    if request.param == "postgres":
+        return PgCandleStore(pool)
+    return Shelved(PgCandleStore(pool), PgShelf(pool), Files(tmp_path), RealClock())
 
 
 def frame(n: int, first: int = 0, *, price: float = 100.0, symbol: str = "BTC-USDT", **columns: Any) -> CandleFrame:

@@ -9,17 +9,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from onetape.app.where import usable_data_dir
+from onetape.archive.candles import ArchivedCandleStore
+from onetape.archive.folder import Files
+from onetape.archive.frames import ArchivedRawStore
 from onetape.bus.embedded import EmbeddedValkey
 from onetape.bus.redis import RedisBus
-from onetape.ports import BotStore, Bus, CandleStore, Queries, RawStore, RunStore, TradeStore
+from onetape.clock import RealClock
+from onetape.ports import BotStore, Bus, CandleStore, Catalogue, Queries, RawStore, RunStore, Shelf, TradeStore
 from onetape.settings import Settings
 from onetape.storage.bots import PgBotStore
 from onetape.storage.candles import PgCandleStore
+from onetape.storage.catalogue import PgCatalogue
 from onetape.storage.embedded import EmbeddedPostgres
 from onetape.storage.migrate import migrate
 from onetape.storage.pool import open_pool
 from onetape.storage.queries import PgQueries
 from onetape.storage.raw import PgRawStore
+from onetape.storage.shelf import PgShelf
 from onetape.storage.trades import PgTradeStore
 
 if TYPE_CHECKING:
@@ -41,6 +47,9 @@ class Platform:
     trades: TradeStore
     bots: BotStore
     queries: Queries
+    shelf: Shelf
+    files: Files
+    catalogue: Catalogue
     bus: Bus
     database_url: str
     redis_url: str
@@ -115,10 +124,14 @@ async def open_platform(settings: Settings, *, services: bool = True) -> AsyncIt
         stack.push_async_callback(pool.close)
         bus = RedisBus(redis_url)
         stack.push_async_callback(bus.close)
+        shelf, files, clock = PgShelf(pool), Files(settings.archive_dir), RealClock()
         yield Platform(
             settings=settings,
-            candles=PgCandleStore(pool),
-            raw=PgRawStore(pool),
+            candles=ArchivedCandleStore(PgCandleStore(pool), shelf, files, clock),
+            raw=ArchivedRawStore(PgRawStore(pool), shelf, files, clock),
+            shelf=shelf,
+            files=files,
+            catalogue=PgCatalogue(pool, settings.data_dir),
             trades=PgTradeStore(pool),
             bots=PgBotStore(pool),
             queries=PgQueries(pool),

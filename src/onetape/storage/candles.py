@@ -46,6 +46,13 @@ class PgCandleStore:
         """See the port. One transaction; what arrives candle by candle is on the disk when it ends."""
         if not len(frame):
             return Appended(0, 0, 0)
+        try:
+            return await self._append(frame)
+        except asyncpg.CheckViolationError:  # a partition that was there has been archived
+            self._partitions.clear()
+            return await self._append(frame)
+
+    async def _append(self, frame: CandleFrame) -> Appended:
         await self._make_partitions(frame)
         series = (frame.exchange, frame.symbol, str(frame.timeframe))
         first, last = int(frame.ts[0]), int(frame.ts[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+import asyncpg
 import msgspec
 
 from onetape.domain.market import RawFrame
@@ -31,6 +32,13 @@ class PgRawStore:
         sequence number are; messages that share a millisecond are all kept."""
         if not frames:
             return 0
+        try:
+            return await self._append(frames)
+        except asyncpg.CheckViolationError:  # a partition that was there has been archived
+            self._partitions.clear()
+            return await self._append(frames)
+
+    async def _append(self, frames: Sequence[RawFrame]) -> int:
         await self._make_partitions(frames)
         columns: list[list[Any]] = [
             [getattr(frame, name) for frame in frames]

@@ -29,6 +29,8 @@ VERBS: Final = (
     Verb("list", "listing", "what is stored: series, first and last candle, rows, gaps"),
     Verb("check", "checking", "gaps, duplicates, impossible values, oddities, anchors; exit code 3 when wrong"),
     Verb("export", "exporting", "one series into a CSV or Parquet file"),
+    Verb("archive", "archiving", "old rows out of the database into files that every command still reads"),
+    Verb("restore-archive", "restoring", "archived rows back into the database"),
 )
 
 

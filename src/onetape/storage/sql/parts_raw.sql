@@ -1,0 +1,3 @@
+SELECT exchange, symbol, channel, first_ts, last_ts FROM raw_coverage
+WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR symbol = $2) AND ($3::text IS NULL OR channel = $3)
+ORDER BY exchange, symbol, channel

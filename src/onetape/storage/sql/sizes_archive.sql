@@ -1,0 +1,1 @@
+SELECT kind, sum(bytes)::bigint AS bytes FROM archived GROUP BY kind
