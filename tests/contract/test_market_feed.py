@@ -1,4 +1,4 @@
-"""What every market feed keeps to. A new adapter joins by one more entry in `FEEDS`."""
+"""What every market feed keeps to. A new adapter joins by one more entry in `CASES`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -25,9 +26,12 @@ from onetape.domain.market import (
     Want,
 )
 from onetape.domain.units import MINUTE, Timeframe
+from onetape.exchanges.ccxt.decoding import decoder as ccxt_decoder
+from onetape.exchanges.ccxt.feed import CcxtFeed
 from onetape.exchanges.connection import Habits
-from onetape.exchanges.okx.decoding import decoder
+from onetape.exchanges.okx.decoding import decoder as okx_decoder
 from onetape.exchanges.okx.feed import OkxFeed
+from onetape.exchanges.registry import Decode
 from onetape.marketdata.aggregator import CandleBuilder
 from onetape.marketdata.collector import wants_for
 from onetape.ports import MarketFeed
@@ -38,10 +42,23 @@ M1 = Timeframe.parse("1m")
 START = 1_560_000_000_000_000
 QUICK = Habits(ping_after=1.0, silence=2.0, backoff=0.05, backoff_limit=0.2, connects=1_000)
 
-DECODERS = {"okx": decoder}
 
-FEEDS: dict[str, Callable[[Venue], MarketFeed]] = {
-    "okx": lambda venue: OkxFeed(venue.rest_url, venue.ws_url, habits=QUICK),
+def through_ccxt(venue: Venue) -> MarketFeed:
+    addresses = {"urls": {"api": {"rest": venue.rest_url, "ws": venue.ws_url}}}
+    return CcxtFeed("okx", {**addresses, "enableRateLimit": False}, habits=QUICK)
+
+
+class Case(NamedTuple):
+    """How the suite meets an adapter. `lacks` names what it refuses, with a sentence, to do."""
+
+    open: Callable[[Venue], MarketFeed]
+    decoder: Callable[[str], Decode]
+    lacks: frozenset[str] = frozenset()
+
+
+CASES = {
+    "okx": Case(lambda venue: OkxFeed(venue.rest_url, venue.ws_url, habits=QUICK), okx_decoder),
+    "okx through ccxt": Case(through_ccxt, ccxt_decoder, frozenset(("past trades", "notices"))),
 }
 
 
@@ -74,11 +91,21 @@ async def venue() -> AsyncIterator[Venue]:
     await venue.stop()
 
 
-@pytest.fixture(params=list(FEEDS))
-async def feed(request: pytest.FixtureRequest, venue: Venue) -> AsyncIterator[MarketFeed]:
-    feed = FEEDS[request.param](venue)
+@pytest.fixture(params=list(CASES))
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+@pytest.fixture
+async def feed(case: Case, venue: Venue) -> AsyncIterator[MarketFeed]:
+    feed = case.open(venue)
     yield feed
     await feed.close()
+
+
+def needs(case: Case, ability: str) -> None:
+    if ability in case.lacks:
+        pytest.skip(f"this adapter has no {ability}")
 
 
 async def watch(feed: MarketFeed, enough: Callable[[Received], bool], *channels: Channel) -> list[Received]:
@@ -230,7 +257,8 @@ async def test_silent_venue_is_left_and_found_again(feed: MarketFeed, venue: Ven
     await watch(feed, enough, Channel.TRADES)
 
 
-async def test_announced_upgrade_is_followed_without_a_hole(feed: MarketFeed, venue: Venue) -> None:
+async def test_announced_upgrade_is_followed_without_a_hole(feed: MarketFeed, venue: Venue, case: Case) -> None:
+    needs(case, "notices")
     old: set[object] = set()
     prints: list[Print] = []
 
@@ -297,7 +325,9 @@ async def test_change_brings_the_new_stream_and_does_not_interrupt_the_others(fe
         return len(came) > 0 and len(prints) > came[0] + 20
 
     seen = await watch(feed, enough, Channel.TRADES, Channel.TICKER)
-    pages = [page async for page in feed.past_trades(SYMBOL, prints[0].ts, prints[-1].ts + 1_000)]
+    reference = OkxFeed(venue.rest_url, venue.ws_url)
+    pages = [page async for page in reference.past_trades(SYMBOL, prints[0].ts, prints[-1].ts + 1_000)]
+    await reference.close()
     between = [e.id for page in pages for e in page.events if isinstance(e, Print)]
     ids = [p.id for p in prints]
     assert ids == [i for i in between if int(ids[0]) <= int(i) <= int(ids[-1])]  # none is missing
@@ -320,7 +350,10 @@ async def test_streams_tell_how_each_one_is_doing(feed: MarketFeed, venue: Venue
     assert told["trades"].sockets >= 1
 
 
-async def test_past_trades_come_once_older_first_and_inside_the_span(feed: MarketFeed, venue: Venue) -> None:
+async def test_past_trades_come_once_older_first_and_inside_the_span(
+    feed: MarketFeed, venue: Venue, case: Case
+) -> None:
+    needs(case, "past trades")
     start, end = START + 1_000 * MINUTE + 123_000, START + 1_007 * MINUTE
     pages = [page async for page in feed.past_trades(SYMBOL, start, end)]
     prints = [e for page in pages for e in page.events if isinstance(e, Print)]
@@ -344,10 +377,10 @@ async def test_book_from_rest_is_sorted_and_kept_as_it_came(feed: MarketFeed) ->
     assert received.raw.channel == "book_rest"
 
 
-async def test_stored_frames_decode_to_the_same_events(feed: MarketFeed) -> None:
+async def test_stored_frames_decode_to_the_same_events(feed: MarketFeed, case: Case) -> None:
     """Books are told by the clock while they run and by receipt afterwards; everything else is the same."""
     seen = await watch(feed, has(Candle))
-    decode = DECODERS[feed.exchange](feed.exchange)
+    decode = case.decoder(feed.exchange)
     for received in seen:
         if received.raw is not None and received.raw.channel != "book":
             assert decode(received.raw) == tuple(e for e in received.events if not isinstance(e, Gap))

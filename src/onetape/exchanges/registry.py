@@ -1,10 +1,13 @@
 """Which adapter speaks to an exchange, and which reads its stored frames. Nothing of a venue is loaded before it is
-asked for."""
+asked for: a native adapter where there is one, else the ccxt library, which takes a second to import."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from onetape.domain.errors import NotFound
@@ -25,9 +28,13 @@ class Addresses(NamedTuple):
 OKX_WIRE: Final = ("okx", "demo")  # `demo` is the simulated venue, which speaks OKX's wire
 
 
+@lru_cache(maxsize=1)
 def exchanges() -> tuple[str, ...]:
-    """Every name that can be opened."""
-    return OKX_WIRE
+    """Every name that can be opened, the native ones first. The library is looked at, not loaded."""
+    spec = importlib.util.find_spec("ccxt")
+    folders: Sequence[str] = (spec.submodule_search_locations or ()) if spec is not None else ()
+    streaming = {path.stem for folder in folders for path in Path(folder, "pro").glob("[a-z]*.py")}
+    return (*OKX_WIRE, *sorted(streaming - set(OKX_WIRE)))
 
 
 def checked(exchange: str, field: str = "--exchange") -> str:
@@ -35,14 +42,17 @@ def checked(exchange: str, field: str = "--exchange") -> str:
     if exchange in exchanges():
         return exchange
     near = difflib.get_close_matches(exchange, exchanges(), 3)
-    remedy = f"Did you mean {' or '.join(near)}?" if near else f"Use one of: {', '.join(exchanges())}."
+    remedy = f"Did you mean {' or '.join(near)}?" if near else "Examples: okx, binance, bybit, kraken, coinbase."
     raise NotFound(field, exchange, "not an exchange that is known here", remedy)
 
 
 def open_feed(exchange: str, okx: Addresses, field: str = "--exchange") -> MarketFeed:
     """Nothing is asked of the venue yet. Close it at the end. Raises NotFound."""
-    checked(exchange, field)
-    return open_okx(okx, exchange)
+    if checked(exchange, field) in OKX_WIRE:
+        return open_okx(okx, exchange)
+    from onetape.exchanges.ccxt.feed import CcxtFeed
+
+    return CcxtFeed(exchange)
 
 
 def open_okx(okx: Addresses, exchange: str) -> MarketFeed:
@@ -55,7 +65,10 @@ def open_okx(okx: Addresses, exchange: str) -> MarketFeed:
 def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
     """Reads stored raw frames of one exchange in the order of their receipt; one function serves one pass. Raises
     NotFound; see the adapter for what else."""
-    checked(exchange, "exchange")
-    from onetape.exchanges.okx.decoding import decoder as okx_decoder
+    if checked(exchange, "exchange") in OKX_WIRE:
+        from onetape.exchanges.okx.decoding import decoder as okx_decoder
 
-    return okx_decoder(exchange, instruments)
+        return okx_decoder(exchange, instruments)
+    from onetape.exchanges.ccxt.decoding import decoder as library_decoder
+
+    return library_decoder(exchange, instruments)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from onetape.app.feeds import open_feed as open_configured
 from onetape.domain.errors import NotFound
+from onetape.exchanges.ccxt.feed import CcxtFeed
 from onetape.exchanges.okx.feed import OkxFeed
 from onetape.exchanges.registry import Addresses, checked, decoder, exchanges, open_feed
 from onetape.settings import Settings
@@ -30,8 +34,27 @@ def test_unknown_name_is_refused_with_the_nearest_one() -> None:
         decoder("no such thing")
 
 
-def test_native_names_come_first() -> None:
+def test_native_names_come_first_and_the_library_brings_the_others() -> None:
     assert exchanges()[:2] == ("okx", "demo")
+    assert {"binance", "bybit", "kraken", "coinbase"} < set(exchanges())
+
+
+async def test_any_other_name_is_opened_through_the_library() -> None:
+    feed = open_feed("kraken", OKX)
+    assert isinstance(feed, CcxtFeed)
+    assert {"1m", "1h", "1d"} < feed.timeframes
+    await feed.close()
+
+
+def test_the_library_is_not_loaded_before_it_is_needed() -> None:
+    script = (
+        "import sys, onetape.cli.main, onetape.app.roles, onetape.app.demo, onetape.app.feeds\n"
+        "from onetape.exchanges import registry\n"
+        "registry.exchanges()\n"
+        "registry.open_feed('demo', registry.Addresses('http://127.0.0.1:1', 'ws://127.0.0.1:1'))\n"
+        "sys.exit('ccxt' in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 async def test_another_name_for_the_okx_wire_needs_another_address() -> None:

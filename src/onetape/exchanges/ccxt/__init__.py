@@ -1,0 +1,1 @@
+"""Any venue that the ccxt library streams. The library is imported only here, and late."""

@@ -1,0 +1,157 @@
+"""The library, tapped: every message as it came, beside what the library made of it.
+
+The library keeps caches that consumers look into now and then; what came between two looks would be lost. So each
+message is watched while it is taken apart: `resolve` tells which caches it touched, before the next message comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, Protocol
+
+import ccxt.pro
+
+from onetape.clock import RealClock
+from onetape.domain.errors import OnetapeError, Refused, Transient
+from onetape.domain.units import Micros
+from onetape.observe import log
+
+# What a message in an unexpected form makes a parser raise.
+NOT_UNDERSTOOD: Final = (ccxt.BaseError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+BROKEN_BOOK: Final = (ccxt.InvalidNonce, ccxt.ChecksumError)
+PASSING: Final = (ccxt.OperationFailed, OSError)  # network, rate limits, timeouts
+LIBRARY_ERRORS: Final = (ccxt.BaseError, OSError)
+
+
+class Listener(Protocol):
+    """Who is told what the sockets brought, in order."""
+
+    def opened(self, url: str) -> None:
+        """A socket begins to be."""
+        ...
+
+    def frame(self, url: str, data: str | bytes, recv_ts: Micros, touched: list[Any]) -> None: ...
+
+    def changed(self, url: str, touched: Any) -> None:
+        """Something changed without a message: a snapshot that was asked for has come."""
+        ...
+
+    def snapshot(self, theirs: str, data: bytes) -> None:
+        """The answer of REST that a book begins with, in the library's name for the symbol."""
+        ...
+
+    def lost(self, url: str, cause: str) -> None: ...
+
+    async def room(self) -> None:
+        """Waits while what came is not yet taken: the socket is not read meanwhile, so nothing is dropped."""
+        ...
+
+    def failed(self, error: BaseException) -> None:
+        """A bug in the listener itself."""
+        ...
+
+
+def in_words(exchange: str, error: BaseException) -> OnetapeError:
+    """The library's error as one of ours: it may pass, or it will not."""
+    text = " ".join(str(error).removeprefix(f"{exchange} ").split()) or type(error).__name__
+    if len(text) > 240:
+        text = text[:237] + "..."
+    if isinstance(error, PASSING):
+        return Transient(f"{exchange} cannot be asked now: {text.rstrip('.')}.")
+    return Refused(f"{exchange} refuses: {text.rstrip('.')}.")
+
+
+def silence(seconds: float) -> Exception:
+    """What the library is told of a socket that is open and brings nothing."""
+    error: Exception = ccxt.NetworkError(f"no data for {seconds:g} s")
+    return error
+
+
+def kind_of(exchange: str) -> Any:
+    """The library's class for a venue."""
+    return getattr(ccxt.pro, exchange)
+
+
+def open_library(exchange: str, settings: dict[str, Any], listener: Listener | None) -> Any:
+    """An instance of the library's class for a venue. Without a listener it is only asked, or only reads."""
+    kind = kind_of(exchange)
+
+    class Tapped(kind):  # type: ignore[misc, valid-type]
+        def client(self, url: str) -> Any:
+            known = url in (self.clients or {})
+            client: Any = super().client(url)
+            if not known and listener is not None:
+                _tap(client, listener)
+                listener.opened(url)
+            return client
+
+        async def fetch_rest_order_book_safe(self, symbol: Any, limit: Any = None, params: Any = {}) -> Any:  # noqa: B006
+            book = await super().fetch_rest_order_book_safe(symbol, limit, params)
+            if listener is not None:
+                listener.snapshot(symbol, str(self.last_http_response).encode())
+            return book
+
+        def on_close(self, client: Any, error: Any) -> None:
+            self._gone(client, f"the connection was closed ({error})", super().on_close, error)
+
+        def on_error(self, client: Any, error: Any) -> None:
+            self._gone(client, str(error) or type(error).__name__, super().on_error, error)
+
+        def _gone(self, client: Any, cause: str, forget: Any, error: Any) -> None:
+            """A socket may be said to be gone twice; by then another one may stand in its place."""
+            url = str(client.url)
+            if (self.clients or {}).get(url) is client:
+                forget(client, error)
+                if listener is not None:
+                    listener.lost(url, cause)
+
+    Tapped.__name__ = kind.__name__  # the library names itself by it in sentences
+    return Tapped(settings)
+
+
+def _tap(client: Any, listener: Listener) -> None:
+    """Puts the listener between a socket and the library."""
+    take_apart, resolve = client.handle_text_or_binary_message, client.resolve
+    touched: list[Any] = []
+    clock, inside = RealClock(), False
+    pumps: set[asyncio.Task[None]] = set()
+
+    def message(data: str | bytes) -> None:
+        nonlocal inside
+        recv_ts, inside = clock.now(), True
+        touched.clear()
+        try:
+            take_apart(data)
+        except NOT_UNDERSTOOD as error:
+            log.warning("frame_not_understood", url=client.url, problem=str(error), begin=str(data[:200]))
+        finally:
+            inside = False
+        listener.frame(client.url, data, recv_ts, touched)
+
+    def resolved(result: Any, message_hash: Any = None) -> Any:
+        if inside:
+            touched.append(result)
+        else:
+            listener.changed(client.url, result)
+        return resolve(result, message_hash)
+
+    async def pump() -> None:
+        while not client.closed():
+            client.handle_message(await client.connection.receive())
+            await listener.room()
+        if client.error is None:
+            client.on_close(1006)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        pumps.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            listener.failed(error)
+
+    def receive_loop() -> None:
+        task = client.asyncio_loop.create_task(pump())
+        pumps.add(task)
+        task.add_done_callback(ended)
+
+    client.handle_text_or_binary_message = message
+    client.resolve = resolved
+    client.receive_loop = receive_loop
