@@ -51,6 +51,7 @@ def shoot(program: str, base: str) -> None:
         ("bots", "/bots", "#bot-detail .rows tbody tr", DESKTOP),
         ("strategies", "/strategies", ".strategies table", DESKTOP),
         ("backtest", f"/backtest?run={run}", "#run-equity .main-svg", DESKTOP),
+        ("data", "/data", "#coverage .strip", DESKTOP),
         ("phone", "/", "#prints .print", PHONE),
     )
     with sync_playwright() as playwright:

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,9 +42,14 @@ def ready(base: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="session")
+def demo(demo_folder: Path) -> Iterator[str]:
     """The address of a running demo."""
-    folder, port = tmp_path_factory.mktemp("demo"), free_port()
+    folder, port = demo_folder, free_port()
     base, said = f"http://127.0.0.1:{port}", folder / "said.txt"
     command = [
         sys.executable,

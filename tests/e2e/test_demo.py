@@ -14,6 +14,7 @@ PAGES = {
     "/bots": "#bot-detail canvas",
     "/strategies": ".strategies table",
     "/backtest": "#bt-run",
+    "/data": "#coverage .strip",
 }
 
 

@@ -15,3 +15,10 @@ def open_feed(settings: Settings, exchange: str, field: str = "--exchange") -> M
     if elsewhere and exchange == settings.exchange and exchange not in registry.exchanges():
         return registry.open_okx(okx, exchange)  # somebody else's OKX wire, stored under a name of its own
     return registry.open_feed(exchange, okx, field)
+
+
+def known_exchanges(settings: Settings) -> tuple[str, ...]:
+    """The names that `open_feed` takes, the one that is recorded first."""
+    from onetape.exchanges import registry
+
+    return tuple(dict.fromkeys((settings.exchange, *registry.exchanges())))

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from onetape.api import face as api
 from onetape.api.hub import Hub
 from onetape.api.origin import LOOPBACK
-from onetape.app.feeds import open_feed
+from onetape.app.feeds import known_exchanges, open_feed
 from onetape.app.listen import listen
 from onetape.app.wiring import Platform
 from onetape.backtest.answer import answering
@@ -58,9 +58,12 @@ def desk_of(platform: Platform) -> Desk:
         registry=platform.registry,
         proofs=platform.strategies,
         jobs=Jobs(answering(platform.candles, platform.runs, platform.registry), RealClock()),
-        downloads=Downloads(lambda name: open_feed(platform.settings, name), platform.candles, RealClock()),
+        downloads=Downloads(
+            lambda name: open_feed(platform.settings, name, "$.exchange"), platform.candles, RealClock()
+        ),
         take_file=taking(platform.candles),
         config=platform.settings.config_dir,
+        exchanges=known_exchanges(platform.settings),
     )
 
 

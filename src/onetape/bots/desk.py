@@ -49,6 +49,7 @@ class Desk:
     config: Path  # the folder of the bots' files
     gates: dict[str, GateReport] = dataclasses.field(default_factory=dict)  # by Registry.proof_key
     proofs: GateStore | None = None  # where they are kept
+    exchanges: tuple[str, ...] = ("okx",)  # whose candles can be downloaded
 
     # bots
 

@@ -5,6 +5,7 @@
   const listeners = new Set();
   let socket = null;
   let symbol = "";
+  let data = false; // whether the page wants to hear of streams and gaps
   let wait = 500;
   let waiting = null; // what came since the last frame
   let state = "connecting"; // connecting, live, reconnecting
@@ -15,7 +16,7 @@
     waiting = waiting || {};
     for (const [key, value] of Object.entries(message)) {
       if (Array.isArray(value)) waiting[key] = (waiting[key] || []).concat(value).slice(-KEPT);
-      else if (key === "bots") waiting[key] = Object.assign(waiting[key] || {}, value);
+      else if (key === "bots" || key === "streams") waiting[key] = Object.assign(waiting[key] || {}, value);
       else waiting[key] = value;
     }
   }
@@ -42,7 +43,7 @@
     if (socket) socket.close();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const mine = new WebSocket(
-      `${scheme}://${location.host}/api/v1/stream?bots=true&symbol=${encodeURIComponent(symbol)}`
+      `${scheme}://${location.host}/api/v1/stream?bots=true&data=${data}&symbol=${encodeURIComponent(symbol)}`
     );
     socket = mine;
     mine.onopen = () => {
@@ -81,6 +82,15 @@
     listen(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    // From now on streams and gaps come, too; returns how to end it.
+    withData() {
+      const turn = (on) => {
+        data = on;
+        if (socket) open();
+      };
+      turn(true);
+      return () => turn(false);
     },
     watch(next) {
       if (next === symbol && socket) return;
