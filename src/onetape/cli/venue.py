@@ -29,6 +29,7 @@ def main(verb: str, args: Sequence[str]) -> int:
     parser.add_argument("--speed", type=float, default=1.0, help="venue seconds per second; default 1, real time")
     parser.add_argument("--symbol", help=f"the instrument's name; default {SYMBOL}, or what the file says")
     parser.add_argument("--from", dest="file", metavar="FILE", help="a candle file in any layout `data import` reads")
+    parser.add_argument("--recording", metavar="FILE", help="play recorded messages (OKX v5, Binance USD-M) instead")
     parser.add_argument("--start", metavar="TIME", help="where the replay begins; default after a third of the data")
     parser.add_argument("--seed", type=int, default=0, help="another number, another path inside each candle")
     parser.add_argument("--faults", metavar="FILE", help="what goes wrong and when: docs/simulated-venue.md")
@@ -44,10 +45,12 @@ def main(verb: str, args: Sequence[str]) -> int:
     from onetape import observe
     from onetape.domain.units import parse_time
     from onetape.venue.faults import read_script
+    from onetape.venue.recording import read_file
     from onetape.venue.server import Venue
 
     venue = Venue(
-        [_candles(chosen.file, chosen.symbol)],
+        [] if chosen.recording else [_candles(chosen.file, chosen.symbol)],
+        recording=read_file(Path(chosen.recording)) if chosen.recording else (),
         host=chosen.host,
         port=chosen.port,
         speed=chosen.speed,

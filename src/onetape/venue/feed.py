@@ -16,6 +16,7 @@ from onetape.venue import latest, updates, wire
 from onetape.venue.bars import BARS
 from onetape.venue.channels import CANDLE, INSTRUMENTS, STATUS, Channel
 from onetape.venue.floor import MOMENT_S, Floor
+from onetape.venue.played import Played
 from onetape.venue.stream import Stream, Subscriber, frame
 from onetape.venue.tamper import About
 
@@ -32,6 +33,7 @@ class Feed:
         self._wanted = asyncio.Event()
         self.subscribed = asyncio.Event()  # somebody has listened to an instrument
         self.listened: dict[str, Micros] = {}  # symbol -> the venue time since when prints were listened to
+        self.pause_s = MOMENT_S  # from one pulse to the next (real seconds)
         self.heartbeat_s = 60.0  # a book without changes says so this often (real seconds)
 
     # subscribing
@@ -65,7 +67,7 @@ class Feed:
     def _first(self, channel: Channel, stream: Stream) -> str:
         """What a new subscriber gets at once."""
         name, tape, now = channel.name, stream.tape, stream.cursor
-        if now < tape.begin_ts:
+        if now < tape.begin_ts or (name in tape.channels and name != updates.BOOKS):
             return ""
         if name.startswith(CANDLE):
             row = tape.running(BARS[name.removeprefix(CANDLE)], now)
@@ -100,7 +102,7 @@ class Feed:
             await self.pulse()
             if not any(stream.active for stream in self._streams.values()):
                 self._wanted.clear()
-            await asyncio.sleep(MOMENT_S)
+            await asyncio.sleep(self.pause_s)
 
     async def pulse(self) -> None:
         """Push everything up to now."""
@@ -108,6 +110,7 @@ class Feed:
         for stream in self._streams.values():
             while stream.active and stream.cursor < now:
                 until = min(now, stream.cursor + _STRIDE)
+                self._recorded(stream, until)
                 self._trades(stream, until)
                 self._candles(stream, until)
                 stream.cursor = until
@@ -116,16 +119,25 @@ class Feed:
             if stream.active and now >= stream.tape.begin_ts:
                 self._stand(stream)
 
+    def _recorded(self, stream: Stream, until: Micros) -> None:
+        """Message for message, as they came."""
+        if isinstance(stream.tape, Played):
+            for push in stream.tape.messages(stream.cursor, until):
+                stream.say(push.channel, push.text)
+
+    def _made(self, stream: Stream, name: str) -> bool:
+        return bool(stream.listeners[name]) and name not in stream.tape.channels
+
     def _stand(self, stream: Stream) -> None:
         for name in latest.CHANNELS:
-            if stream.listeners[name]:
+            if self._made(stream, name):
                 latest.push(self._floor, name, stream)
-        if stream.listeners[updates.BOOKS]:
+        if self._made(stream, updates.BOOKS):
             updates.push(self._floor, stream, self.heartbeat_s)
 
     def _trades(self, stream: Stream, until: Micros) -> None:
         """One message a print. `trades` also carries `count` and `seqId`."""
-        wanted = [name for name in _TRADES if stream.listeners[name]]
+        wanted = [name for name in _TRADES if self._made(stream, name)]
         if not wanted:
             return
         for print_ in stream.tape.trades(stream.cursor, until):
@@ -140,7 +152,7 @@ class Feed:
         due: list[tuple[Micros, Micros, str, str]] = []
         moment, tape = time.monotonic(), stream.tape
         for name in tuple(stream.listeners):
-            if not name.startswith(CANDLE) or not stream.listeners[name]:
+            if not name.startswith(CANDLE) or not self._made(stream, name):
                 continue
             bar = BARS[name.removeprefix(CANDLE)]
             rows = tape.bars(bar, bar.opens(bar.floor(stream.cursor), bar.floor(min(until, tape.end_ts))))

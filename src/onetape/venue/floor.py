@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -17,8 +17,11 @@ from onetape.venue.chance import draw
 from onetape.venue.clock import VenueClock
 from onetape.venue.faults import Faults
 from onetape.venue.listing import SPOT, SWAP, listing_of, swap_of
+from onetape.venue.played import Played, by_instrument
+from onetape.venue.recording import Push
 from onetape.venue.split import in_minutes
 from onetape.venue.tape import Tape
+from onetape.venue.traded import Funding, Market, Notice
 
 MOMENT_S: Final = 0.1  # real seconds between two states of a book
 FUNDING_EVERY: Final = 8 * HOUR
@@ -26,29 +29,10 @@ FUNDING_KEPT: Final = 90 * DAY
 _RESTART_SEQ: Final = 3
 
 
-class Notice(NamedTuple):
-    """Maintenance as it is announced. `service`: 0 WebSocket, 5 trading; `state`: scheduled, ongoing, completed ..."""
-
-    title: str
-    state: str
-    start_ts: Micros
-    end_ts: Micros
-    service: str
-    ts: Micros
-
-
-class Funding(NamedTuple):
-    """The rate in hundred-millionths that is paid at `ts`, and the payment after it."""
-
-    rate_e8: int
-    ts: Micros
-    next_ts: Micros
-
-
 @dataclasses.dataclass
 class Floor:
     clock: VenueClock
-    tapes: dict[str, Tape]
+    tapes: dict[str, Market]
     faults: Faults = dataclasses.field(default_factory=Faults)
     notices: list[Notice] = dataclasses.field(default_factory=list)
     states: dict[str, str] = dataclasses.field(default_factory=dict)  # instruments that are not live
@@ -66,7 +50,10 @@ class Floor:
         """The time that GET /public/time tells."""
         return self.now() + self.faults.skew_us
 
-    def book(self, tape: Tape, now: Micros, depth: int = DEPTH) -> Book:
+    def book(self, tape: Market, now: Micros, depth: int = DEPTH) -> Book:
+        if isinstance(tape, Played):
+            return tape.book(now, depth)
+        assert isinstance(tape, Tape)
         book = book_at(tape, now, self.moment_us, depth)
         return book._replace(seq=self.seq(tape.listing.symbol, now), ts=now + self.faults.skew_us)
 
@@ -75,18 +62,18 @@ class Floor:
         since = self.restarted.get(symbol)
         return seq_of(ts) if since is None or ts < since else seq_of(ts) - seq_of(since) + _RESTART_SEQ
 
-    def of_kind(self, kind: str) -> list[Tape]:
+    def of_kind(self, kind: str) -> list[Market]:
         return [tape for tape in self.tapes.values() if tape.listing.kind == kind]
 
-    def index(self, name: str) -> Tape | None:
+    def index(self, name: str) -> Market | None:
         """The tape that an index price is taken from: the pair's own, else its swap's."""
         found = [tape for tape in self.tapes.values() if tape.listing.pair == name]
         return min(found, key=lambda tape: tape.listing.kind != SPOT, default=None)
 
-    def state(self, tape: Tape) -> str:
+    def state(self, tape: Market) -> str:
         return self.states.get(tape.listing.symbol, "live")
 
-    def funding(self, tape: Tape, now: Micros) -> Funding:
+    def funding(self, tape: Market, now: Micros) -> Funding:
         """Paid every 8 hours; at most 0.05 % either way."""
         ts = (now // FUNDING_EVERY + 1) * FUNDING_EVERY
         chance = int(draw(tape.seed, 30 + tape.listing.code, np.array([ts // FUNDING_EVERY], np.int64))[0])
@@ -104,19 +91,31 @@ def open_floor(
     """Raises BadInput when the candles cannot feed a venue."""
     if not frames:
         raise BadInput("frames", 0, "no candles to replay", "Give at least one frame of candles.")
-    if not 0 < speed <= 1e6:
-        raise BadInput("--speed", speed, "not a speed", "1 is real time, 60 plays a minute every second.")
+    _check_speed(speed)
     known = {instrument.symbol: instrument for instrument in instruments or ()}
-    tapes = {}
+    made: dict[str, Tape] = {}
     for number, frame in enumerate(frames):
         listing = listing_of(frame, number, known.get(frame.symbol))
-        tapes[frame.symbol] = Tape(in_minutes(frame, listing, seed), listing, seed)
-    for tape in tuple(tapes.values()):
+        made[frame.symbol] = Tape(in_minutes(frame, listing, seed), listing, seed)
+    for tape in tuple(made.values()):
         swap = swap_of(tape.listing, float(np.median(tape.minutes.close)) / 10.0**tape.listing.decimals)
-        if tape.listing.kind != SWAP and swap.symbol not in tapes:
-            tapes[swap.symbol] = tape.beside(swap, seed + 1)
-    begin, end = min(t.begin_ts for t in tapes.values()), max(t.end_ts for t in tapes.values())
+        if tape.listing.kind != SWAP and swap.symbol not in made:
+            made[swap.symbol] = tape.beside(swap, seed + 1)
+    begin, end = min(t.begin_ts for t in made.values()), max(t.end_ts for t in made.values())
     start = begin + (end - begin) // 3 // MINUTE * MINUTE if start_ts is None else start_ts
     if not begin <= start < end:
         raise BadInput("start_ts", start, "outside the candles", f"Use a time from {begin} to before {end}.")
-    return Floor(VenueClock(start, end, speed), tapes)
+    return Floor(VenueClock(start, end, speed), dict[str, Market](made))
+
+
+def open_recording(pushes: Sequence[Push], speed: float) -> Floor:
+    """Raises BadInput for a speed that is none."""
+    _check_speed(speed)
+    tapes = by_instrument(pushes)
+    begin, end = min(t.begin_ts for t in tapes.values()), max(t.end_ts for t in tapes.values())
+    return Floor(VenueClock(begin, end, speed), dict[str, Market](tapes))
+
+
+def _check_speed(speed: float) -> None:
+    if not 0 < speed <= 1e6:
+        raise BadInput("--speed", speed, "not a speed", "1 is real time, 60 plays a minute every second.")

@@ -14,15 +14,15 @@ import numpy as np
 from onetape.domain.units import Micros
 from onetape.venue import wire
 from onetape.venue.bars import BARS
-from onetape.venue.tape import Tape
+from onetape.venue.traded import Market
 
 
-def prints(tape: Tape, after_ts: Micros, until_ts: Micros) -> list[dict[str, Any]]:
+def prints(tape: Market, after_ts: Micros, until_ts: Micros) -> list[dict[str, Any]]:
     """Prints in (after_ts, until_ts], oldest first, as `trades-all` shows them."""
     return [wire.trade(tape.listing, each) for each in tape.trades(after_ts, until_ts)]
 
 
-def bars(tape: Tape, name: str, start_ts: Micros, end_ts: Micros) -> list[list[str]]:
+def bars(tape: Market, name: str, start_ts: Micros, end_ts: Micros) -> list[list[str]]:
     """Bars that open and close in [start_ts, end_ts], oldest first, as `candle` channels show them."""
     bar = BARS[name]
     opens = bar.opens(start_ts, min(end_ts, tape.end_ts))
@@ -30,7 +30,7 @@ def bars(tape: Tape, name: str, start_ts: Micros, end_ts: Micros) -> list[list[s
     return [wire.candle(tape.listing, row) for row in tape.bars(bar, closed)]
 
 
-def write(path: Path, tapes: Mapping[str, Tape], listened: Mapping[str, Micros], until_ts: Micros) -> int:
+def write(path: Path, tapes: Mapping[str, Market], listened: Mapping[str, Micros], until_ts: Micros) -> int:
     """One print a line, of every instrument whose prints somebody listened to, from then on. Returns how many."""
     count = 0
     with path.open("w", encoding="ascii") as file:

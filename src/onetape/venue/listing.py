@@ -38,6 +38,7 @@ class Listing(NamedTuple):
     listed_ms: int
     kind: str = SPOT
     contract_digits: int = 0
+    inverse: bool = False
 
     @property
     def pair(self) -> str:

@@ -12,7 +12,7 @@ from onetape.venue import wire
 from onetape.venue.bars import REST_BARS, Bar
 from onetape.venue.floor import Floor
 from onetape.venue.query import Query, Refusal, kind_of, limit_of, tape_of, whole
-from onetape.venue.tape import Row, Tape
+from onetape.venue.traded import Market, Row
 
 Data = list[object]
 
@@ -44,7 +44,7 @@ def _candles(floor: Floor, query: Query, reach: int | None) -> Data:
     return [wire.candle(tape.listing, row) for row in rows]
 
 
-def _closed(tape: Tape, bar: Bar, now: int, after: int, before: int, limit: int, reach: int | None) -> list[Row]:
+def _closed(tape: Market, bar: Bar, now: int, after: int, before: int, limit: int, reach: int | None) -> list[Row]:
     """The newest `limit` closed bars with before < open < after (milliseconds), newest first."""
     stop = min(bar.floor(min(now, tape.end_ts)), after * 1_000)
     start = max(bar.floor(tape.begin_ts), (before + 1) * 1_000)

@@ -8,7 +8,7 @@ from onetape.venue import wire
 from onetape.venue.floor import FUNDING_EVERY, FUNDING_KEPT, Floor
 from onetape.venue.listing import SPOT, SWAP
 from onetape.venue.query import Query, Refusal, kind_of, limit_of, missing, tape_of, unknown, whole, wrong
-from onetape.venue.tape import Tape
+from onetape.venue.traded import Market
 
 Data = list[object]
 
@@ -93,7 +93,7 @@ def no_trading(_: Floor, __: Query) -> Data:
     raise Refusal("54072", "The simulated venue has market data only: it takes no orders.")
 
 
-def _swap(floor: Floor, query: Query) -> Tape:
+def _swap(floor: Floor, query: Query) -> Market:
     tape = tape_of(floor, query)
     if tape.listing.kind != SWAP:
         wrong("instId")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from onetape.venue.floor import Floor
-from onetape.venue.tape import Tape
+from onetape.venue.traded import Market
 
 Query = Mapping[str, str]
 
@@ -21,7 +21,7 @@ class Refusal(Exception):
         super().__init__(text)
 
 
-def tape_of(floor: Floor, query: Query) -> Tape:
+def tape_of(floor: Floor, query: Query) -> Market:
     """The instrument that `instId` names."""
     symbol = query.get("instId")
     if not symbol:

@@ -19,12 +19,16 @@ from onetape.observe import log
 from onetape.venue import channels, ledger, rest
 from onetape.venue.faults import Fault, Faults, Injected, Kind, in_order
 from onetape.venue.feed import Feed
-from onetape.venue.floor import Notice, open_floor
+from onetape.venue.floor import open_floor, open_recording
 from onetape.venue.limits import Allowance, SlidingLog
 from onetape.venue.login import Key
+from onetape.venue.recording import Push
 from onetape.venue.script import Line, Script
+from onetape.venue.traded import Notice
 from onetape.venue.websocket import MESSAGE_BYTES, Connection, Desk
 
+_GRACE_S: Final = 1.0  # a recording begins so long after the first subscription, so that it is heard from its start
+_RECORDED_PAUSE_S: Final = 0.01  # between two looks at a recording
 _CONNECTS: Final = Allowance(3, 1)
 
 
@@ -34,13 +38,16 @@ class Venue:
     `speed` is venue seconds per real second; `start_ts` is where the replay begins (candles before it are history;
     without it, a third of the data). Candles longer than a minute are cut into minutes that add up to them. The same
     candles, seed and speed give the same market. `limits` switches rate limits; `keys` (API key to Key) makes logins
-    be verified, without it any is accepted. `faults` are played from the first subscription on. Raises BadInput.
+    be verified, without it any is accepted. `faults` are played from the first subscription on. `recording` is played
+    in place of candles from the first subscription on: message for message, and what it lacks is made of its prints.
+    Raises BadInput.
     """
 
     def __init__(
         self,
-        frames: Sequence[CandleFrame],
+        frames: Sequence[CandleFrame] = (),
         *,
+        recording: Sequence[Push] = (),
         host: str = "127.0.0.1",
         port: int = 0,
         speed: float = 1.0,
@@ -52,8 +59,14 @@ class Venue:
         idle_s: float = 30.0,
         faults: Sequence[Fault] = (),
     ) -> None:
-        self._floor = open_floor(frames, speed=speed, start_ts=start_ts, instruments=instruments, seed=seed)
+        if recording:
+            self._floor = open_recording(recording, speed)
+        else:
+            self._floor = open_floor(frames, speed=speed, start_ts=start_ts, instruments=instruments, seed=seed)
+        self._recorded = bool(recording)
         self._feed = Feed(self._floor)
+        if recording:
+            self._feed.pause_s = _RECORDED_PAUSE_S
         self._host, self.port = host, port
         self._limits = limits
         self._desk = Desk(self._floor, self._feed, keys, idle_s, limits)
@@ -106,7 +119,8 @@ class Venue:
             text = f"port {self.port} on {self._host} cannot be opened ({reason}). Choose another one with --port."
             raise Refused(text) from error
         self.port = self._runner.addresses[0][1]
-        self._floor.clock.begin()
+        if not self._recorded:
+            self._floor.clock.begin()
         self._tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._finish())]
         self._tasks.append(asyncio.create_task(self._play()))
         log.info("venue_opened", rest=self.rest_url, ws=self.ws_url, now=rfc3339(self.now()))
@@ -128,6 +142,9 @@ class Venue:
 
     async def _play(self) -> None:
         await self._feed.subscribed.wait()
+        if self._recorded:
+            await asyncio.sleep(_GRACE_S)
+            self._floor.clock.begin()
         await self._script.play(self._faults)
 
     async def _finish(self) -> None:

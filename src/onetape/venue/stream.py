@@ -10,8 +10,9 @@ from onetape.domain.units import Micros
 from onetape.venue import wire
 from onetape.venue.book import Book
 from onetape.venue.channels import INDEX
+from onetape.venue.played import Played
 from onetape.venue.tamper import About
-from onetape.venue.tape import Tape
+from onetape.venue.traded import Market
 
 
 class Subscriber(Protocol):
@@ -23,10 +24,11 @@ class Subscriber(Protocol):
 class Stream:
     """`cursor` is the venue time up to which the tape was pushed; `book` what the listeners of `books` hold."""
 
-    def __init__(self, tape: Tape, cursor: Micros) -> None:
+    def __init__(self, tape: Market, cursor: Micros) -> None:
         self.tape, self.cursor = tape, cursor
         self.listeners: defaultdict[str, dict[Subscriber, None]] = defaultdict(dict)
         self.book: Book | None = None
+        self.replay = tape.replay() if isinstance(tape, Played) else None
         self.book_s = 0.0
         self.pushed: dict[str, str] = {}  # channel -> what was said last, to say nothing twice
         self.pushed_s: defaultdict[str, float] = defaultdict(float)

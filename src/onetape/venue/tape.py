@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from onetape.domain.units import DAY, MINUTE, Micros
 from onetape.venue.bars import Bar
 from onetape.venue.listing import LOT_DECIMALS, Listing
 from onetape.venue.prints import SLOTS, Ints, Minutes, Prints, counts, prints_of
+from onetape.venue.traded import DayStats, Row, Trade
 
 _BLOCK: Final = 256  # minutes whose prints are made together
 _KEPT_BLOCKS: Final = 8
@@ -26,41 +27,10 @@ _NEVER_HIGH: Final = np.int64(-1)
 _NEVER_LOW: Final = np.iinfo(np.int64).max
 
 
-class Row(NamedTuple):
-    """A bar on its way to the wire: prices in ticks, volume in lots, turnover in quote currency."""
-
-    open_ts: Micros
-    open: int
-    high: int
-    low: int
-    close: int
-    lots: int
-    turnover: float
-    closed: bool
-
-
-class Trade(NamedTuple):
-    id: int
-    price: int
-    lots: int
-    ts_ms: int
-    buy: bool
-
-
-class DayStats(NamedTuple):
-    """The last 24 hours; `utc0` and `utc8` are the opening prices of the running day in both calendars."""
-
-    open: int
-    high: int
-    low: int
-    lots: int
-    turnover: float
-    utc0: int
-    utc8: int
-
-
 class Tape:
-    """Deterministic: the same frame and seed give the same tape. Times in UTC micros."""
+    """Fulfils traded.Market. Deterministic: the same frame and seed give the same tape. Times in UTC micros."""
+
+    channels: frozenset[str] = frozenset()
 
     def __init__(self, frame: CandleFrame, listing: Listing, seed: int) -> None:
         self.listing, self.seed = listing, seed

@@ -6,7 +6,7 @@ import time
 from typing import Any, Final
 
 from onetape.venue import wire
-from onetape.venue.book import Book, changes
+from onetape.venue.book import DEPTH, Book, changes
 from onetape.venue.floor import Floor
 from onetape.venue.stream import Stream
 
@@ -15,6 +15,11 @@ _BEFORE_ALL: Final = -1
 
 
 def snapshot(floor: Floor, stream: Stream) -> str:
+    """Empty before a recording's first snapshot."""
+    if stream.replay:
+        stream.book = stream.replay.at(stream.cursor, DEPTH)
+        if not stream.replay.known:
+            return ""
     if stream.book is None:
         stream.book, stream.book_s = floor.book(stream.tape, stream.cursor), time.monotonic()
     data = wire.book(stream.tape.listing, stream.book, len(stream.book.asks.place))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from onetape.domain.units import Micros
 from onetape.venue.book import Book, Side
 from onetape.venue.listing import LOT_DECIMALS, SPOT, Listing, decimal
-from onetape.venue.tape import DayStats, Row, Tape, Trade
-
-if TYPE_CHECKING:
-    from onetape.venue.floor import Funding, Notice
+from onetape.venue.traded import DayStats, Funding, Market, Notice, Row, Trade
 
 Json = dict[str, Any]
 
@@ -89,12 +86,12 @@ def _contract(listing: Listing) -> Json:
         "baseCcy": "",
         "quoteCcy": "",
         "ctMult": "1",
-        "ctType": "linear",
-        "ctVal": decimal(1, listing.contract_digits),
-        "ctValCcy": listing.base,
+        "ctType": "inverse" if listing.inverse else "linear",
+        "ctVal": "10" if listing.inverse else decimal(1, listing.contract_digits),
+        "ctValCcy": listing.quote if listing.inverse else listing.base,
         "instFamily": listing.pair,
         "lever": "100",
-        "settleCcy": listing.quote,
+        "settleCcy": listing.base if listing.inverse else listing.quote,
         "tradeQuoteCcyList": [],
         "uly": listing.pair,
     }
@@ -141,7 +138,7 @@ def book(listing: Listing, shown: Book, depth: int) -> Json:
     }
 
 
-def ticker(tape: Tape, best: Book, now: Micros) -> Json:
+def ticker(tape: Market, best: Book, now: Micros) -> Json:
     """{"instType":"SPOT","instId":"BTC-USDT","last":"9999.99","lastSz":"0.1","askPx":"9999.99", ...}"""
     listing, stats = tape.listing, tape.day(now)
     price, lots = tape.last(now)
@@ -172,13 +169,13 @@ def _day(listing: Listing, stats: DayStats) -> Json:
     }
 
 
-def mark_price(tape: Tape, now: Micros) -> Json:
+def mark_price(tape: Market, now: Micros) -> Json:
     price = decimal(tape.last(now)[0], tape.listing.decimals)
     kind = "MARGIN" if tape.listing.kind == SPOT else tape.listing.kind
     return {"instId": tape.listing.symbol, "instType": kind, "markPx": price, "ts": millis(now)}
 
 
-def index_ticker(tape: Tape, now: Micros) -> Json:
+def index_ticker(tape: Market, now: Micros) -> Json:
     """{"instId":"BTC-USDT","idxPx":"0.1","high24h":"0.5","sodUtc0":"0.1","open24h":"0.1","low24h":"0.1","sodUtc8":"0.1",
     "ts":"1597026383085"}: the last print's price."""
     listing = tape.listing
