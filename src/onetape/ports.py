@@ -276,6 +276,10 @@ class Spool(Protocol):
         """The oldest part is stored elsewhere: it is forgotten."""
         ...
 
+    def newest(self, symbol: str, channel: str) -> Micros:
+        """The venue's time of the newest message of a series that was there at the start; 0 = none."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Taken:

@@ -12,6 +12,7 @@ from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import NONE_THERE, Gap, Origin, candle_channel
 from onetape.domain.units import Timeframe
+from onetape.marketdata.absence import STOPPED
 from onetape.marketdata.quality import Span, missing, without
 from onetape.observe import log
 from onetape.ports import CandleStore, MarketFeed
@@ -67,10 +68,13 @@ async def first_span(feed: MarketFeed, store: CandleStore, symbol: str, timefram
     end = timeframe.floor(await feed.now())
     start = timeframe.floor(max(0, end - candles * timeframe.micros))
     tail = await store.tail(exchange, symbol, timeframe, 1, before_ts=end)
-    if not len(tail) or (stored_end := timeframe.next(int(tail.ts[-1]))) >= start:
+    if not len(tail):
         return start, end
-    if end - stored_end <= _REACH * candles * timeframe.micros:
-        return stored_end, end
+    stored_end = timeframe.next(int(tail.ts[-1]))
+    if end - stored_end <= _REACH * candles * timeframe.micros or stored_end >= start:
+        if stored_end < end:
+            await store.add_gaps([Gap(exchange, symbol, candle_channel(timeframe), stored_end, end, STOPPED)])
+        return min(start, stored_end), end
     await store.add_gaps([Gap(exchange, symbol, candle_channel(timeframe), stored_end, start, TOO_OLD)])
     return start, end
 

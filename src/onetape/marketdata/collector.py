@@ -4,16 +4,19 @@ Facts first: a closed candle and a public trade are announced after their commit
 book are for people only and are announced at once, the newest winning over those not yet sent.
 
 Every timeframe that somebody wants is subscribed to at the venue itself; 1m always, because fills are simulated on it.
-A timeframe that the venue does not offer is built from stored 1m candles where it is read (`reading`), not stored.
+A timeframe that the venue does not offer is built where it is read (`reading`) from the stored candles of one that
+divides it, and not stored; only where there is none (30s) it is built from trades and stored.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from onetape.domain import topics
+from onetape.domain.errors import Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import (
     WATCHED,
@@ -21,36 +24,49 @@ from onetape.domain.market import (
     Candle,
     Channel,
     Forming,
+    Funding,
     Gap,
+    Index,
+    Mark,
     MarketEvent,
     Print,
     Quote,
     RawFrame,
+    Received,
+    VenueStatus,
     Want,
 )
+from onetape.domain.markets import Recorded
 from onetape.domain.units import Micros, Timeframe
+from onetape.marketdata.absence import NO_PAST, Absences, has_past
+from onetape.marketdata.audit import EQUAL, NOT_JUDGED
 from onetape.marketdata.backfill import depth, filled
 from onetape.marketdata.commit import GroupCommit
+from onetape.marketdata.frames import Frames, Item
 from onetape.marketdata.keeper import SeriesKeeper
 from onetape.marketdata.latency import Histogram
 from onetape.marketdata.quality import fault
+from onetape.marketdata.repair import Repairs
+from onetape.marketdata.streams import Tally
+from onetape.marketdata.trades import Trades
 from onetape.observe import log
-from onetape.ports import Bus, CandleStore, Clock, MarketFeed, RawStore
+from onetape.ports import AuditStore, Bus, CandleStore, Clock, MarketFeed, RawStore, Spool, Verdict
 
 _HINT_SECONDS: Final = 0.02  # a topic of the newest-wins kind is sent at most so often
-_RAW_LINGER_SECONDS: Final = 0.002
 _DRAIN_SECONDS: Final = 3.0
+_TELL_SECONDS: Final = 1.0
+_FLEETING: Final = {
+    Quote: topics.quote,
+    Book: topics.book,
+    Mark: topics.mark,
+    Index: topics.index,
+    Funding: topics.funding,
+}  # for people only: announced without waiting for their commit
 
 
 def wants_for(symbols: Iterable[str], timeframes: Iterable[str], channels: Sequence[Channel] = WATCHED) -> list[Want]:
     """Streams for all symbols: candles of 1m and `timeframes`, and the other channels."""
-    lengths = dict.fromkeys(["1m", *(str(Timeframe.parse(t)) for t in timeframes)])
-    return [
-        Want(symbol, channel, timeframe)
-        for symbol in dict.fromkeys(symbols)
-        for channel in channels
-        for timeframe in (lengths if channel is Channel.CANDLES else [""])
-    ]
+    return Recorded(tuple(symbols), tuple(channels), tuple(timeframes)).wants()
 
 
 class Collector:
@@ -66,21 +82,28 @@ class Collector:
         wants: Sequence[Want],
         *,
         depth: Callable[[Timeframe], int] = depth,
+        spool: Spool | None = None,
+        audits: AuditStore | None = None,
     ) -> None:
         self._feed, self._candles, self._raw, self._bus, self._clock = feed, candles, raw, bus, clock
-        self._depth = depth
-        self._closed = GroupCommit("candles", self._commit_candles)
-        self._gaps = GroupCommit("gaps", self._commit_gaps)
-        self._frames = GroupCommit("frames", self._commit_frames, linger=_RAW_LINGER_SECONDS)
-        self._keepers: dict[tuple[str, str], SeriesKeeper] = {}
+        self._depth, self._spool, self._audits = depth, spool, audits
+        self._closed: GroupCommit[tuple[Candle, bool]] = GroupCommit("candles", self._commit_candles)
+        self._gaps: GroupCommit[Gap] = GroupCommit("gaps", self._commit_gaps)
+        self._verdicts: GroupCommit[Verdict] = GroupCommit("verdicts", self._commit_verdicts, linger=0.5)
+        self._frames = Frames(raw, candles, spool, bus, self._committed, feed.exchange)
+        self._keepers: dict[tuple[str, str], tuple[SeriesKeeper, asyncio.Task[None]]] = {}
         self._hints: dict[str, MarketEvent] = {}
         self._hinted = asyncio.Event()
         self._wants = tuple(dict.fromkeys(wants))
         self._changed = asyncio.Event()
+        self._tally, self._trades = Tally(), Trades(feed.exchange)
+        self._absences = Absences(feed.exchange)
+        self._repairs = Repairs(feed, candles, raw, self._keep_answer, self._frames_settled)
+        self._repairs.serve(self._recorded_trades, self._trades.built)
         self.measure_afresh()
 
     def measure_afresh(self) -> None:
-        self._counts = dict.fromkeys(("frames", "candles", "prints", "gaps", "faults"), 0)
+        self._counts = dict.fromkeys(("frames", "candles", "prints", "gaps", "faults", "judged", "differing"), 0)
         self._latency = {name: Histogram() for name in ("frame_committed", "candle_committed", "hint_published")}
 
     def stats(self) -> dict[str, Any]:
@@ -88,30 +111,40 @@ class Collector:
 
         A candle that had to wait for a hole before it to be filled counts with its wait.
         """
-        waiting = {"frames_waiting": self._frames.waiting, "candles_waiting": self._closed.waiting}
-        return {**self._counts, **waiting, **{name: h.summary() for name, h in self._latency.items()}}
+        waiting = {"frames_waiting": self._frames.queue.waiting, "candles_waiting": self._closed.waiting}
+        done = {"late": self._trades.late, "repaired": self._repairs.repaired}
+        return {**self._counts, **waiting, **done, **{name: h.summary() for name, h in self._latency.items()}}
 
     def want(self, wants: Sequence[Want]) -> None:
-        """From now on these streams; what is missing through the change is fetched."""
+        """From now on these streams; those that were there before go on undisturbed."""
         new = tuple(dict.fromkeys(wants))
         if new != self._wants:
             self._wants = new
             self._changed.set()
 
     async def run(self) -> None:
+        self._keepers = {}
         try:
             async with asyncio.TaskGroup() as tasks:
-                for queue in (self._closed, self._gaps, self._frames):
+                for queue in (self._closed, self._gaps, self._verdicts, self._frames):
                     tasks.create_task(queue.run())
-                tasks.create_task(self._send_hints())
+                for work in (self._send_hints(), self._tell(), self._repairs.run()):
+                    tasks.create_task(work)
+                with contextlib.suppress(Transient):  # without the database nobody knows where the last run ended
+                    await self._absences.begin(self._raw, self._spool, self._wants)
+                self._changed.clear()
+                tasks.create_task(self._consume(self._offered()))
+                self._follow(tasks)
                 while True:
+                    await self._changed.wait()
                     self._changed.clear()
-                    await self._follow(self._wants)
+                    self._feed.change(self._offered())
+                    self._follow(tasks)
         finally:
             await self._drain()
 
     async def _drain(self) -> None:
-        queues = (self._closed, self._gaps, self._frames)
+        queues: tuple[GroupCommit[Any], ...] = (self._closed, self._gaps, self._frames.queue, self._verdicts)
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 for queue in queues:
@@ -119,32 +152,41 @@ class Collector:
         except TimeoutError:
             log.warning("end_without_commit", left=sum(queue.waiting for queue in queues))
 
-    async def _follow(self, wants: Sequence[Want]) -> None:
-        """Until the wants change. The streams come first, then the loads, so that nothing falls between them."""
-        offered = [w for w in wants if w.channel is not Channel.CANDLES or w.timeframe in self._feed.timeframes]
-        async with asyncio.TaskGroup() as tasks:
-            work = [tasks.create_task(self._consume(offered))]
-            self._keepers = {}
-            for want in offered:
-                if want.channel is Channel.CANDLES:
-                    keeper = self._keeper(want)
-                    self._keepers[(want.symbol, str(keeper.timeframe))] = keeper
-                    work.append(tasks.create_task(keeper.run(self._closed.put, self._settled, self._announce)))
-            await self._changed.wait()
-            for task in work:
-                task.cancel()
+    def _offered(self) -> list[Want]:
+        return [w for w in self._wants if w.channel is not Channel.CANDLES or w.timeframe in self._feed.timeframes]
 
-    def _keeper(self, want: Want) -> SeriesKeeper:
-        timeframe = Timeframe.parse(want.timeframe)
-        return SeriesKeeper(self._feed, self._candles, want.symbol, timeframe, self._depth(timeframe))
+    def _follow(self, tasks: asyncio.TaskGroup) -> None:
+        """Keepers for the series that are wanted. The streams come first, then the loads: nothing falls between."""
+        self._trades.follow(self._wants, self._feed.timeframes)
+        wanted = {(w.symbol, w.timeframe) for w in self._offered() if w.channel is Channel.CANDLES}
+        for key in [key for key in self._keepers if key not in wanted]:
+            self._keepers.pop(key)[1].cancel()
+        for symbol, text in sorted(wanted - self._keepers.keys()):
+            timeframe = Timeframe.parse(text)
+            keeper = SeriesKeeper(self._feed, self._candles, symbol, timeframe, self._depth(timeframe))
+            task = tasks.create_task(keeper.run(self._forward, self._settled, self._announce))
+            self._keepers[symbol, text] = (keeper, task)
 
     async def _consume(self, wants: Sequence[Want]) -> None:
         async for received in self._feed.stream(wants):
+            if received.raw is not None and (gap := self._absences.first(received.raw)):
+                await self._take_gap(gap)
             for event in received.events:
                 await self._take(event)
             if received.raw is not None:
-                self._counts["frames"] += 1
-                await self._frames.put((received.raw, tuple(e for e in received.events if isinstance(e, Print))))
+                await self._take_frame(received)
+
+    async def _take_frame(self, received: Received) -> None:
+        raw = received.raw
+        assert raw is not None
+        self._counts["frames"] += 1
+        self._tally.message(raw)
+        prints: tuple[Print, ...] = ()
+        if raw.channel == self._trades.source(raw.symbol):
+            prints = tuple(event for event in received.events if isinstance(event, Print))
+            for built in self._trades.add(raw.symbol, prints):
+                await self._closed.put(built)
+        await self._frames.queue.put((raw, prints))
 
     async def _take(self, event: MarketEvent) -> None:
         match event:
@@ -152,29 +194,31 @@ class Collector:
                 await self._take_candle(event)
             case Forming():
                 self._hint(topics.forming(event.exchange, event.symbol, event.timeframe), event)
-            case Quote():
-                self._hint(topics.quote(event.exchange, event.symbol), event)
-            case Book():
-                self._hint(topics.book(event.exchange, event.symbol), event)
+            case VenueStatus():
+                self._hint(topics.status(event.exchange), event)
             case Gap():
                 await self._take_gap(event)
-            case _:
+            case Print():
                 pass  # prints travel with their frame
+            case _:
+                self._hint(_FLEETING[type(event)](event.exchange, event.symbol), event)
 
     async def _take_candle(self, candle: Candle) -> None:
         if problem := fault(candle):
             self._counts["faults"] += 1
             log.error("candle_refused", symbol=candle.symbol, open_ts=candle.open_ts, problem=problem)
             return
-        keeper = self._keepers.get((candle.symbol, candle.timeframe))
-        if keeper is not None:
-            await keeper.arrived(candle, self._closed.put)
+        self._trades.venue(candle, self._clock.now())
+        if found := self._keepers.get((candle.symbol, candle.timeframe)):
+            await found[0].arrived(candle, self._forward)
 
     async def _take_gap(self, gap: Gap) -> None:
-        """Recorded; candles are fetched at once, for the rest a gap stays a gap."""
+        """Recorded; candles are fetched at once, trades a little later, and of the rest nobody keeps the past."""
         self._counts["gaps"] += 1
-        await self._gaps.put(gap)
-        for (symbol, timeframe), keeper in self._keepers.items():
+        for each in (gap, *self._trades.gap(gap)):
+            self._tally.gap(each.symbol, each.channel)
+            await self._gaps.put(each)
+        for (symbol, timeframe), (keeper, _) in self._keepers.items():
             if symbol == gap.symbol and gap.channel == Want(symbol, Channel.CANDLES, timeframe).name:
                 keeper.doubt()
 
@@ -192,31 +236,63 @@ class Collector:
                 self._measure("hint_published", getattr(event, "recv_ts", 0))
             await asyncio.sleep(_HINT_SECONDS)
 
+    async def _tell(self) -> None:
+        """Once a second: how the streams are, and which candles can be judged by now."""
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            trouble = "PostgreSQL is away: messages wait on disk." if self._frames.spooling else ""
+            self._bus.publish(topics.streams(self._feed.exchange), self._tally.told(self._feed.streams(), trouble))
+            for verdict in self._trades.verdicts(self._clock.now()):
+                self._counts["judged"] += verdict.verdict != NOT_JUDGED
+                self._counts["differing"] += verdict.verdict not in (NOT_JUDGED, EQUAL)
+                await self._verdicts.put(verdict)
+
+    async def _forward(self, candle: Candle) -> None:
+        await self._closed.put((candle, True))
+
     def _announce(self, candle: Candle) -> None:
         self._bus.publish(topics.candle(candle.exchange, candle.symbol, candle.timeframe), candle)
 
-    async def _commit_candles(self, candles: list[Candle]) -> None:
-        series: dict[tuple[str, str], list[Candle]] = {}
-        for candle in candles:
-            series.setdefault((candle.symbol, candle.timeframe), []).append(candle)
-        await asyncio.gather(*(self._candles.append(CandleFrame.from_candles(rows)) for rows in series.values()))
+    async def _commit_candles(self, candles: list[tuple[Candle, bool]]) -> None:
+        """Each with whether it is to be announced: one that is only corrected is not, who listens had it before."""
+        series: dict[tuple[str, str], dict[Micros, Candle]] = {}
+        for candle, _ in candles:
+            series.setdefault((candle.symbol, candle.timeframe), {})[candle.open_ts] = candle
+        frames = [CandleFrame.from_candles(rows[ts] for ts in sorted(rows)) for rows in series.values()]
+        await asyncio.gather(*(self._candles.append(frame) for frame in frames))
         self._counts["candles"] += len(candles)
-        for candle in candles:
+        for candle, announced in candles:
             self._measure("candle_committed", candle.recv_ts)
-            self._announce(candle)
+            if announced:
+                self._announce(series[candle.symbol, candle.timeframe][candle.open_ts])
 
     async def _commit_gaps(self, gaps: list[Gap]) -> None:
         real = [gap for gap in gaps if not await filled(self._candles, gap)]
-        await self._candles.add_gaps(real)
+        await self._frames.keep_gaps([gap for gap in real if has_past(gap.channel)])
+        await self._candles.close_gaps([gap for gap in real if not has_past(gap.channel)], NO_PAST)
         for gap in real:
             self._bus.publish(topics.gap(gap.exchange, gap.symbol), gap)
+        self._repairs.wake.set()
+
+    async def _commit_verdicts(self, verdicts: list[Verdict]) -> None:
+        if self._audits is not None:
+            await self._audits.judged(verdicts)
 
     async def _settled(self) -> None:
         await self._gaps.settled()
         await self._closed.settled()
 
-    async def _commit_frames(self, frames: list[tuple[RawFrame, tuple[Print, ...]]]) -> None:
-        await self._raw.append([raw for raw, _ in frames])
+    async def _keep_answer(self, raw: RawFrame) -> None:
+        await self._frames.queue.put((raw, ()))
+
+    async def _frames_settled(self) -> None:
+        await self._frames.queue.settled()
+        await self._frames.emptied()
+
+    def _recorded_trades(self) -> list[str]:
+        return list(dict.fromkeys(w.symbol for w in self._wants if w.channel in (Channel.TRADES, Channel.TRADES_ALL)))
+
+    def _committed(self, frames: list[Item]) -> None:
         for raw, prints in frames:
             self._measure("frame_committed", raw.recv_ts)
             self._counts["prints"] += len(prints)

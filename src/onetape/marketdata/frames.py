@@ -43,14 +43,24 @@ class Frames:
         self.queue: GroupCommit[Item] = GroupCommit("frames", self._commit, linger=LINGER, limit=QUEUE)
         self._turn = asyncio.Lock()
         self._spooled = asyncio.Event()  # set while anything waits on disk
+        self._nothing = asyncio.Event()  # the opposite
+        self._nothing.set()
         self._stuck: asyncio.Future[Any] | None = None
         self._alarm = 0  # 0 quiet, 1 half full, 2 full
         if spool is not None and spool.state.items:
-            self._spooled.set()
+            self._wait_on_disk()
 
     @property
     def spooling(self) -> bool:
         return self._spooled.is_set()
+
+    async def emptied(self) -> None:
+        """Returns when nothing waits on disk."""
+        await self._nothing.wait()
+
+    def _wait_on_disk(self) -> None:
+        self._spooled.set()
+        self._nothing.clear()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -60,12 +70,14 @@ class Frames:
 
     async def keep_gaps(self, gaps: Sequence[Gap]) -> None:
         """Stored, or at least on disk."""
+        if not gaps:
+            return
         try:
             await self._patiently(self._gaps.add_gaps(gaps))
         except Transient:
             if self._spool is None or not await self._spool.write(gaps):
                 raise
-            self._spooled.set()
+            self._wait_on_disk()
 
     async def _commit(self, batch: list[Item]) -> None:
         async with self._turn:
@@ -80,7 +92,7 @@ class Frames:
                     return self._committed(batch)
             assert self._spool is not None
             written = await self._spool.write([frame for frame, _ in batch])
-            self._spooled.set()
+            self._wait_on_disk()
             self._watch(self._spool)
             if not written:
                 raise Transient("the spool is full.")
@@ -114,6 +126,7 @@ class Frames:
                         while await self._oldest(spool):
                             pass
                         self._spooled.clear()
+                        self._nothing.set()
                     log.warning("database_back", says="All messages that waited on disk are stored.")
             except Transient as error:
                 log.debug("spool_waits", problem=str(error))

@@ -22,7 +22,7 @@ from onetape.marketdata.quality import Span
 from onetape.observe import log
 from onetape.ports import CandleStore, MarketFeed
 
-NOT_LOADED: Final = "not loaded from the venue yet"
+MISSED: Final = "the stream did not bring it"
 _HOLD_SECONDS: Final = 15.0
 _OVERDUE_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 5.0
@@ -40,6 +40,7 @@ class SeriesKeeper:
         self._candles = candles
         self._held: list[Candle] = []
         self._owed: list[Span] = []
+        self._noted: Micros | None = None  # where the last hole that was recorded begins
         self._busy = True  # until `start` has loaded
         self._heard = time.monotonic()
         self._wake = asyncio.Event()
@@ -154,11 +155,14 @@ class SeriesKeeper:
         if self.expected is not None and self.expected < end:
             self._owed.append((self.expected, end))
             log.warning("hole_left_for_later", symbol=self.symbol, timeframe=str(self.timeframe))
-            channel = candle_channel(self.timeframe)
-            gap = Gap(self.feed.exchange, self.symbol, channel, self.expected, end, NOT_LOADED)
             with contextlib.suppress(Transient):  # the debt is remembered here in any case
-                await self.store.add_gaps([gap])
+                await self._note(self.expected, end)
         self.expected = end
+
+    async def _note(self, start_ts: Micros, end_ts: Micros) -> None:
+        """A hole; the candles that fill it close it."""
+        channel = candle_channel(self.timeframe)
+        await self.store.add_gaps([Gap(self.feed.exchange, self.symbol, channel, start_ts, end_ts, MISSED)])
 
     async def _let_go(self, forward: Pass) -> None:
         """What was held follows, in order; a new hole among it stops it again."""

@@ -22,6 +22,7 @@ import msgspec
 
 from onetape.domain.errors import Taken
 from onetape.domain.market import Gap, RawFrame
+from onetape.domain.units import Micros
 from onetape.observe import log
 from onetape.ports import Spooled, SpoolState
 
@@ -55,12 +56,17 @@ class DiskSpool:
         self._part: FileIO | None = None  # the one that is written to
         self._sizes: dict[Path, tuple[int, int]] = {}  # bytes and items of each part, oldest first
         self._refused = False
+        self._newest: dict[tuple[str, str], Micros] = {}
         for path in sorted(folder.glob("*.spool")):
-            size, items = _mended(path)
-            if items:
-                self._sizes[path] = (size, items)
-            else:
+            items, size = _mended(path)
+            if not items:
                 path.unlink()
+                continue
+            self._sizes[path] = (size, len(items))
+            for item in items:
+                if isinstance(item, RawFrame):
+                    key = (item.symbol, item.channel)
+                    self._newest[key] = max(item.ts, self._newest.get(key, 0))
         self._turn = asyncio.Lock()
 
     @property
@@ -138,6 +144,10 @@ class DiskSpool:
             del self._sizes[path]
             self._refused = False
 
+    def newest(self, symbol: str, channel: str) -> Micros:
+        """See the port."""
+        return self._newest.get((symbol, channel), 0)
+
     def close(self) -> None:
         self._seal()
         self._lock.close()
@@ -161,9 +171,9 @@ def _read(path: Path) -> tuple[list[Spooled], int]:
     return items, at
 
 
-def _mended(path: Path) -> tuple[int, int]:
-    """Cuts off what was not written to its end, and gives bytes and items of the part. What is cut off is kept beside
-    it: it was never said to be stored, but a damaged disk looks the same."""
+def _mended(path: Path) -> tuple[list[Spooled], int]:
+    """Cuts off what was not written to its end, and gives the items and bytes of the part. What is cut off is kept
+    beside it: it was never said to be stored, but a damaged disk looks the same."""
     items, end = _read(path)
     size = path.stat().st_size
     if end < size:
@@ -173,7 +183,7 @@ def _mended(path: Path) -> tuple[int, int]:
             file.truncate(end)
             os.fsync(file.fileno())
         log.warning("spool_mended", path=str(path), items=len(items), bytes_cut=len(rest))
-    return end, len(items)
+    return items, end
 
 
 def _sync_folder(folder: Path) -> None:

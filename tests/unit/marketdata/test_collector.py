@@ -13,11 +13,24 @@ import pytest
 from onetape.clock import RealClock
 from onetape.domain.errors import Transient
 from onetape.domain.frame import CandleFrame
-from onetape.domain.market import Book, Channel, Forming, Gap, Print, RawFrame, Want
+from onetape.domain.market import (
+    FROM_TRADES,
+    Book,
+    Channel,
+    Forming,
+    Gap,
+    Origin,
+    Print,
+    RawFrame,
+    Received,
+    Streams,
+    StreamState,
+    Want,
+)
 from onetape.domain.units import MINUTE, Timeframe
-from onetape.marketdata import keeper
+from onetape.marketdata import absence, collector, keeper
 from onetape.marketdata.collector import Collector, wants_for
-from onetape.ports import Appended
+from onetape.ports import Appended, AuditCount, Verdict
 from onetape.storage.memory import MemoryCandleStore
 
 M1 = Timeframe.parse("1m")
@@ -30,6 +43,7 @@ class Store(MemoryCandleStore):
 
     def __init__(self, journal: list[tuple[str, int]]) -> None:
         super().__init__()
+        self.closed: dict[Gap, str] = {}
         self.journal, self.away = journal, False
 
     async def append(self, frame: CandleFrame) -> Appended:
@@ -37,6 +51,10 @@ class Store(MemoryCandleStore):
             raise Transient("the database is away.")
         self.journal += [("stored", int(ts) // MINUTE) for ts in frame.ts]
         return await super().append(frame)
+
+    async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:
+        self.closed |= dict.fromkeys(gaps, how)
+        return await super().close_gaps(gaps, how)
 
 
 class Raws:
@@ -47,8 +65,29 @@ class Raws:
         self.frames += frames
         return len(frames)
 
-    async def prints(self, exchange: str, symbol: str, n: int) -> list[dict[str, Any]]:
+    async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
+        return [f for f in self.frames if (f.symbol, f.channel) == (symbol, channel)][-n:]
+
+    async def read(
+        self, exchange: str, symbol: str, channels: Sequence[str], start_ts: int, end_ts: int
+    ) -> AsyncIterator[list[RawFrame]]:
+        yield [f for f in self.frames if f.channel in channels and start_ts <= f.ts < end_ts]
+
+
+class Judge:
+    """Remembers verdicts."""
+
+    def __init__(self) -> None:
+        self.verdicts: list[Verdict] = []
+
+    async def judged(self, verdicts: Sequence[Verdict]) -> None:
+        self.verdicts += verdicts
+
+    async def counts(self, exchange: str | None = None, symbol: str | None = None) -> list[AuditCount]:
         return []
+
+    async def differences(self, exchange: str, symbol: str, timeframe: Timeframe, limit: int = 100) -> list[Verdict]:
+        return self.verdicts[-limit:]
 
 
 class Wire:
@@ -70,8 +109,10 @@ class Desk:
     def __init__(self, feed: Any, wants: Sequence[Want] = CANDLES, depth: int = 20) -> None:
         self.journal: list[tuple[str, int]] = []
         self.feed, self.store, self.raws, self.bus = feed, Store(self.journal), Raws(), Wire(self.journal)
+        self.judge = Judge()
         self.collector = Collector(
-            feed, self.store, self.raws, self.bus, RealClock(), wants, depth=lambda _: depth  # type: ignore[arg-type]
+            feed, self.store, self.raws, self.bus, RealClock(), wants, depth=lambda _: depth,  # type: ignore[arg-type]
+            audits=self.judge,
         )  # fmt: skip
 
     async def minutes(self) -> list[int]:
@@ -155,12 +196,95 @@ async def test_gap_of_the_feed_is_kept_and_repaired_at_once(make_feed: Any) -> N
     assert desk.collector.stats()["gaps"] == 1
 
 
-async def test_gap_of_trades_stays_a_gap(make_feed: Any) -> None:
+async def test_gap_of_trades_stays_open_where_trades_are_not_recorded(make_feed: Any) -> None:
     desk = Desk(make_feed(range(100), 100))
     async with desk.running():
         desk.feed.say(Gap("okx", SYMBOL, "trades", 5, 9, "the line was cut"))
         await until(lambda: bool(desk.bus.of("gap:")))
     assert len(await desk.store.gaps("okx", SYMBOL, "trades")) == 1
+
+
+async def test_a_gap_of_which_nobody_keeps_the_past_is_closed_at_once(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100))
+    gap = Gap("okx", SYMBOL, "book", 5, 9, "the line was cut")
+    async with desk.running():
+        desk.feed.say(gap)
+        await until(lambda: bool(desk.bus.of("gap:")))
+    assert await desk.store.gaps("okx", SYMBOL, "book") == []
+    assert await desk.store.add_gaps([gap]) == 0  # it is known
+
+
+TRADES = Want(SYMBOL, Channel.TRADES)
+
+
+def trade(seconds: float, price: float = 100.0, qty: float = 1.0) -> Print:
+    return Print("okx", SYMBOL, f"{seconds}:{price}", int(seconds * 1_000_000), price, qty, 1)
+
+
+async def test_trades_missed_between_two_runs_are_fetched_and_the_gap_is_closed(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, TRADES])
+    desk.raws.frames.append(RawFrame("okx", SYMBOL, "trades", 5_000_000, 1, 1, b"before"))
+    answer = RawFrame("okx", SYMBOL, "trades_rest", 7_000_000, 2, 2, b"answer")
+    desk.feed.pages = [Received(answer, (trade(6), trade(7)))]
+    async with desk.running():
+        desk.feed.say(trade(9), channel="trades", ts=9_000_000)
+        await until(lambda: desk.collector.stats()["repaired"] == 1)
+    assert [f.data for f in desk.raws.frames] == [b"before", b"{}", b"answer"]
+    (gap,) = desk.bus.of("gap:")
+    assert (gap.start_ts, gap.end_ts, gap.cause) == (5_000_000, 9_000_000, absence.STOPPED)
+    assert await desk.store.gaps("okx", SYMBOL, "trades") == []
+    assert desk.store.closed[gap] == FROM_TRADES
+
+
+async def test_a_length_that_divides_no_minute_is_built_from_trades(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, Want(SYMBOL, Channel.CANDLES, "7s"), TRADES])
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        for seconds, price in ((1, 9.0), (7, 10.0), (12, 12.0), (13.5, 11.0), (14.5, 5.0)):
+            desk.feed.say(trade(seconds, price), channel="trades", ts=int(seconds * 1_000_000))
+        await until(lambda: len(desk.bus.of("candle:okx:BTC-USD:7s")) == 1)
+        desk.feed.say(trade(13.9, 13.0), channel="trades")  # late
+        desk.feed.say(trade(20, 6.0), channel="trades")
+        desk.feed.say(trade(21, 6.0), channel="trades")
+        await until(lambda: len(desk.bus.of("candle:okx:BTC-USD:7s")) == 2)
+    stored = await desk.store.load("okx", SYMBOL, Timeframe.parse("7s"), None, None)
+    assert stored.ts.tolist() == [7_000_000, 14_000_000]  # the bucket of the first trade was not seen whole
+    assert [stored.open[0], stored.high[0], stored.low[0], stored.close[0], stored.volume[0]] == [10, 13, 10, 13, 4]
+    assert set(stored.origin) == {Origin.BUILT}
+    (one,) = await desk.store.corrections("okx", SYMBOL, Timeframe.parse("7s"), 0, 10**9)
+    assert (one.before[3], one.after[3]) == (11.0, 13.0)
+    assert [c.open_ts for c in desk.bus.of("candle:okx:BTC-USD:7s")] == [7_000_000, 14_000_000]  # told once each
+
+
+async def test_candles_of_the_venue_are_compared_with_its_trades(
+    make_feed: Any, candle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "_TELL_SECONDS", 0.02)
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, TRADES])
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        for seconds, price in ((5_990, 9.0), (6_001, 200.0), (6_061, 300.0)):
+            desk.feed.say(trade(seconds, price), channel="trades")
+        desk.feed.close_minute(100)
+        desk.feed.close_minute(101)  # says 201, and the only trade was at 300
+        desk.feed.say(trade(6_130, 1.0), channel="trades")
+        await until(lambda: len(desk.judge.verdicts) == 2)
+    assert [(v.open_ts // MINUTE, v.verdict) for v in desk.judge.verdicts] == [(100, "equal"), (101, "price")]
+    assert (desk.collector.stats()["judged"], desk.collector.stats()["differing"]) == (2, 1)
+
+
+async def test_the_state_of_the_streams_is_told_with_what_was_counted(
+    make_feed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "_TELL_SECONDS", 0.02)
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, TRADES])
+    state = StreamState(exchange="okx", symbol=SYMBOL, channel="trades", state="live")
+    monkeypatch.setattr(desk.feed, "streams", lambda: Streams("okx", 1, (state,)))
+    async with desk.running():
+        for seconds in range(3):
+            desk.feed.say(trade(seconds), channel="trades")
+        await until(lambda: bool(told := desk.bus.of("streams:okx")) and told[-1].items[0].messages == 3)
+    assert desk.bus.of("streams:okx")[-1].items[0].delay_p99_ms >= 0
 
 
 async def test_doubled_candle_is_told_once(make_feed: Any, candle: Any) -> None:
@@ -213,7 +337,7 @@ async def test_history_that_is_away_holds_candles_only_for_a_while(
         desk.feed.say(candle(102))
         await until(lambda: 102 in desk.told())
         (gap,) = await desk.store.gaps("okx", SYMBOL, "candles:1m")
-        assert (gap.start_ts, gap.end_ts, gap.cause) == (100 * MINUTE, 102 * MINUTE, keeper.NOT_LOADED)
+        assert (gap.start_ts, gap.end_ts, gap.cause) == (100 * MINUTE, 102 * MINUTE, keeper.MISSED)
         desk.feed.broken = False  # the debt is paid when the venue is back
         async with asyncio.timeout(5):
             while await desk.store.gaps("okx", SYMBOL, "candles:1m"):
@@ -243,18 +367,23 @@ async def test_newest_book_and_forming_win_over_those_not_yet_sent(make_feed: An
     assert desk.collector.stats()["hint_published"]["count"] > 0
 
 
-async def test_new_wants_take_over_without_a_hole(make_feed: Any) -> None:
+async def test_new_wants_are_followed_while_the_others_go_on(make_feed: Any, candle: Any) -> None:
     desk = Desk(make_feed(range(100), 100))
     async with desk.running():
         await until(lambda: bool(desk.told()))
-        more = [*CANDLES, Want(SYMBOL, Channel.TRADES)]
+        more = [*CANDLES, Want("ETH-USD", Channel.CANDLES, "1m"), Want(SYMBOL, Channel.TRADES)]
         desk.collector.want(more)
-        await until(lambda: len(desk.feed.streamed) == 2)
-        assert desk.feed.streamed[1] == tuple(more)
-        desk.feed.minutes.add(100)  # closed while nobody listened
-        desk.feed.close_minute(101)
-        await until(lambda: 101 in desk.told())
-    assert await desk.minutes() == list(range(80, 102))
+        await until(lambda: any(c.symbol == "ETH-USD" for c in desk.bus.of("candle:")))
+        assert desk.feed.changed == [tuple(more)]
+        desk.feed.close_minute(100)
+        await until(lambda: 100 in desk.told())
+        desk.collector.want(more[1:])
+        await until(lambda: len(desk.feed.changed) == 2)
+        desk.feed.close_minute(101)  # nobody wants it any more
+        desk.feed.say(text=b'{"last":1}')
+        await until(lambda: any(f.data == b'{"last":1}' for f in desk.raws.frames))
+    assert len(desk.feed.streamed) == 1
+    assert await desk.minutes() == list(range(80, 101))
 
 
 async def test_end_commits_what_is_left(make_feed: Any) -> None:

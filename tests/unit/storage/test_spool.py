@@ -44,6 +44,8 @@ async def test_a_part_stays_until_it_is_done_and_survives_the_end_of_the_program
     spool.close()  # before it was done, as by a kill
     again = DiskSpool(tmp_path, 1_000_000)
     assert again.state.items == 3
+    assert again.newest("BTC-USDT", "trades") == 3
+    assert again.newest("BTC-USDT", "book") == 0
     assert await emptied(again) == [frame(1), frame(2), frame(3)]
 
 

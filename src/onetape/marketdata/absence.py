@@ -1,0 +1,44 @@
+"""Holes between two runs, and what can be done about a hole at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from onetape.domain.market import Channel, Gap, RawFrame, Want
+from onetape.domain.units import Micros
+from onetape.ports import RawStore, Spool
+
+NO_PAST: Final = "the venue keeps no past of it"
+STOPPED: Final = "the collector was not running"
+
+
+def has_past(channel: str) -> bool:
+    """Whether what was missed on a channel can be fetched: of books, quotes and marks nobody keeps the past."""
+    return channel.partition(":")[0] in (Channel.TRADES, Channel.TRADES_ALL, Channel.CANDLES)
+
+
+class Absences:
+    """The hole of each stream from the last message of an earlier run to the first one of this. Candles are not looked
+    at: what is missing of them shows in the table."""
+
+    def __init__(self, exchange: str) -> None:
+        self._exchange = exchange
+        self._last: dict[tuple[str, str], Micros] = {}
+
+    async def begin(self, raw: RawStore, spool: Spool | None, wants: Sequence[Want]) -> None:
+        """Looks up where each stream ended. Raises Transient."""
+        for want in wants:
+            if want.channel is Channel.CANDLES:
+                continue
+            stored = await raw.tail(self._exchange, want.symbol, want.name, 1)
+            waiting = spool.newest(want.symbol, want.name) if spool is not None else 0
+            if last := max(waiting, *(frame.ts for frame in stored)) if stored else waiting:
+                self._last[want.symbol, want.name] = last
+
+    def first(self, frame: RawFrame) -> Gap | None:
+        """The hole before the first message of a stream; nothing for all others."""
+        last = self._last.pop((frame.symbol, frame.channel), None) if self._last else None
+        if last is None or frame.ts <= last:
+            return None
+        return Gap(frame.exchange, frame.symbol, frame.channel, last, frame.ts, STOPPED)

@@ -1,0 +1,132 @@
+"""What becomes of the public trades of one exchange beside being stored: candles that the venue has not, and the audit
+of those that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from onetape.domain.market import Candle, Channel, Gap, Print, Want, candle_channel
+from onetape.domain.units import Micros, Timeframe
+from onetape.marketdata.audit import SeriesAudit
+from onetape.marketdata.building import LateBuilder
+from onetape.ports import Verdict
+
+CHANNELS: Final = (Channel.TRADES_ALL, Channel.TRADES)  # the better one first
+
+
+class Series:
+    """One length of candles that is built because nobody else has it."""
+
+    def __init__(self, exchange: str, symbol: str, timeframe: Timeframe) -> None:
+        self.builder = LateBuilder(exchange, symbol, timeframe)
+        self.since: Micros = -1  # the bucket of the first trade was not seen whole
+        self.hole: tuple[Micros, Micros] = (0, -1)
+        self._told: set[Micros] = set()
+
+    def add(self, trade: Print) -> list[tuple[Candle, bool]]:
+        if self.since < 0:
+            self.since = trade.ts
+        return self._whole(self.builder.add(trade))
+
+    def advance(self, now_ts: Micros) -> list[tuple[Candle, bool]]:
+        return self._whole(self.builder.advance(now_ts))
+
+    def _whole(self, candles: Iterable[Candle]) -> list[tuple[Candle, bool]]:
+        """Those of which every trade was seen, each with whether it comes for the first time."""
+        found = []
+        for candle in candles:
+            missed = self.hole[0] < candle.close_ts and self.hole[1] >= candle.open_ts
+            if candle.open_ts > self.since and not missed:
+                found.append((candle, candle.open_ts not in self._told))
+                self._told.add(candle.open_ts)
+        if len(self._told) > 10_000:
+            self._told = set(sorted(self._told)[-100:])
+        return found
+
+
+class Trades:
+    """`follow` says what is wanted; then prints, gaps and the venue's candles come in."""
+
+    def __init__(self, exchange: str) -> None:
+        self._exchange = exchange
+        self._channels: dict[str, Channel] = {}  # by symbol: where its prints are taken from
+        self._built: dict[tuple[str, str], Series] = {}
+        self._audits: dict[tuple[str, str], SeriesAudit] = {}
+
+    def follow(self, wants: Sequence[Want], offered: frozenset[str]) -> None:
+        """What was followed before and still is goes on undisturbed."""
+        self._channels = {
+            want.symbol: channel for channel in reversed(CHANNELS) for want in wants if want.channel is channel
+        }
+        candles = [w for w in wants if w.channel is Channel.CANDLES and w.symbol in self._channels]
+        built = {(w.symbol, w.timeframe) for w in candles if needs_trades(w.timeframe, wants, offered)}
+        audited = {(w.symbol, w.timeframe) for w in candles if w.timeframe in offered}
+        self._built = {
+            (symbol, text): self._built.get((symbol, text)) or Series(self._exchange, symbol, Timeframe.parse(text))
+            for symbol, text in sorted(built)
+        }
+        self._audits = {
+            (symbol, text): self._audits.get((symbol, text))
+            or SeriesAudit(self._exchange, symbol, Timeframe.parse(text))
+            for symbol, text in sorted(audited)
+        }
+
+    def source(self, symbol: str) -> str:
+        """The channel that the prints of a symbol are taken from; "" = none."""
+        return self._channels.get(symbol, "")
+
+    def built(self, symbol: str) -> list[Timeframe]:
+        return [Timeframe.parse(text) for name, text in self._built if name == symbol]
+
+    def add(self, symbol: str, prints: Sequence[Print]) -> list[tuple[Candle, bool]]:
+        """The built candles that are new or changed, each with whether it comes for the first time."""
+        found: list[tuple[Candle, bool]] = []
+        series = [one for (name, _), one in self._built.items() if name == symbol]
+        audits = [one for (name, _), one in self._audits.items() if name == symbol]
+        for trade in prints:
+            for audit in audits:
+                audit.trade(trade)
+            for one in series:
+                found += one.add(trade)
+        return found
+
+    def gap(self, gap: Gap) -> list[Gap]:
+        """Trades were missed. The gaps of the built candles that cannot be whole because of it."""
+        if gap.channel != self.source(gap.symbol):
+            return []
+        for (symbol, _), audit in self._audits.items():
+            if symbol == gap.symbol:
+                audit.gap(gap)
+        found = []
+        for (symbol, text), series in self._built.items():
+            if symbol == gap.symbol:
+                timeframe = series.builder.timeframe
+                series.hole = (min(gap.start_ts, series.hole[0] or gap.start_ts), gap.end_ts)
+                start, end = timeframe.floor(gap.start_ts), timeframe.next(gap.end_ts)
+                found.append(Gap(gap.exchange, symbol, candle_channel(text), start, end, gap.cause))
+        return found
+
+    def venue(self, candle: Candle, now_ts: Micros) -> None:
+        """A closed candle as the venue has it."""
+        audit = self._audits.get((candle.symbol, candle.timeframe))
+        if audit is not None:
+            audit.venue(candle, now_ts)
+
+    def verdicts(self, now_ts: Micros) -> list[Verdict]:
+        return [verdict for audit in self._audits.values() for verdict in audit.verdicts(now_ts)]
+
+    @property
+    def late(self) -> int:
+        """Trades that came too late to change a built candle."""
+        return sum(series.builder.late for series in self._built.values())
+
+
+def needs_trades(timeframe: str, wants: Sequence[Want], offered: frozenset[str]) -> bool:
+    """Whether a length can come from nowhere but trades: the venue has it not, nor any recorded length that divides it
+    (those are built from stored candles where they are read)."""
+    if timeframe in offered:
+        return False
+    length = Timeframe.parse(timeframe).micros
+    lengths = {w.timeframe for w in wants if w.channel is Channel.CANDLES and w.timeframe in offered}
+    return not any(length % Timeframe.parse(each).micros == 0 for each in lengths)
