@@ -177,9 +177,11 @@ async def test_killed_at_any_moment_it_leaves_no_hole(venue: Venue, pool: Any, d
 async def test_latency_is_measured_on_every_stage(venue: Venue, pool: Any) -> None:
     desk = Desk(venue, pool, wants_for([SYMBOL], []))
     begun = time.monotonic()
-    async with desk.running():
-        await desk.told(3)
-        stats = desk.collector.stats()
+    async with desk.running(), asyncio.timeout(15):
+        while (
+            not (stats := desk.collector.stats())["candle_committed"]["count"] or not stats["hint_published"]["count"]
+        ):
+            await asyncio.sleep(0.05)
     for stage in ("frame_committed", "candle_committed", "hint_published"):
         assert stats[stage]["count"] > 0
         assert 0 < stats[stage]["p99_ms"] < (time.monotonic() - begun) * 1e3
