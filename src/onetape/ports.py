@@ -337,6 +337,10 @@ class Shelf(Protocol):
         """Drops partitions that are wholly past and empty, and gives how many there were."""
         ...
 
+    async def make_ahead(self, now_ts: Micros) -> int:
+        """Partitions for the next weeks, so that no writer has to make one; gives how many were made."""
+        ...
+
 
 class RawCoverage(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored of one raw channel, in the database or in the archive."""
@@ -383,6 +387,10 @@ class Catalogue(Protocol):
         ...
 
     async def disk(self) -> Disk: ...
+
+    async def note(self) -> None:
+        """Remembers how much there is now: the forecast is made from what was noted hour by hour."""
+        ...
 
 
 class BotState(msgspec.Struct, frozen=True, kw_only=True):

@@ -155,7 +155,8 @@ def test_check_shows_gaps_and_fails_on_what_is_impossible(command: Command, data
 
 
 def test_empty_database_says_what_to_do(command: Command):
-    assert command("list") == (0, {"series": []})
+    code, document = command("list")
+    assert (code, document["series"], document["raw"]) == (0, [], [])
     assert "onetape data import FILE" in command.text("list")[1]
     assert "onetape data import FILE" in command.text("check")[1]
 

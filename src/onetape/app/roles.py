@@ -12,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from onetape.app import housekeeping
 from onetape.app.feeds import open_feed
 from onetape.app.wiring import Platform, open_platform
 from onetape.domain import topics
@@ -68,6 +69,7 @@ async def collector(platform: Platform, ready: Ready) -> None:
         Service("instruments", instruments),
         Service("reach", watch_reach),
         Service("wishes", follow_bots),
+        housekeeping.service(platform),
     ]
     try:
         await keep_all(services, _told)

@@ -47,7 +47,7 @@ class PgCatalogue:
         return sorted(found, key=lambda size: -size.bytes)
 
     async def disk(self) -> Disk:
-        usage = await asyncio.to_thread(shutil.disk_usage, self._folder)
+        usage = await asyncio.to_thread(_usage, self._folder)
         async with reading(self._pool) as connection:
             now = await connection.fetchrow(load("disk_now"))
             samples = await connection.fetch(load("disk_samples"))
@@ -68,6 +68,11 @@ class PgCatalogue:
         """Remembers how much there is at this hour."""
         async with transaction(self._pool) as connection:
             await connection.execute(load("disk_note"))
+
+
+def _usage(folder: Path) -> Any:
+    """Of the disk that the folder is on, or will be on when it is made."""
+    return shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists()))
 
 
 def _growth(samples: list[tuple[Micros, int]], now_ts: Micros, now: Any) -> float | None:

@@ -18,7 +18,7 @@ from onetape.observe import log
 from onetape.ports import Taken
 from onetape.storage import chunks
 from onetape.storage.chunks import Chunk
-from onetape.storage.partitions import ensure_partitions
+from onetape.storage.partitions import ensure_partitions, make_ahead
 from onetape.storage.pool import reading, transaction
 from onetape.storage.sql import load
 
@@ -283,6 +283,10 @@ class PgShelf:
                 except Transient as problem:
                     log.info("partition_busy", partition=chunk.name, problem=str(problem))
         return dropped
+
+    async def make_ahead(self, now_ts: Micros) -> int:
+        async with reading(self._pool) as connection:
+            return await make_ahead(connection, now_ts)
 
 
 def _where(part: Part) -> tuple[Any, ...]:

@@ -1,0 +1,71 @@
+"""What the collector's process does beside recording: partitions ahead of time, and what the policy says of old rows.
+
+Once an hour partitions are made ahead and the use of the disk is noted; at the start and then once a day the policy of
+`config/markets.json` is kept. It is read anew each time. A policy that cannot be read moves and deletes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from onetape.clock import RealClock
+from onetape.domain import markets
+from onetape.domain.errors import BadInput, OnetapeError, Transient
+from onetape.domain.units import DAY, HOUR, Micros
+from onetape.observe import log
+from onetape.supervisor.services import Beat, Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onetape.app.wiring import Platform
+
+_START_SECONDS: Final = 30.0  # the streams come first
+
+
+def service(platform: Platform) -> Service:
+    """For the collector's task group."""
+
+    async def run(_: Beat) -> None:
+        await housekeeping(platform)
+
+    return Service("housekeeping", run, patient=(Transient,))
+
+
+async def housekeeping(platform: Platform, start_seconds: float = _START_SECONDS) -> None:
+    """For ever."""
+    clock = RealClock()
+    await asyncio.sleep(start_seconds)
+    due = clock.now()
+    while True:
+        now = clock.now()
+        await platform.shelf.make_ahead(now)
+        await platform.catalogue.note()
+        if now >= due:
+            due = now + DAY
+            await keep_policy(platform, now)
+        await clock.sleep_until(now + HOUR)
+
+
+async def keep_policy(platform: Platform, now_ts: Micros) -> None:
+    """Once; a damaged file or a policy that makes no sense is told and the rows stay where they are."""
+    from onetape.archive.moving import keep
+
+    try:
+        policy = read_policy(platform.settings.config_dir / "markets.json")
+        await keep(platform.shelf, platform.files, policy, now_ts, lambda _: None)
+    except Transient:
+        raise
+    except OnetapeError as problem:
+        log.error("policy_not_kept", says=f"Old rows stay where they are: {problem}")
+
+
+def read_policy(path: Path) -> markets.Keep:
+    """What is to be kept how long; everything for ever where there is no file. Raises BadInput."""
+    try:
+        return markets.parse(path.read_bytes(), str(path)).keep
+    except FileNotFoundError:
+        return markets.Keep()
+    except OSError as error:
+        raise BadInput("markets.json", str(path), f"not readable ({error.strerror})") from error
