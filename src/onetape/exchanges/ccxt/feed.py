@@ -27,7 +27,7 @@ from onetape.exchanges.connection import Habits, backoff_delays
 from onetape.observe import log
 
 _LIMIT: Final = 50_000  # received and not yet taken; above it the sockets are not read
-_TICK_SECONDS: Final = 0.5
+_TICK_SECONDS: Final = 0.1
 _LEAVE_SECONDS: Final = 5.0
 
 _Item = Received | BaseException
@@ -224,10 +224,11 @@ class CcxtFeed:
         task.add_done_callback(self._leaving.discard)
 
     async def _ticking(self) -> None:
-        """Leaves sockets that fell silent under a live connection."""
+        """Tells what was held back, and leaves sockets that fell silent under a live connection."""
         patience = self._habits.silence
         while True:
-            await asyncio.sleep(min(_TICK_SECONDS, patience / 4))
+            await asyncio.sleep(_TICK_SECONDS)
+            self._session.late_books(self._clock.now())
             for url in self._session.silent(self._clock.now(), int(patience * 1e6)):
                 client = (self._venue.clients or {}).get(url)
                 if client is not None:

@@ -19,6 +19,7 @@ from onetape.exchanges.ccxt.library import LIBRARY_ERRORS, PASSING, in_words
 from onetape.observe import log
 
 _TRIES: Final = 4
+_PAUSE: Final = 0.3  # seconds before the second try, doubling
 _PAGE: Final = 500  # candles, where the library does not know the venue's limit
 _FRESH: Final[Micros] = 250_000  # so long a measured clock is believed; a replaying venue runs fast
 
@@ -39,7 +40,7 @@ class Rest:
         """Raises Transient after some tries, Refused at once when it will not work."""
         for attempt in range(_TRIES):
             if attempt:
-                await asyncio.sleep(0.3 * 2**attempt * (1 + random.random()))
+                await asyncio.sleep(_PAUSE * 2**attempt * (1 + random.random()))
             try:
                 return await call(*arguments, **named)
             except LIBRARY_ERRORS as error:

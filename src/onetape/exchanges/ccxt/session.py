@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from onetape.domain.market import Channel, Gap, RawFrame, Received, StreamState
 from onetape.domain.units import Micros
+from onetape.exchanges.ccxt.library import NOT_UNDERSTOOD
 from onetape.exchanges.ccxt.tracks import Track
 from onetape.observe import log
 
@@ -77,7 +78,11 @@ class Session:
         track.url = url
         if url in self._sockets:
             self._sockets[url].data_ts = recv_ts
-        ts, events = track.read(result, self.venue, text, recv_ts)
+        try:
+            ts, events = track.read(result, self.venue, text, recv_ts)
+        except NOT_UNDERSTOOD as error:
+            log.warning("frame_not_understood", symbol=track.want.symbol, channel=track.want.name, problem=str(error))
+            ts, events = 0, ()
         self._seq += 1
         raw = RawFrame(*track.key, ts or recv_ts, recv_ts, self._seq, text)
         hole = track.advance(ts, events, recv_ts)
@@ -90,7 +95,7 @@ class Session:
         book = self.venue.orderbooks.get(track.theirs) if self.venue.orderbooks else None
         waiting = len(book.cache) if book is not None else 0
         more, track.waiting = waiting > track.waiting, waiting
-        broken = track.break_book(recv_ts) if book is None else None
+        broken = track.break_book(recv_ts) if track.thrown_away(book) else None
         if more or (broken is not None and track.url == url):
             self._seq += 1
             raw = RawFrame(*track.key, recv_ts, recv_ts, self._seq, text)
@@ -109,6 +114,11 @@ class Session:
                 _, events = track.read(result, self.venue, b"", recv_ts)
                 if events:
                     self._tell(Received(None, events))
+
+    def late_books(self, now_ts: Micros) -> None:
+        for track in self._books:
+            if told := track.late_book(now_ts):
+                self._tell(Received(None, told))
 
     def lost(self, url: str, cause: str, recv_ts: Micros) -> None:
         self._sockets.pop(url, None)

@@ -34,6 +34,8 @@ class Track:
         self.refused = ""
         self.messages = self.gaps = self.repeated = 0
         self.valid = False  # of a book
+        self._shown: Any = None  # the library's object of it
+        self._untold = False  # it has changed since it was told
         self.waiting = 0  # messages of a book whose snapshot has not come
         self._told_ts: Micros = 0
         self._last: Any = None
@@ -49,8 +51,8 @@ class Track:
         if channel is Channel.TRADES:
             return result is (venue.trades or {}).get(self.theirs)
         if channel is Channel.CANDLES:
-            if isinstance(result, list) and len(result) == 3:
-                result = result[2]
+            if isinstance(result, list) and len(result) == 3 and isinstance(result[0], str):
+                result = result[2]  # symbol, timeframe, rows
             return result is not None and result is self._rows(venue)
         if not isinstance(result, dict):
             return False
@@ -136,9 +138,10 @@ class Track:
         ts = events.micros(book.get("timestamp"))
         if not book["bids"] or not book["asks"]:
             return ts, ()
-        if self.valid and recv_ts - self._told_ts < _BOOK_INTERVAL:
+        if self.valid and book is self._shown and recv_ts - self._told_ts < _BOOK_INTERVAL:
+            self._untold = True
             return ts, ()
-        self.valid, self._told_ts = True, recv_ts
+        self.valid, self._told_ts, self._shown, self._untold = True, recv_ts, book, False
         return ts, (events.book_of(exchange, symbol, book, size, recv_ts),)
 
     # --- absences
@@ -149,6 +152,16 @@ class Track:
             self.absent, self.cause = True, cause
         self._uncertain_ms = self._row_ms
         return self.break_book(recv_ts)
+
+    def late_book(self, now_ts: Micros) -> Events:
+        """What the last message changed, when none has followed."""
+        if not (self.valid and self._untold):
+            return ()
+        return self._book(self._shown, self.instrument.contract_size, now_ts)[1]
+
+    def thrown_away(self, book: Any) -> bool:
+        """Whether the library has given up the book that was shown; `book` is what it has now."""
+        return self.valid and book is not self._shown
 
     def break_book(self, recv_ts: Micros) -> Book | None:
         if not self.valid:
