@@ -26,7 +26,7 @@ _LONG_LIFE_SECONDS: Final = 3600.0
 _MAX_PATIENCE: Final = 16  # times the configured silence
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """A text message. `recv_ts` is UTC micros, taken when the socket was read."""
 
     source: str

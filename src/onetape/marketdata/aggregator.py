@@ -122,18 +122,21 @@ class CandleBuilder:
 
     def add(self, trade: Print) -> Candle | None:
         """The candle that this print closes, if it does."""
-        if trade.ts < self._from:
+        ts, price, quantity = trade.ts, trade.price, trade.qty
+        if ts < self._from:
             self.late += 1
             return None
-        closed = self.advance(trade.ts)
-        price, quantity = trade.price, trade.qty
-        if self._end < 0:
-            self._from = self.timeframe.floor(trade.ts)
+        closed = None
+        if ts >= self._end:
+            closed = self.advance(ts)
+            self._from = self.timeframe.floor(ts)
             self._end = self.timeframe.next(self._from)
             self._open = self._high = self._low = price
             self._volume = self._turnover = 0.0
-        self._high = max(self._high, price)
-        self._low = min(self._low, price)
+        elif price > self._high:
+            self._high = price
+        elif price < self._low:
+            self._low = price
         self._close = price
         self._volume += quantity
         self._turnover += quantity * price

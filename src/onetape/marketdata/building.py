@@ -34,10 +34,18 @@ class LateBuilder:
         self._settled = CandleBuilder(exchange, symbol, timeframe)  # what can no longer be overtaken
         self._waiting: list[Print] = []  # in order of time
         self._running: Micros = -1  # open time of the newest bucket that was not given yet; -1 = none
+        self._end: Micros = -1  # its close time
         self._given: dict[Micros, Candle] = {}  # those that may still change
 
     def add(self, trade: Print) -> list[Candle]:
-        if trade.ts < self.newest - self.lateness:
+        ts = trade.ts
+        if self.newest <= ts < self._end:  # in order and inside the running bucket, as nearly all are
+            self._waiting.append(trade)
+            self.newest = ts
+            if self._waiting[0].ts < ts - 2 * self.lateness:  # many at once
+                self._settle()
+            return []
+        if ts < self.newest - self.lateness:
             self.late += 1
             return []
         insort_right(self._waiting, trade, key=_ts)
@@ -49,7 +57,7 @@ class LateBuilder:
             if bucket in self._given:  # advanced beyond it by the clock already
                 found += self._give(bucket)
             else:
-                self._running = bucket
+                self._running, self._end = bucket, self.timeframe.next(bucket)
         elif bucket < self._running:
             found += self._give(bucket)
         if trade.ts > self.newest:
@@ -59,10 +67,10 @@ class LateBuilder:
 
     def advance(self, now_ts: Micros) -> list[Candle]:
         """By the venue's clock, where no print does it."""
-        if self._running < 0 or self.timeframe.next(self._running) > now_ts:
+        if self._running < 0 or self._end > now_ts:
             return []
         found = self._give(self._running)
-        self._running = -1
+        self._running = self._end = -1
         return found
 
     def _give(self, bucket: Micros) -> list[Candle]:

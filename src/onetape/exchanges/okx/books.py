@@ -7,7 +7,7 @@ connection with an unbroken chain is left that can bring the next message.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from onetape.domain.units import Micros
 from onetape.exchanges.okx import wire
 from onetape.exchanges.okx.book import LocalBook
 from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.recent import Recent
 
 DEPTH: Final = 25
 INTERVAL: Final[Micros] = 100_000  # a book is told at most so often
@@ -24,7 +25,7 @@ _REMEMBERED: Final = 2_000  # sequence ids: how far one connection may lie behin
 _KEPT: Final = 1_000  # updates that wait for a snapshot
 
 
-class Moved(NamedTuple):
+class Moved(msgspec.Struct, frozen=True, gc=False):
     """What one message did."""
 
     ts: Micros
@@ -43,7 +44,7 @@ class BookStream:
         self._book = LocalBook()
         self._untold = False
         self._chains: dict[str, int | None] = {}  # the id that each connection has reached
-        self._recent: dict[int, None] = {}  # the ids that the book has passed, in order
+        self._recent: Recent[int] = Recent(_REMEMBERED)  # the ids that the book has passed
         self._waiting: list[tuple[str, wire.AnyBook]] = []
         self._seed: int | None = None  # the id of a REST snapshot that no connection has joined on to yet
 
@@ -153,12 +154,8 @@ class BookStream:
         return Moved(data.ts * 1_000, fresh=True, told=self.due(recv_ts))
 
     def _passed(self, seq: int | None) -> None:
-        if seq is None:
-            return
-        self._recent.pop(seq, None)
-        self._recent[seq] = None
-        if len(self._recent) > _REMEMBERED:
-            del self._recent[next(iter(self._recent))]
+        if seq is not None:
+            self._recent.add(seq)
 
     def _carried(self, but: str = "") -> bool:
         """Whether a connection is left that will bring what follows on the book."""

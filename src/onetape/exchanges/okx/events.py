@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -15,7 +15,7 @@ _MS: Final = 1_000
 _SIDES: Final = {"buy": 1, "sell": -1}
 
 
-class Series(NamedTuple):
+class Series(msgspec.Struct, frozen=True):
     """What a subscription means: whose events, and how sizes become base units."""
 
     exchange: str
@@ -50,8 +50,16 @@ def candles(series: Series, data: list[wire.Row] | msgspec.Raw, recv_ts: Micros)
 
 
 def trade(series: Series, t: wire.Trade, recv_ts: Micros = 0) -> Print:
-    side = _SIDES.get(t.side, 0)
-    return Print(series.exchange, series.symbol, t.tradeId, t.ts * _MS, t.px, t.sz * series.size, side, recv_ts)
+    return Print(
+        series.exchange,
+        series.symbol,
+        t.tradeId,
+        t.ts * _MS,
+        t.px,
+        t.sz * series.size,
+        _SIDES.get(t.side, 0),
+        recv_ts,
+    )
 
 
 def trades(series: Series, data: list[wire.Trade] | msgspec.Raw, recv_ts: Micros) -> Decoded:

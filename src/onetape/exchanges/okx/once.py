@@ -13,6 +13,7 @@ import msgspec
 from onetape.domain.market import Candle, Channel, Forming, MarketEvent, Print
 from onetape.domain.units import SECOND, Micros
 from onetape.exchanges.okx import wire
+from onetape.exchanges.okx.recent import Recent
 
 Events = tuple[MarketEvent, ...]
 
@@ -31,21 +32,21 @@ class ById:
     """Trades: by their id."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, None] = {}
-        self._last = -1  # the greatest id
+        self._seen: Recent[str] = Recent(_TRADES)
+        self._last = (0, "")  # length and digits of the greatest id
 
     def new(self, source: str, ts: Micros, told: Events, data: Any, recv_ts: Micros) -> Events | None:  # noqa: ARG002
-        seen = self._seen
-        fresh = tuple([p for p in told if isinstance(p, Print) and p.id not in seen])
-        if not fresh:
-            return None
-        for trade in fresh:
-            seen[trade.id] = None
-            if trade.id.isdecimal():
-                self._last = max(self._last, int(trade.id))
-        while len(seen) > _TRADES:
-            del seen[next(iter(seen))]
-        return fresh
+        if len(told) == 1:  # nearly always
+            return told if self._take(told[0]) else None
+        return tuple([trade for trade in told if self._take(trade)]) or None
+
+    def _take(self, trade: MarketEvent) -> bool:
+        if not isinstance(trade, Print) or not self._seen.add(trade.id):
+            return False
+        place = (len(trade.id), trade.id)
+        if place > self._last:
+            self._last = place
+        return True
 
     def joins(self, frame: bytes) -> bool:
         """Whether this message begins with the id after the last one: then nothing is missing before it.
@@ -56,7 +57,8 @@ class ById:
             first = min((t.tradeId - t.count + 1 for t in wire.counted.decode(frame).data), default=-1)
         except msgspec.DecodeError:
             return False
-        return 0 <= first <= self._last + 1 and self._last >= 0
+        last = self._last[1]
+        return last.isdecimal() and 0 <= first <= int(last) + 1
 
 
 class LatestWins:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from onetape.domain.market import Channel, MarketEvent
@@ -16,7 +14,7 @@ from onetape.exchanges.okx.prices import DECODE
 from onetape.observe import log
 
 
-class Taken(NamedTuple):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """What a message said. `ts` 0: it could not be understood."""
 
     ts: Micros
@@ -33,6 +31,7 @@ class Reading:
         self.series = series
         self.book = BookStream(series) if series.channel is Channel.BOOK else None
         self._once = rule(series.channel)
+        self._decode = DECODE.get(series.channel)
         self._odd: object = None  # the data of the last message that could not be understood
 
     def take(self, source: str, message: pushes.Message, recv_ts: Micros) -> Taken:
@@ -40,7 +39,8 @@ class Reading:
         try:
             if self.book is not None:
                 return self._book(self.book, source, message, recv_ts)
-            ts, told = DECODE[self.series.channel](self.series, message.data, recv_ts)
+            assert self._decode is not None
+            ts, told = self._decode(self.series, message.data, recv_ts)
         except msgspec.ValidationError as error:
             return self._not_understood(message, error)
         fresh = self._once.new(source, ts, told, message.data, recv_ts)

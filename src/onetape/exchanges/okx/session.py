@@ -116,10 +116,11 @@ class Session:
             found[key] = _together(found[key], state) if key in found else state
         return tuple(found.values())
 
-    def on(self, item: Item | Seed, now_ts: Micros) -> Iterator[Received]:
-        if isinstance(item, Frame):
-            yield from self._frame(item)
-        elif isinstance(item, Tick):
+    def on(self, item: Item | Seed, now_ts: Micros) -> Iterable[Received]:
+        return self._frame(item) if isinstance(item, Frame) else self._other(item, now_ts)
+
+    def _other(self, item: Item | Seed, now_ts: Micros) -> Iterator[Received]:
+        if isinstance(item, Tick):
             yield from self._tick(now_ts)
         elif isinstance(item, Opened):
             if (link := self._links.get(item.source)) is not None:
@@ -134,21 +135,23 @@ class Session:
         for message in messages:
             link.send(message)
 
-    def _frame(self, frame: Frame) -> Iterator[Received]:
+    def _frame(self, frame: Frame) -> tuple[Received, ...]:
+        """No generator: thousands a second pass here."""
         link = self._links.get(frame.source)
         if link is None:
-            return  # given up meanwhile
+            return ()  # given up meanwhile
         try:
             arg, message = pushes.decode(frame.data)
         except msgspec.DecodeError as error:
             log.warning("frame_not_understood", source=frame.source, problem=str(error), begin=_begin(frame))
-            return
+            return ()
         if isinstance(message, wire.Envelope) and message.event:
             self._event(link, frame.source, message)
-        elif arg is not None and arg in self._tracks:
-            yield from self._data(self._tracks[arg], message, frame)
+        elif arg is not None and (track := self._tracks.get(arg)) is not None:
+            return self._data(track, message, frame)
         else:
             log.debug("frame_ignored", source=frame.source, begin=_begin(frame))
+        return ()
 
     def _event(self, link: Link, source: str, message: wire.Envelope) -> None:
         arg, now = message.arg, self._around.monotonic()
@@ -174,25 +177,25 @@ class Session:
             log.error("subscription_refused", problem=problem)
         self._refused[refused] = problem
 
-    def _data(self, track: Track, message: pushes.Message, frame: Frame) -> Iterator[Received]:
+    def _data(self, track: Track, message: pushes.Message, frame: Frame) -> tuple[Received, ...]:
         track.heard(frame.source, self._around.monotonic())
         joined = track.absent and track.reading.joins(frame.data)
         taken = track.reading.take(frame.source, message, frame.recv_ts)
+        if taken.broken:
+            self._renew(track, taken.broken, _BROKEN_CHAIN)
         if not taken.fresh:
             track.dropped += 1
-        self._renew(track, taken.broken, _BROKEN_CHAIN)
-        if taken.fresh:
-            yield self._received(track, taken, frame.data, frame.recv_ts, joined)
-            if track.series.name == _CHANGED and isinstance(message.data, msgspec.Raw):
-                self._around.listed(message.data)
+            return ()
+        if track.series.name == _CHANGED and isinstance(message.data, msgspec.Raw):
+            self._around.listed(message.data)
+        return (self._received(track, taken, frame.data, frame.recv_ts, joined),)
 
     def _received(self, track: Track, taken: Taken, data: bytes, recv_ts: Micros, joined: bool = False) -> Received:
         self._seq += 1
         series = track.series
-        if track.reading.book is not None and not track.reading.book.valid and taken.broken:
+        if taken.broken and track.reading.book is not None and not track.reading.book.valid:
             track.broke("broken", _BROKEN_CHAIN)
-        key = (series.exchange, series.symbol, series.name)
-        raw = RawFrame(*key, taken.ts or recv_ts, recv_ts, self._seq, data)
+        raw = RawFrame(series.exchange, series.symbol, series.name, taken.ts or recv_ts, recv_ts, self._seq, data)
         return Received(raw, track.told(taken, recv_ts, joined))
 
     def _renew(self, track: Track, sources: Iterable[str], cause: str) -> None:

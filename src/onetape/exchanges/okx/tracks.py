@@ -79,7 +79,9 @@ class Track:
         before, book = self.ts, self.reading.book
         if book is not None and not book.valid:
             return taken.events
-        self.ts = max(before, taken.ts, *(e.close_ts for e in taken.events if isinstance(e, Candle)))
+        self.ts = max(before, taken.ts)
+        if self.series.timeframe is not None:
+            self.ts = max(self.ts, *(e.close_ts for e in taken.events if isinstance(e, Candle)), 0)
         if not self.absent or (book is not None and not taken.loaded):
             return taken.events
         self.absent = False
