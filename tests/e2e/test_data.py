@@ -73,6 +73,13 @@ def test_gaps_say_their_cause_and_come_in_pages(page: Page) -> None:
     expect(rows).to_have_count(100)
 
 
+def test_room_and_retention_are_told(page: Page) -> None:
+    page.goto("/data")
+    expect(page.locator("#disk tr", has_text="candles").first).to_contain_text("MB")
+    expect(page.locator("#disk")).to_contain_text("free")
+    expect(page.locator("#disk tr", has_text="raw all")).to_contain_text("forever")
+
+
 def test_a_download_shows_its_progress_and_its_end(page: Page, api: Any) -> None:
     page.goto("/data")
     page.locator("#data-download").click()

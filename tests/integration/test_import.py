@@ -167,6 +167,18 @@ def test_wrong_usage_is_said_in_a_sentence(args: list[str], capsys: pytest.Captu
     assert "--help` shows what it takes" in capsys.readouterr().err
 
 
+def test_list_says_what_is_stored_and_how_much_room_it_takes(command: Command, tmp_path: Path):
+    command("import", write(tmp_path, "okx_BTC-USDT.csv", GOOD))
+    code, document = command("list")
+    assert (code, document["series"][0]["rows"], document["series"][0]["gaps"]) == (0, 5, 1)
+    stored = sum(size["bytes"] for size in document["sizes"] if size["table"] == "processed_market_data")
+    assert 0 < stored <= document["disk"]["database"]
+    assert 0 < document["disk"]["free"] < document["disk"]["total"]
+    text = command.text("list")[1]
+    assert "okx       BTC-USDT  1m" in text
+    assert "free" in text
+
+
 def test_export_and_import_agree_and_a_built_timeframe_can_be_exported(command: Command, tmp_path: Path):
     command("import", write(tmp_path, "okx_BTC-USDT.csv", GOOD))
     path = tmp_path / "out.parquet"

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from onetape.api import wire_data
+from onetape.api import wire_data, wire_jobs
 from onetape.api.answers import Items, answer, body, desk, items, shows, takes
 from onetape.api.hub import Hub
 from onetape.api.market import Time
@@ -67,6 +67,17 @@ def _end(row: Coverage) -> Micros:
     return Timeframe.parse(row.timeframe).next(row.last_ts)
 
 
+@router.get("/coverage/raw", responses=shows(Items), summary="What is stored of each raw channel")
+async def coverage_raw(request: Request, exchange: Exchange = None, symbol: Symbol = None) -> Response:
+    return items([wire_data.raw_coverage(row) for row in await desk(request).catalogue.raw(exchange, symbol)])
+
+
+@router.get("/disk", responses=shows(wire_data.DiskOut), summary="Room: by table, what is left, and how long it lasts")
+async def disk(request: Request) -> Response:
+    catalogue = desk(request).catalogue
+    return answer(wire_data.disk(await catalogue.disk(), await catalogue.sizes(), desk(request).keep()))
+
+
 @router.get("/gaps", responses=shows(Items), summary="Holes, open and closed: the latest first")
 async def gaps(
     request: Request,
@@ -94,32 +105,32 @@ async def gaps(
     "/downloads",
     status_code=202,
     openapi_extra=takes(DownloadWish),
-    responses=shows(wire_data.DownloadOut, 202),
+    responses=shows(wire_jobs.DownloadOut, 202),
 )
 async def submit(request: Request) -> Response:
     """A job that fetches what is missing; `GET /downloads/{id}` says how far it is. Asked again, it goes on."""
     job = desk(request).download(await body(request, DownloadWish))
-    response = answer(wire_data.download(job), 202)
+    response = answer(wire_jobs.download(job), 202)
     response.headers["Location"] = f"/api/v1/downloads/{job.id}"
     return response
 
 
 @router.get("/downloads", responses=shows(Items), summary="Jobs of this session, newest first")
 async def downloads(request: Request) -> Response:
-    return items([wire_data.download(job) for job in desk(request).downloads.list()])
+    return items([wire_jobs.download(job) for job in desk(request).downloads.list()])
 
 
-@router.get("/downloads/{job_id}", responses=shows(wire_data.DownloadOut))
+@router.get("/downloads/{job_id}", responses=shows(wire_jobs.DownloadOut))
 async def download(request: Request, job_id: str) -> Response:
-    return answer(wire_data.download(desk(request).downloads.get(job_id)))
+    return answer(wire_jobs.download(desk(request).downloads.get(job_id)))
 
 
-@router.delete("/downloads/{job_id}", responses=shows(wire_data.DownloadOut), summary="Cancel; what came stays stored")
+@router.delete("/downloads/{job_id}", responses=shows(wire_jobs.DownloadOut), summary="Cancel; what came stays stored")
 async def cancel(request: Request, job_id: str) -> Response:
-    return answer(wire_data.download(desk(request).downloads.cancel(job_id)))
+    return answer(wire_jobs.download(desk(request).downloads.cancel(job_id)))
 
 
-@router.post("/imports", responses=shows(wire_data.ImportOut), summary="A file of candles, as the body of the request")
+@router.post("/imports", responses=shows(wire_jobs.ImportOut), summary="A file of candles, as the body of the request")
 async def import_file(
     request: Request,
     name: Annotated[str, Query(description="the file's name: it often says symbol, exchange and timeframe")],
@@ -137,7 +148,7 @@ async def import_file(
             if error.value != str(path):
                 raise
             raise BadInput("the file", path.name, error.problem, error.remedy) from None
-    return answer(wire_data.imported(done, path.name))
+    return answer(wire_jobs.imported(done, path.name))
 
 
 @asynccontextmanager

@@ -14,10 +14,11 @@ from onetape.api.answers import desk
 from onetape.api.exposition import TYPE, Family, Labels, Sample, text
 from onetape.api.hub import Hub, Told
 from onetape.api.timing import Timings
+from onetape.api.wire_data import tables
 from onetape.bots.desk import Desk
 from onetape.domain.market import StreamState
 from onetape.domain.units import SECOND
-from onetape.ports import Coverage
+from onetape.ports import Catalogue, Coverage
 
 router = APIRouter(tags=["state"])
 
@@ -42,6 +43,7 @@ async def metrics(request: Request) -> Response:
         *of_recordings(hub),
         *of_services(hub),
         *of_candles(await desk(request).coverage()),
+        *await of_disk(desk(request).catalogue),
         *of_jobs(desk(request)),
         timings.family(),
         Family("onetape_build_info", "gauge", "The version that runs.", [Sample(_build(), 1.0)]),
@@ -123,6 +125,22 @@ def of_candles(rows: list[Coverage]) -> Iterable[Family]:
                  [Sample(labels, float(row.gaps)) for labels, row in named])  # fmt: skip
     yield Family("onetape_candle_last_timestamp_seconds", "gauge", "Open time of the last candle, since 1970.",
                  [Sample(labels, row.last_ts / SECOND) for labels, row in named])  # fmt: skip
+
+
+async def of_disk(catalogue: Catalogue) -> list[Family]:
+    disk, raw = await catalogue.disk(), await catalogue.raw()
+    rooms = (("total", disk.total), ("free", disk.free), ("database", disk.database), ("archive", disk.archive))
+    growth = [] if disk.per_day is None else [Sample({}, disk.per_day)]
+    return [
+        Family("onetape_table_bytes", "gauge", "Room that a table takes with its partitions and indexes.",
+               [Sample({"table": row.table}, float(row.bytes)) for row in tables(await catalogue.sizes())]),
+        Family("onetape_disk_bytes", "gauge", "The disk of the data directory: its size, what is free, what is ours.",
+               [Sample({"part": part}, float(size)) for part, size in rooms]),
+        Family("onetape_disk_growth_bytes_per_day", "gauge", "How fast ours grew in the last days.", growth),
+        Family("onetape_messages", "gauge", "Raw messages that are stored.",
+               [Sample({"exchange": row.exchange, "symbol": row.symbol, "channel": row.channel}, float(row.rows))
+                for row in raw]),
+    ]  # fmt: skip
 
 
 def of_jobs(found: Desk) -> Iterable[Family]:

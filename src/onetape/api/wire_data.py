@@ -1,21 +1,16 @@
-"""What the API says about the data itself: streams, gaps, downloads, imports. As wire.py: times are RFC 3339 UTC."""
+"""What the API says about the data itself: streams, gaps, coverage, room. As wire.py: times are RFC 3339 UTC."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 
 from onetape.api.wire import moment
-from onetape.domain.imported import Imported, Rejected
 from onetape.domain.market import Gap, Streams, StreamState
+from onetape.domain.markets import Keep
 from onetape.domain.units import SECOND, Micros, rfc3339
-from onetape.marketdata.download import SeriesState
-from onetape.marketdata.downloads import DownloadJob
-from onetape.ports import Coverage, GapView
-
-LISTED: Final = 100
+from onetape.ports import Coverage, Disk, GapView, RawCoverage, TableSize
 
 
 class StreamOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,59 +82,44 @@ class CoverageMapOut(msgspec.Struct, frozen=True, kw_only=True):
     holes: list[HoleOut]
 
 
-class SeriesOut(msgspec.Struct, frozen=True, kw_only=True):
-    """One series of a download: `rows` came; after the end `missing` are not stored, `absent` of these nowhere."""
-
-    symbol: str
-    timeframe: str
-    state: str
-    progress: float
-    start: str | None
-    end: str | None
-    rows: int
-    stored: int
-    missing: int
-    absent: int
-    impossible: int
-    outliers: int
-    error: str
-
-
-class DownloadOut(msgspec.Struct, frozen=True, kw_only=True):
-    id: str
-    state: str
-    progress: float
-    rows: int
-    error: str
-    exchange: str
-    since: str
-    until: str | None
-    series: list[SeriesOut]
-    created: str
-    finished: str | None
-
-
-class ImportOut(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a file; at most 100 refused rows are listed, `reasons` counts them all."""
-
-    file: str
-    layout: str
-    says: str
+class RawCoverageOut(msgspec.Struct, frozen=True, kw_only=True):
     exchange: str
     symbol: str
-    timeframe: str
-    rows_read: int
-    rows_new: int
-    rows_changed: int
-    duplicates: int
-    disagreeing: int
-    rejected: int
-    reasons: dict[str, int]
-    rejected_rows: tuple[Rejected, ...]
-    gaps: int
-    missing: int
+    channel: str
     first: str
     last: str
+    messages: int
+    gaps: int
+
+
+class TableOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A table with all its partitions and indexes, or the files of the archive."""
+
+    table: str
+    bytes: int
+    partitions: int
+
+
+class RetentionOut(msgspec.Struct, frozen=True, kw_only=True):
+    """`kind`: raw (messages, by channel) or candles (by timeframe; `*` = all others). Lengths: `30d`, `forever`."""
+
+    kind: str
+    name: str
+    database: str
+    archive: str
+
+
+class DiskOut(msgspec.Struct, frozen=True, kw_only=True):
+    """In bytes. `per_day` is the growth of late, `full` when the disk is full if that goes on; null = not foreseen."""
+
+    total: int
+    free: int
+    database: int
+    archive: int
+    per_day: float | None
+    full: str | None
+    tables: list[TableOut]
+    retention: list[RetentionOut]
 
 
 def _known(ms: float) -> float | None:
@@ -233,41 +213,44 @@ def strip(row: Coverage, end_ts: Micros, holes: Sequence[GapView], near: Micros)
     )
 
 
-def series(one: SeriesState) -> SeriesOut:
-    return SeriesOut(
-        symbol=one.symbol,
-        timeframe=one.timeframe,
-        state=one.state,
-        progress=one.progress,
-        start=moment(one.start_ts),
-        end=moment(one.end_ts),
-        rows=one.rows,
-        stored=one.stored,
-        missing=one.missing,
-        absent=one.absent,
-        impossible=one.impossible,
-        outliers=one.outliers,
-        error=one.error,
+def raw_coverage(row: RawCoverage) -> RawCoverageOut:
+    return RawCoverageOut(
+        exchange=row.exchange,
+        symbol=row.symbol,
+        channel=row.channel,
+        first=rfc3339(row.first_ts),
+        last=rfc3339(row.last_ts),
+        messages=row.rows,
+        gaps=row.gaps,
     )
 
 
-def download(job: DownloadJob) -> DownloadOut:
-    return DownloadOut(
-        id=job.id,
-        state=job.state,
-        progress=job.progress,
-        rows=job.rows,
-        error=job.error,
-        exchange=job.wish.exchange,
-        since=job.wish.since,
-        until=job.wish.until or None,
-        series=[series(one) for one in job.series],
-        created=rfc3339(job.created_ts),
-        finished=moment(job.finished_ts),
+def disk(found: Disk, sizes: Sequence[TableSize], keep: Keep) -> DiskOut:
+    return DiskOut(
+        total=found.total,
+        free=found.free,
+        database=found.database,
+        archive=found.archive,
+        per_day=found.per_day,
+        full=moment(found.full_ts or 0),
+        tables=tables(sizes),
+        retention=[
+            RetentionOut(kind=kind, name=name, database=kept.database, archive=kept.archive)
+            for kind, kepts in (("raw", keep.raw), ("candles", keep.candles))
+            for name, kept in kepts.items()
+        ],
     )
 
 
-def imported(done: Imported, name: str) -> ImportOut:
-    shared = {key: getattr(done, key) for key in ImportOut.__struct_fields__ if key not in ("file", "first", "last")}
-    shared["rejected_rows"] = done.rejected_rows[:LISTED]
-    return ImportOut(file=name, first=rfc3339(done.first_ts), last=rfc3339(done.last_ts), **shared)
+def tables(sizes: Sequence[TableSize]) -> list[TableOut]:
+    """One row a table, the largest first."""
+    found: dict[str, list[TableSize]] = {}
+    for size in sizes:
+        found.setdefault(size.table, []).append(size)
+    rows = [
+        TableOut(
+            table=name, bytes=sum(one.bytes for one in parts), partitions=sum(bool(one.partition) for one in parts)
+        )
+        for name, parts in found.items()
+    ]
+    return sorted(rows, key=lambda row: -row.bytes)

@@ -53,6 +53,7 @@ def desk_of(platform: Platform) -> Desk:
         queries=platform.queries,
         bots=platform.bots,
         candles=platform.candles,
+        catalogue=platform.catalogue,
         runs=platform.runs,
         bus=platform.bus,
         registry=platform.registry,

@@ -16,15 +16,16 @@ import msgspec
 from onetape.backtest.jobs import Job, Jobs
 from onetape.backtest.wish import BacktestWish
 from onetape.bots import files
-from onetape.domain import topics
+from onetape.domain import markets, topics
 from onetape.domain.bots import BotSpec, BotStatus, BotView, Wish
 from onetape.domain.errors import BadInput, Conflict, NotFound
 from onetape.domain.imported import Imported
+from onetape.domain.markets import Keep
 from onetape.domain.units import Timeframe
 from onetape.marketdata import reading
 from onetape.marketdata.download import DownloadWish
 from onetape.marketdata.downloads import DownloadJob, Downloads
-from onetape.ports import BotStore, Bus, CandleStore, Coverage, GateStore, Queries, RunStore
+from onetape.ports import BotStore, Bus, CandleStore, Catalogue, Coverage, GateStore, Queries, RunStore
 from onetape.strategies.gate import GateReport, check
 from onetape.strategies.registry import Registry
 
@@ -40,6 +41,7 @@ class Desk:
     queries: Queries
     bots: BotStore
     candles: CandleStore
+    catalogue: Catalogue
     runs: RunStore
     bus: Bus
     registry: Registry
@@ -152,6 +154,11 @@ class Desk:
     def download(self, wish: DownloadWish) -> DownloadJob:
         """A queued job. Raises BadInput."""
         return self.downloads.submit(wish)
+
+    def keep(self) -> Keep:
+        """How long what is kept. Raises BadInput for a file that cannot be used."""
+        file = self.config / "markets.json"
+        return markets.parse(file.read_bytes(), str(file)).keep if file.exists() else Keep()
 
     async def coverage(self) -> list[Coverage]:
         return await self.candles.coverage()

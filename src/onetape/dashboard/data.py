@@ -31,7 +31,7 @@ async def content(desk: Desk) -> Any:
     return html.Div(
         [
             html.Div([_streams(), _coverage(), _gaps()], className="column"),
-            html.Div([await _download(desk), _import()], className="column"),
+            html.Div([await _download(desk), _import(), _disk()], className="column"),
         ],
         className="data-page",
     )
@@ -112,6 +112,10 @@ def _import() -> Any:
         [html.H2("Import files"), widget("imports")],
         className="card form",
     )
+
+
+def _disk() -> Any:
+    return html.Section([html.H2("Disk and retention"), widget("disk")], className="card")
 
 
 def wish_of(given: dict[str, Any]) -> DownloadWish:

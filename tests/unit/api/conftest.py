@@ -29,7 +29,18 @@ from onetape.domain.orders import Fill, Order
 from onetape.domain.results import Result
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.marketdata.downloads import Downloads
-from onetape.ports import EquityPoint, GapView, Only, OnlyGaps, RunView, SignalView, StoredRun
+from onetape.ports import (
+    Disk,
+    EquityPoint,
+    GapView,
+    Only,
+    OnlyGaps,
+    RawCoverage,
+    RunView,
+    SignalView,
+    StoredRun,
+    TableSize,
+)
 from onetape.storage.memory import MemoryCandleStore
 from onetape.strategies.registry import Registry
 
@@ -150,6 +161,23 @@ def one_day() -> CandleFrame:
     return CandleFrame.of("okx", "BTC-USD", "1m", columns)
 
 
+class FakeCatalogue:
+    """Fulfils ports.Catalogue: a disk of 1000 bytes that grows by 10 a day."""
+
+    async def raw(self, exchange: str | None = None, symbol: str | None = None) -> list[RawCoverage]:
+        row = RawCoverage(
+            exchange="okx", symbol="BTC-USD", channel="trades", first_ts=START, last_ts=START + MINUTE, rows=77, gaps=1
+        )
+        return [row] if symbol in (None, "BTC-USD") else []
+
+    async def sizes(self) -> list[TableSize]:
+        named = (("raw_market_data", "w1", 30), ("orders", "", 25), ("raw_market_data", "w2", 20))
+        return [TableSize(table=table, partition=part, bytes=size) for table, part, size in named]
+
+    async def disk(self) -> Disk:
+        return Disk(total=1000, free=400, database=75, archive=5, per_day=10.0, full_ts=START + 40 * DAY * MINUTE)
+
+
 class Venue:
     """Fulfils ports.MarketFeed as far as a download needs it: the day of `one_day`, under any symbol but NO-SUCH.
 
@@ -185,6 +213,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         queries=FakeQueries(),
         bots=FakeBots(),
         candles=candles,
+        catalogue=FakeCatalogue(),
         runs=runs,
         bus=MemoryBus(),
         registry=registry,

@@ -118,6 +118,32 @@ async def test_the_map_has_the_holes_of_each_series_near_ones_as_one(client: htt
     assert (await client.get("coverage/map?start=2024-01-02&end=2024-01-01")).json()["field"] == "end"
 
 
+# --- room
+
+
+async def test_the_disk_is_told_by_table_with_its_forecast_and_what_is_kept(
+    client: httpx.AsyncClient, desk: Desk
+) -> None:
+    found = (await client.get("disk")).json()
+    assert (found["free"], found["per_day"], found["full"]) == (400, 10.0, "2024-02-10T00:00:00Z")
+    assert found["tables"] == [
+        {"table": "raw_market_data", "bytes": 50, "partitions": 2},
+        {"table": "orders", "bytes": 25, "partitions": 0},
+    ]
+    forever = {"name": "*", "database": "forever", "archive": "forever"}
+    assert found["retention"] == [{"kind": "raw", **forever}, {"kind": "candles", **forever}]
+    (desk.config / "markets.json").write_text('{"markets": [], "keep": {"raw": {"trades": {"database": "30d"}}}}')
+    kept = (await client.get("disk")).json()["retention"]
+    assert kept[0] == {"kind": "raw", "name": "trades", "database": "30d", "archive": "forever"}
+    (desk.config / "markets.json").write_text('{"markets": [], "keep": {"raw": {"trades": {"database": "30y"}}}}')
+    assert (await client.get("disk")).json()["field"] == "$.keep.raw.trades.database"
+
+
+async def test_raw_coverage_has_a_row_for_each_channel(client: httpx.AsyncClient) -> None:
+    (row,) = (await client.get("coverage/raw?symbol=BTC-USD")).json()["items"]
+    assert (row["channel"], row["messages"], row["gaps"]) == ("trades", 77, 1)
+
+
 # --- downloads
 
 
@@ -218,6 +244,9 @@ async def test_metrics_speak_the_format_and_have_every_family(client: httpx.Asyn
     assert samples[f"onetape_stream_duplicates_dropped_total{{{stream}}}"] == "450"
     assert samples['onetape_venue_clock_offset_seconds{exchange="okx"}'] == "-0.0035"
     assert samples['onetape_candles{exchange="okx",symbol="BTC-USD",timeframe="1m"}'] == "1440"
+    assert samples['onetape_table_bytes{table="raw_market_data"}'] == "50"
+    assert samples['onetape_disk_bytes{part="free"}'] == "400"
+    assert samples["onetape_disk_growth_bytes_per_day"] == "10"
     took = "onetape_http_request_duration_seconds"
     assert samples[f'{took}_count{{method="GET",route="/api/v1/coverage",status="200"}}'] == "1"
     assert samples[f'{took}_bucket{{method="GET",route="/api/v1/bots/{{name}}",status="404",le="+Inf"}}'] == "1"
