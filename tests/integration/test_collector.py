@@ -31,7 +31,7 @@ from onetape.venue.server import Venue
 SYMBOL = "BTC-USD"
 M1 = Timeframe.parse("1m")
 START = 1_560_000_000_000_000
-QUICK = Habits(ping_after=1.0, silence=2.0, backoff=0.05, backoff_limit=0.2)
+QUICK = Habits(ping_after=1.0, silence=2.0, backoff=0.05, backoff_limit=0.2, connects=1_000)
 
 
 def tape(n: int = 3_000) -> CandleFrame:

@@ -125,11 +125,11 @@ class Live:
             yield from self._give_up(str(slot), "nothing is wanted of it any more")
         new = {arg: series for arg, series in wanted.items() if arg not in self.session.args}
         self.session.add(new)
-        for arg, series in new.items():
-            for slot in self._spread.place(arg, series.channel):
-                if str(slot) not in self._running:
-                    self._open(slot)
-                self.session.carry(str(slot), (arg,))
+        placed = [(slot, arg) for arg, series in new.items() for slot in self._spread.place(arg, series.channel)]
+        for slot, arg in sorted(placed, key=lambda item: item[0].lane):  # the first lane of all before the second
+            if str(slot) not in self._running:
+                self._open(slot)
+            self.session.carry(str(slot), (arg,))
 
     def _open(self, slot: Slot) -> None:
         name = str(slot)
