@@ -619,6 +619,21 @@ class Bus(Protocol):
     async def close(self) -> None: ...
 
 
+class Budgets(Protocol):
+    """How often venues may be asked, counted over all processes. Buckets by name, filled at `rate` tokens a second."""
+
+    async def delay(self, name: str, capacity: float, rate: float) -> float:
+        """Takes one token; the seconds to wait before the request is sent. Raises Transient: nobody can say."""
+        ...
+
+    async def exceeded(self, name: str, closed: float, slow: float) -> None:
+        """The venue said "too many": nothing for `closed` seconds, half the rate for `slow` seconds. Raises
+        Transient."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 class Clock(Protocol):
     def now(self) -> Micros: ...
 

@@ -37,8 +37,9 @@ class Settings(BaseSettings):
     port: int = Field(8050, ge=0, le=65_535)
     exchange: str = "okx"  # the name that live candles are stored under
     symbols: str = "BTC-USDT,ETH-USDT"  # recorded in any case, beside those of the bots
-    okx_rest_url: str = "https://openapi.okx.com"
-    okx_ws_url: str = "wss://ws.okx.com:443/ws/v5"
+    okx_region: Literal["global", "eea", "us"] = "global"  # where the account was registered
+    okx_rest_url: str = ""  # empty: that of the region, as the next one
+    okx_ws_url: str = ""
     venue_port: int = Field(8099, ge=0, le=65_535)  # the simulated venue of the demo
     venue_speed: float = Field(60.0, gt=0, le=1000)  # its seconds per second of ours
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from onetape.ports import MarketFeed
+from typing import TYPE_CHECKING
+
+from onetape.domain.errors import BadInput
+from onetape.ports import Budgets, MarketFeed
 from onetape.settings import Settings
 
+if TYPE_CHECKING:
+    from onetape.exchanges.okx.hosts import Addresses
 
-def open_feed(settings: Settings, exchange: str, field: str = "--exchange") -> MarketFeed:
-    """Nothing is asked of the venue yet. Close it at the end. Raises NotFound for an exchange that is not known."""
+
+def open_feed(
+    settings: Settings, exchange: str, field: str = "--exchange", budgets: Budgets | None = None
+) -> MarketFeed:
+    """Nothing is asked of the venue yet. Close it at the end. `budgets` counts requests over all processes. Raises
+    NotFound for an exchange that is not known, BadInput for addresses that do not fit together."""
     from onetape.exchanges import registry  # the web process loads it only when somebody downloads
 
-    okx = registry.Addresses(settings.okx_rest_url, settings.okx_ws_url)
-    elsewhere = settings.okx_rest_url != Settings.model_fields["okx_rest_url"].default
-    if elsewhere and exchange == settings.exchange and exchange not in registry.exchanges():
-        return registry.open_okx(okx, exchange)  # somebody else's OKX wire, stored under a name of its own
-    return registry.open_feed(exchange, okx, field)
+    okx = _okx(settings, exchange)
+    if settings.okx_rest_url and exchange == settings.exchange and exchange not in registry.exchanges():
+        return registry.open_okx(okx, exchange, budgets)  # somebody else's OKX wire, stored under a name of its own
+    return registry.open_feed(exchange, okx, field, budgets)
 
 
 def known_exchanges(settings: Settings) -> tuple[str, ...]:
@@ -22,3 +30,15 @@ def known_exchanges(settings: Settings) -> tuple[str, ...]:
     from onetape.exchanges import registry
 
     return tuple(dict.fromkeys((settings.exchange, *registry.exchanges())))
+
+
+def _okx(settings: Settings, exchange: str) -> Addresses:
+    """Those that were given, or those of the region."""
+    from onetape.exchanges.okx.hosts import DEMO_TRADING, Addresses, addresses
+
+    if not settings.okx_rest_url and not settings.okx_ws_url:
+        return addresses(settings.okx_region, exchange)
+    if not settings.okx_rest_url or not settings.okx_ws_url:
+        missing = "ONETAPE_OKX_WS_URL" if settings.okx_rest_url else "ONETAPE_OKX_REST_URL"
+        raise BadInput(missing, "", "missing while the other address of OKX is given", "Give both, or none.")
+    return Addresses(settings.okx_rest_url, settings.okx_ws_url, exchange == DEMO_TRADING)

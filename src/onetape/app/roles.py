@@ -44,7 +44,7 @@ async def collector(platform: Platform, ready: Ready) -> None:
     from onetape.marketdata.collector import Collector
 
     settings = platform.settings
-    feed = open_feed(settings, settings.exchange, "ONETAPE_EXCHANGE")
+    feed = open_feed(settings, settings.exchange, "ONETAPE_EXCHANGE", platform.budgets)
     wanted = dict.fromkeys(await _wants(platform))
     recorder = Collector(feed, platform.candles, platform.raw, platform.bus, RealClock(), list(wanted))
 

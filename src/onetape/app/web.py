@@ -60,7 +60,9 @@ def desk_of(platform: Platform) -> Desk:
         proofs=platform.strategies,
         jobs=Jobs(answering(platform.candles, platform.runs, platform.registry), RealClock()),
         downloads=Downloads(
-            lambda name: open_feed(platform.settings, name, "$.exchange"), platform.candles, RealClock()
+            lambda name: open_feed(platform.settings, name, "$.exchange", platform.budgets),
+            platform.candles,
+            RealClock(),
         ),
         take_file=taking(platform.candles),
         config=platform.settings.config_dir,

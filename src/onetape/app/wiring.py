@@ -12,10 +12,11 @@ from onetape.app.where import usable_data_dir
 from onetape.archive.candles import ArchivedCandleStore
 from onetape.archive.folder import Files
 from onetape.archive.frames import ArchivedRawStore
+from onetape.bus.budgets import RedisBudgets
 from onetape.bus.embedded import EmbeddedValkey
 from onetape.bus.redis import RedisBus
 from onetape.clock import RealClock
-from onetape.ports import BotStore, Bus, CandleStore, Catalogue, Queries, RawStore, RunStore, Shelf, TradeStore
+from onetape.ports import BotStore, Budgets, Bus, CandleStore, Catalogue, Queries, RawStore, RunStore, Shelf, TradeStore
 from onetape.settings import Settings
 from onetape.storage.bots import PgBotStore
 from onetape.storage.candles import PgCandleStore
@@ -51,6 +52,7 @@ class Platform:
     files: Files
     catalogue: Catalogue
     bus: Bus
+    budgets: Budgets
     database_url: str
     redis_url: str
     pool: dataclasses.InitVar[Any]
@@ -86,6 +88,7 @@ class Platform:
             "ONETAPE_REDIS_URL": self.redis_url,
             "ONETAPE_EXCHANGE": settings.exchange,
             "ONETAPE_SYMBOLS": settings.symbols,
+            "ONETAPE_OKX_REGION": settings.okx_region,
             "ONETAPE_OKX_REST_URL": settings.okx_rest_url,
             "ONETAPE_OKX_WS_URL": settings.okx_ws_url,
             "ONETAPE_HOST": settings.host,
@@ -124,6 +127,8 @@ async def open_platform(settings: Settings, *, services: bool = True) -> AsyncIt
         stack.push_async_callback(pool.close)
         bus = RedisBus(redis_url)
         stack.push_async_callback(bus.close)
+        budgets = RedisBudgets(redis_url)
+        stack.push_async_callback(budgets.close)
         shelf, files, clock = PgShelf(pool), Files(settings.archive_dir), RealClock()
         yield Platform(
             settings=settings,
@@ -136,6 +141,7 @@ async def open_platform(settings: Settings, *, services: bool = True) -> AsyncIt
             bots=PgBotStore(pool),
             queries=PgQueries(pool),
             bus=bus,
+            budgets=budgets,
             database_url=database_url,
             redis_url=redis_url,
             pool=pool,

@@ -9,18 +9,37 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
+
+from onetape.domain.errors import Transient
+from onetape.observe import log
+from onetape.ports import Budgets
 
 _SLOW_SECONDS: Final = 60.0
 
 
+class Pace(NamedTuple):
+    """`limit` requests in any `window` seconds, as a bucket: its capacity, and tokens a second."""
+
+    limit: float
+    window: float = 2.0
+
+    @property
+    def capacity(self) -> float:
+        return max(1.0, 0.2 * self.limit)
+
+    @property
+    def rate(self) -> float:
+        return max(self.limit - self.capacity, 0.5 * self.limit) / self.window
+
+
 class Budget:
-    """A token bucket for `limit` requests in any `window` seconds."""
+    """A token bucket of this process."""
 
     def __init__(self, limit: float, window: float = 2.0, now: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
-        self._capacity = max(1.0, 0.2 * limit)
-        self._rate = max(limit - self._capacity, 0.5 * limit) / window
+        pace = Pace(limit, window)
+        self._capacity, self._rate = pace.capacity, pace.rate
         self._now = now
         self._tokens, self._ts = self._capacity, now()
         self._slow_until = self._closed_until = 0.0
@@ -42,3 +61,42 @@ class Budget:
         now = self._now()
         self._closed_until = now + wait
         self._slow_until = now + wait + _SLOW_SECONDS
+
+
+class SharedBudget:
+    """One endpoint's budget, counted over all processes. While the others cannot be asked, this process takes half of
+    it for itself, because the others do the same."""
+
+    def __init__(self, name: str, pace: Pace, budgets: Budgets | None) -> None:
+        self._name, self._pace, self._budgets = name, pace, budgets
+        share = 1.0 if budgets is None else 0.5
+        self._own = Budget(pace.limit * share, pace.window)
+        self._alone = False
+
+    async def take(self) -> None:
+        """Returns when one request may be sent."""
+        if self._budgets is not None:
+            try:
+                delay = await self._budgets.delay(self._name, self._pace.capacity, self._pace.rate)
+            except Transient as error:
+                self._told(alone=True, problem=str(error))
+            else:
+                self._told(alone=False)
+                if delay > 0:
+                    await asyncio.sleep(delay)
+                return
+        await self._own.take()
+
+    async def exceeded(self, wait: float = 2.0) -> None:
+        """The venue said "too many": nobody asks for a whole window, then all together at half speed for a minute."""
+        self._own.exceeded(wait)
+        if self._budgets is not None:
+            try:
+                await self._budgets.exceeded(self._name, wait, wait + _SLOW_SECONDS)
+            except Transient as error:
+                self._told(alone=True, problem=str(error))
+
+    def _told(self, alone: bool, problem: str = "") -> None:
+        if alone and not self._alone:
+            log.warning("budget_not_shared", name=self._name, problem=problem)
+        self._alone = alone

@@ -8,24 +8,18 @@ import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from onetape.domain.errors import NotFound
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import MarketEvent, RawFrame
-from onetape.ports import MarketFeed
+from onetape.exchanges.okx.hosts import DEMO_TRADING, Addresses
+from onetape.ports import Budgets, MarketFeed
 
 Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
 
-
-class Addresses(NamedTuple):
-    """Where the OKX wire is spoken: `https://openapi.okx.com`, `wss://.../ws/v5`. Other venues know their own."""
-
-    rest: str
-    ws: str
-
-
-OKX_WIRE: Final = ("okx", "demo")  # `demo` is the simulated venue, which speaks OKX's wire
+# `demo` is the simulated venue, which speaks OKX's wire; `okx-demo` is OKX's own demo trading.
+OKX_WIRE: Final = ("okx", "demo", DEMO_TRADING)
 
 
 @lru_cache(maxsize=1)
@@ -46,20 +40,21 @@ def checked(exchange: str, field: str = "--exchange") -> str:
     raise NotFound(field, exchange, "not an exchange that is known here", remedy)
 
 
-def open_feed(exchange: str, okx: Addresses, field: str = "--exchange") -> MarketFeed:
-    """Nothing is asked of the venue yet. Close it at the end. Raises NotFound."""
+def open_feed(exchange: str, okx: Addresses, field: str = "--exchange", budgets: Budgets | None = None) -> MarketFeed:
+    """Nothing is asked of the venue yet. Close it at the end. `budgets` counts requests over all processes. Raises
+    NotFound."""
     if checked(exchange, field) in OKX_WIRE:
-        return open_okx(okx, exchange)
+        return open_okx(okx, exchange, budgets)
     from onetape.exchanges.ccxt.feed import CcxtFeed
 
     return CcxtFeed(exchange)
 
 
-def open_okx(okx: Addresses, exchange: str) -> MarketFeed:
+def open_okx(okx: Addresses, exchange: str, budgets: Budgets | None = None) -> MarketFeed:
     """The native adapter for whoever speaks OKX's wire; `exchange` is the name that its market is stored under."""
     from onetape.exchanges.okx.feed import OkxFeed
 
-    return OkxFeed(okx.rest, okx.ws, exchange)
+    return OkxFeed(okx.rest, okx.ws, exchange, budgets=budgets, demo=okx.demo)
 
 
 def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:

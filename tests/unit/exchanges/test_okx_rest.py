@@ -10,8 +10,11 @@ import pytest
 from aiohttp import web
 
 from onetape.domain.errors import BadInput, Refused, Transient
+from onetape.domain.market import Print
 from onetape.domain.units import MINUTE, Timeframe
 from onetape.exchanges.okx import rest
+from onetape.exchanges.okx.history import candles
+from onetape.exchanges.okx.past import Past
 from onetape.exchanges.okx.rest import OkxRest
 
 M1 = Timeframe.parse("1m")
@@ -67,7 +70,7 @@ class Candles:
 
 async def history(client: OkxRest, start: int, end: int) -> list[int]:
     found: list[int] = []
-    async for page in client.history("BTC-USDT", M1, start * MINUTE, end * MINUTE):
+    async for page in candles(client, "BTC-USDT", M1, start * MINUTE, end * MINUTE):
         assert len(page) <= 300
         found += [int(ts) // MINUTE for ts in page.ts]
     return found
@@ -140,7 +143,7 @@ async def test_wrong_request_is_refused_at_once() -> None:
 
 
 async def history_of(client: OkxRest, symbol: str) -> None:
-    async for _ in client.history(symbol, M1, 0, MINUTE):
+    async for _ in candles(client, symbol, M1, 0, MINUTE):
         pass
 
 
@@ -187,11 +190,93 @@ async def test_instruments_leave_out_and_name_what_cannot_be_traded() -> None:
 async def test_length_that_is_not_offered_is_refused_before_asking() -> None:
     async with asked(lambda r: ok([])) as client:
         with pytest.raises(BadInput, match="7m"):
-            async for _ in client.history("BTC-USDT", Timeframe.parse("7m"), 0, MINUTE):
+            async for _ in candles(client, "BTC-USDT", Timeframe.parse("7m"), 0, MINUTE):
                 pass
 
 
-async def test_trades_come_oldest_first() -> None:
-    rows = [{"tradeId": str(i), "px": "9", "sz": "1", "side": "buy", "ts": str(i)} for i in (3, 2, 1)]
-    async with asked(lambda r: ok(rows)) as client:
-        assert [t.id for t in await client.trades("BTC-USDT")] == ["1", "2", "3"]
+async def test_endpoint_that_does_not_answer_is_replaced_for_the_newest_candles_only() -> None:
+    """The venue's time is minute 2,000: its other endpoint has the 1,440 bars from minute 560 on."""
+    asked_for: list[str] = []
+
+    def answer(request: web.Request) -> tuple[int, object]:
+        asked_for.append(request.path.rsplit("/", 1)[1])
+        if request.path.endswith("/time"):
+            return ok([{"ts": str(2_000 * 60_000)}])
+        if request.path.endswith("history-candles"):
+            return 503, {"code": "50001", "msg": "down"}
+        return Candles(range(560, 2_000), 300)(request)
+
+    async with asked(answer) as client:
+        await client.now()
+        assert await history(client, 1_900, 1_910) == list(range(1_900, 1_910))
+        assert asked_for[-1] == "candles"
+        with pytest.raises(Transient, match="down"):
+            await history(client, 100, 110)
+
+
+async def test_next_host_is_asked_when_one_cannot_be_reached_and_then_kept(unused_tcp_port: int) -> None:
+    async with asked(lambda r: ok([{"ts": "1000"}])) as client:
+        there = client._urls[0]
+        both = OkxRest((f"http://127.0.0.1:{unused_tcp_port}", there), "okx")
+        await both.now()
+        assert both._urls[both._at] == there
+        await both.close()
+
+
+async def test_only_demo_trading_says_that_it_is_simulated() -> None:
+    heads: list[str | None] = []
+
+    def answer(request: web.Request) -> tuple[int, object]:
+        heads.append(request.headers.get("x-simulated-trading"))
+        return ok([{"ts": "1000"}])
+
+    async with asked(answer) as live:
+        await live.now()
+        demo = OkxRest(live._urls, "okx-demo", demo=True)
+        await demo.now()
+        await demo.close()
+    assert heads == [None, "1"]
+
+
+async def test_announced_maintenance_is_read() -> None:
+    notice = {"title": "Upgrade", "state": "scheduled", "begin": "1672823400000", "end": "1672825980000"}
+    async with asked(lambda r: ok([notice])) as client:
+        (status,) = await client.status()
+    assert (status.title, status.state, status.start_ts, status.end_ts) == (
+        "Upgrade", "scheduled", 1_672_823_400_000_000, 1_672_825_980_000_000,
+    )  # fmt: skip
+
+
+def trade_rows(newest: int, oldest: int) -> list[dict[str, str]]:
+    return [
+        {"tradeId": str(i), "px": "9", "sz": "1", "side": "buy", "ts": str(i)} for i in range(newest, oldest - 1, -1)
+    ]
+
+
+async def test_past_trades_walk_back_by_time_then_by_id_and_come_older_first() -> None:
+    """Trade n happens in millisecond n; 250 of them in pages of 100."""
+    asked_for: list[tuple[str, str]] = []
+
+    def answer(request: web.Request) -> tuple[int, object]:
+        kind, after = request.query["type"], int(request.query["after"])
+        asked_for.append((kind, str(after)))
+        return ok(trade_rows(min(after - 1, 1_000), max(1, after - 100)))
+
+    async with asked(answer) as client:
+        pages = [page async for page in Past(client).trades("BTC-USDT", 300_000, 550_000)]
+    ids = [int(e.id) for page in pages for e in page.events if isinstance(e, Print)]
+    assert ids == list(range(300, 550))
+    assert asked_for == [("2", "550"), ("1", "450"), ("1", "350")]
+
+
+async def test_newest_trades_help_out_when_they_reach_back_far_enough() -> None:
+    def answer(request: web.Request) -> tuple[int, object]:
+        if request.path.endswith("history-trades"):
+            return 503, {"code": "50001", "msg": "down"}
+        return ok(trade_rows(700, 201))
+
+    async with asked(answer) as client:
+        pages = [page async for page in Past(client).trades("BTC-USDT", 300_000, 400_000)]
+        assert [int(e.id) for e in pages[0].events if isinstance(e, Print)] == list(range(300, 400))
+        with pytest.raises(Transient, match="down"):
+            _ = [page async for page in Past(client).trades("BTC-USDT", 100_000, 400_000)]

@@ -8,17 +8,18 @@ import sys
 import pytest
 
 from onetape.app.feeds import open_feed as open_configured
-from onetape.domain.errors import NotFound
+from onetape.domain.errors import BadInput, NotFound
 from onetape.exchanges.ccxt.feed import CcxtFeed
 from onetape.exchanges.okx.feed import OkxFeed
-from onetape.exchanges.registry import Addresses, checked, decoder, exchanges, open_feed
+from onetape.exchanges.okx.hosts import Addresses, addresses
+from onetape.exchanges.registry import checked, decoder, exchanges, open_feed
 from onetape.settings import Settings
 
 OKX = Addresses("http://127.0.0.1:1", "ws://127.0.0.1:1/ws/v5")
 
 
 async def test_okx_and_the_demo_have_the_native_adapter() -> None:
-    for name in ("okx", "demo"):
+    for name in ("okx", "demo", "okx-demo"):
         feed = open_feed(name, OKX)
         assert isinstance(feed, OkxFeed)
         assert feed.exchange == name
@@ -64,3 +65,18 @@ async def test_another_name_for_the_okx_wire_needs_another_address() -> None:
     await feed.close()
     with pytest.raises(NotFound):
         open_configured(Settings(exchange="mine"), "mine")
+
+
+def test_half_of_the_addresses_is_refused() -> None:
+    with pytest.raises(BadInput, match="ONETAPE_OKX_WS_URL is '': missing while the other address of OKX is given"):
+        open_configured(Settings(okx_rest_url=OKX.rest), "okx")
+
+
+def test_regions_and_demo_trading_have_their_own_hosts_on_port_443() -> None:
+    assert addresses("global") == Addresses(
+        ("https://openapi.okx.com", "https://www.okx.com"), "wss://ws.okx.com:443/ws/v5"
+    )
+    assert addresses("eea", "okx-demo") == Addresses(("https://eea.okx.com",), "wss://wseeapap.okx.com:443/ws/v5", True)
+    assert addresses("us").ws == "wss://wsus.okx.com:443/ws/v5"
+    with pytest.raises(BadInput, match="Use one of: global, eea, us"):
+        addresses("moon")

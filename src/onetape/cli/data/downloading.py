@@ -42,7 +42,7 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
 
     wanted = _wanted(wish)
     states = fresh(wanted)
-    feed = open_feed(platform.settings, wanted.exchange)
+    feed = open_feed(platform.settings, wanted.exchange, budgets=platform.budgets)
     try:
         with _progress(states) as changed:
             await download(feed, platform.candles, wanted, states, changed)

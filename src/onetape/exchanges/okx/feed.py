@@ -11,43 +11,47 @@ from onetape.clock import RealClock
 from onetape.domain.errors import BadInput, Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Channel, Received, Streams, StreamState, Want
+from onetape.domain.market import Channel, Received, Streams, StreamState, VenueStatus, Want
 from onetape.domain.units import Micros, Timeframe
 from onetape.exchanges.connection import Habits, backoff_delays
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.history import candles
 from onetape.exchanges.okx.live import Live
 from onetape.exchanges.okx.past import Past
 from onetape.exchanges.okx.rest import OkxRest
 from onetape.exchanges.okx.wire import Arg
 from onetape.observe import log
+from onetape.ports import Budgets
 
 _MEASURE_SECONDS: Final = 60.0
 _WHOLE_VENUE: Final = frozenset((Channel.INSTRUMENTS, Channel.STATUS))
 
 
 class OkxFeed:
-    """`rest_url` without a path (`https://openapi.okx.com`), `ws_url` up to the version (`wss://.../ws/v5`).
+    """`rest_url` (one or several) and `ws_url` as in `hosts`; `demo`: OKX's demo trading.
 
     `exchange` is the name its symbols are stored under. `lanes` (1 or 2) is how many connections carry each stream that
-    matters. `trouble` is "" or one sentence why nothing comes.
+    matters. `budgets` counts requests over all processes. `trouble` is "" or one sentence why nothing comes.
     """
 
     timeframes = frozenset(names.BARS)  # what the venue itself offers
 
     def __init__(
         self,
-        rest_url: str,
+        rest_url: str | tuple[str, ...],
         ws_url: str,
         exchange: str = "okx",
         *,
         habits: Habits = Habits(),  # noqa: B008
         lanes: int = 2,
+        budgets: Budgets | None = None,
+        demo: bool = False,
     ) -> None:
         self.exchange = exchange
         self._ws_url, self._habits, self._lanes = ws_url.rstrip("/"), habits, lanes
         self._clock = RealClock()
-        self._rest = OkxRest(rest_url, exchange)
+        self._rest = OkxRest(rest_url, exchange, budgets, demo)
         self._past = Past(self._rest)
         self._live: Live | None = None
         self._resolving: asyncio.Task[None] | None = None
@@ -69,7 +73,7 @@ class OkxFeed:
         self, symbol: str, timeframe: Timeframe, start_ts: Micros, end_ts: Micros
     ) -> AsyncIterator[CandleFrame]:
         """See the port. Pages of at most 300 candles; months and times before the listing are empty, not an error."""
-        return self._rest.history(symbol, timeframe, start_ts, end_ts)
+        return candles(self._rest, symbol, timeframe, start_ts, end_ts)
 
     def past_trades(self, symbol: str, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
         """See the port. OKX keeps three months."""
@@ -78,6 +82,10 @@ class OkxFeed:
     async def book(self, symbol: str) -> Received:
         """See the port."""
         return await self._past.book(symbol)
+
+    async def status(self) -> list[VenueStatus]:
+        """Maintenance that OKX has announced. Raises Transient, Refused."""
+        return await self._rest.status()
 
     async def close(self) -> None:
         await self._rest.close()

@@ -8,19 +8,21 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from onetape.domain.errors import Refused
+from onetape.domain.errors import Refused, Transient
 from onetape.domain.market import Book, Channel, MarketEvent, Print, RawFrame, Received
 from onetape.domain.units import MINUTE, Micros
 from onetape.exchanges.okx import events, wire
 from onetape.exchanges.okx.books import DEPTH
 from onetape.exchanges.okx.events import Series
-from onetape.exchanges.okx.rest import Answered, OkxRest
+from onetape.exchanges.okx.rest import Answered, OkxRest, read
+from onetape.observe import log
 
 TRADES: Final = "trades_rest"  # the channels of these answers in raw frames
 BOOK: Final = "book_rest"
 
 _WINDOW: Final[Micros] = 5 * MINUTE  # of trades held in memory, because the venue walks backward only
 _PAGE: Final = 100
+_NEWEST: Final = 500
 _LEVELS: Final = "400"
 T = TypeVar("T")
 
@@ -46,16 +48,30 @@ class Past:
         """The first page by time, the others by trade id, since many trades share a millisecond."""
         kind, after = "2", str(-(-end_ts // 1_000))
         while True:
-            answered = await self._rest.ask(
-                "/api/v5/market/history-trades", instId=series.symbol, type=kind, after=after, limit=str(_PAGE)
-            )
+            answered = await self._page(series.symbol, start_ts, kind, after)
             told = _understood(prints, series, answered)
+            if kind == "1":
+                told = tuple(p for p in told if int(p.id) < int(after))
             inside = tuple(p for p in told if start_ts <= p.ts < end_ts)
             if inside:
                 yield self._received(series, answered, inside[-1].ts, inside)
             if not told or told[0].ts < start_ts or told[0].id == after:
                 return
             kind, after = "1", told[0].id
+
+    async def _page(self, symbol: str, start_ts: Micros, kind: str, after: str) -> Answered:
+        """From the endpoint that has three months; while it does not answer, from the newest trades, if they reach
+        back as far as is wanted."""
+        asked = {"instId": symbol, "type": kind, "after": after, "limit": str(_PAGE)}
+        try:
+            return await self._rest.ask("/api/v5/market/history-trades", **asked)
+        except Transient as error:
+            newest = await self._rest.ask("/api/v5/market/trades", instId=symbol, limit=str(_NEWEST))
+            rows = read(wire.trades, newest.data)
+            if not rows or rows[-1].ts * 1_000 >= start_ts:
+                raise
+            log.info("trades_from_the_other_endpoint", symbol=symbol, problem=str(error))
+            return newest
 
     async def book(self, symbol: str) -> Received:
         """The best 25 levels of each side; `raw` has all that the venue gave."""

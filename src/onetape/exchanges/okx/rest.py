@@ -1,26 +1,27 @@
-"""OKX's public REST: instruments, time, candles, trades; budgets, retries, and its errors as sentences."""
+"""OKX's public REST: asked within its budgets, tried again, its errors as sentences; instruments, time, status."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
 from typing import Final, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
 from onetape.clock import RealClock
 from onetape.domain.errors import Refused, Transient
-from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Channel, Print, candle_channel
-from onetape.domain.units import Micros, Timeframe
+from onetape.domain.market import Channel, VenueStatus
+from onetape.domain.units import Micros
 from onetape.exchanges.connection import unreachable
-from onetape.exchanges.limits import Budget
-from onetape.exchanges.okx import events, names, wire
+from onetape.exchanges.limits import Pace, SharedBudget
+from onetape.exchanges.okx import names, prices, wire
+from onetape.exchanges.okx.events import Series
 from onetape.observe import log
+from onetape.ports import Budgets
 
 T = TypeVar("T")
 
@@ -33,31 +34,46 @@ class Answered(NamedTuple):
     recv_ts: Micros
 
 
-_PAGE: Final = 300
 _TRIES: Final = 4
 _FRESH: Final[Micros] = 250_000  # so long a measured clock is believed; a replaying venue runs fast
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
-_LIMITS: Final = {  # requests per 2 s and address
-    "/api/v5/public/time": 10,
-    "/api/v5/public/instruments": 20,
-    "/api/v5/market/candles": 40,
-    "/api/v5/market/history-candles": 20,
-    "/api/v5/market/trades": 100,
-    "/api/v5/market/history-trades": 20,
-    "/api/v5/market/books": 40,
+_LIMITS: Final = {  # requests in 2 s from one address
+    "/api/v5/public/time": Pace(10),
+    "/api/v5/public/instruments": Pace(20),
+    "/api/v5/market/candles": Pace(40),
+    "/api/v5/market/history-candles": Pace(20),
+    "/api/v5/market/trades": Pace(100),
+    "/api/v5/market/history-trades": Pace(20),
+    "/api/v5/market/books": Pace(40),
+    "/api/v5/system/status": Pace(1, window=5.0),
 }
 _BUSY: Final = frozenset(("50011", "50013", "50040", "50061"))
 _PASSING: Final = frozenset(("50001", "50004", "50005", "50026", "51054"))
 
 
 class _Again(Exception):
-    """Worth another try; carries the sentence for the case that it was the last."""
+    """Worth another try; carries the sentence for the case that it was the last. `busy`: we asked too often."""
+
+    def __init__(self, problem: str, busy: bool = False) -> None:
+        self.busy = busy
+        super().__init__(problem)
 
 
 class OkxRest:
-    def __init__(self, url: str, exchange: str) -> None:
-        self._url, self.exchange = url.rstrip("/"), exchange
-        self._budgets = {path: Budget(limit) for path, limit in _LIMITS.items()}
+    """`urls`: of several, the next one is tried when one cannot be reached or fails, and kept while it answers.
+
+    `budgets` counts the requests of all processes; None: of this one. `demo`: the header of OKX's demo trading.
+    """
+
+    def __init__(
+        self, urls: str | tuple[str, ...], exchange: str, budgets: Budgets | None = None, demo: bool = False
+    ) -> None:
+        self._urls = tuple(url.rstrip("/") for url in ((urls,) if isinstance(urls, str) else urls))
+        self._at = 0
+        self.exchange = exchange
+        host = urlsplit(self._urls[0]).netloc  # the venue counts by address, whichever of its hosts is asked
+        self._budgets = {path: SharedBudget(f"{host}{path}", pace, budgets) for path, pace in _LIMITS.items()}
+        self._headers = {"User-Agent": "onetape", **({"x-simulated-trading": "1"} if demo else {})}
         self._session: aiohttp.ClientSession | None = None
         self._clock = RealClock()
         self._instruments: dict[str, Instrument] = {}
@@ -79,6 +95,10 @@ class OkxRest:
                 (stamp,) = read(wire.times, await self.get("/api/v5/public/time"))
                 self._measured_ts = self._clock.now()
                 self.clock_offset = stamp.ts * 1_000 - (before + self._measured_ts) // 2
+        return self._clock.now() + self.clock_offset
+
+    def estimate(self) -> Micros:
+        """The venue's time by the last measurement, without asking."""
         return self._clock.now() + self.clock_offset
 
     async def instruments(self) -> list[Instrument]:
@@ -106,52 +126,11 @@ class OkxRest:
             raise Refused(f"{self.exchange} has no instrument {symbol}. Names look like BTC-USDT or BTC-USDT-SWAP.")
         return self._instruments[symbol]
 
-    async def trades(self, symbol: str, limit: int = 500) -> list[Print]:
-        """The newest public trades, oldest first."""
-        series = events.Series(self.exchange, symbol, Channel.TRADES, "trades", None, await self.size(symbol))
-        data = await self.get("/api/v5/market/trades", instId=symbol, limit=str(limit))
-        found = read(wire.trades, data)
-        return [events.trade(series, t, self._clock.now()) for t in reversed(found)]
-
-    async def history(
-        self, symbol: str, timeframe: Timeframe, start_ts: Micros, end_ts: Micros
-    ) -> AsyncIterator[CandleFrame]:
-        """Closed candles that open in [start_ts, end_ts), oldest first, a page for each window of 300.
-
-        `after` asks for what is older than it, newest first, so each window is walked backward from its end and then
-        turned round: memory holds one window, and a server that gives shorter pages only makes more requests.
-        """
-        names.bar(timeframe)
-        spot = names.is_spot(symbol)
-        series = events.Series(self.exchange, symbol, Channel.CANDLES, candle_channel(timeframe), timeframe, 1.0, spot)
-        start = timeframe.floor(start_ts)
-        start = start if start == start_ts else timeframe.next(start)
-        while start < end_ts:
-            end = min(end_ts, timeframe.floor(start + _PAGE * timeframe.micros))
-            rows = await self._window(symbol, timeframe, start // 1_000, -(-end // 1_000))
-            columns = events.closed(series, rows)
-            if columns["ts"]:
-                yield CandleFrame.of(self.exchange, symbol, timeframe, columns)
-            start = end
-
-    async def _window(self, symbol: str, timeframe: Timeframe, start_ms: int, end_ms: int) -> list[wire.Row]:
-        found: dict[int, wire.Row] = {}
-        after = end_ms
-        while after > start_ms:
-            data = await self.get(
-                "/api/v5/market/history-candles",
-                instId=symbol,
-                bar=names.bar(timeframe),
-                after=str(after),
-                limit=str(_PAGE),
-            )
-            rows = read(wire.rows, data)
-            found.update((row.ts, row) for row in rows if start_ms <= row.ts < end_ms)
-            oldest = min((row.ts for row in rows), default=0)
-            if not rows or oldest >= after:
-                break
-            after = oldest
-        return [found[ts] for ts in sorted(found)]
+    async def status(self) -> list[VenueStatus]:
+        """Maintenance that is announced or under way."""
+        series = Series(self.exchange, "*", Channel.STATUS, "status")
+        answered = await self.ask("/api/v5/system/status")
+        return [s for s in prices.statuses(series, answered.data, answered.recv_ts)[1] if isinstance(s, VenueStatus)]
 
     async def size(self, symbol: str) -> float:
         return 1.0 if names.is_spot(symbol) else (await self.instrument(symbol)).contract_size
@@ -172,17 +151,26 @@ class OkxRest:
             except _Again as again:
                 problem = str(again)
                 log.debug("request_repeated", path=path, problem=problem)
+                await self._react(path, again)
         raise Transient(problem)
+
+    async def _react(self, path: str, again: _Again) -> None:
+        if again.busy:
+            await self._budgets[path].exceeded()
+        elif len(self._urls) > 1:
+            self._at = (self._at + 1) % len(self._urls)
+            log.info("host_changed", url=self._urls[self._at], problem=str(again))
 
     async def _once(self, path: str, params: dict[str, str]) -> Answered:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers={"User-Agent": "onetape"})
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers=self._headers)
+        url = self._urls[self._at]
         begun = time.monotonic()
         try:
-            async with self._session.get(self._url + path, params=params) as response:
+            async with self._session.get(url + path, params=params) as response:
                 status, body = response.status, await response.read()
         except (aiohttp.ClientError, OSError) as error:
-            raise _Again(str(unreachable(self._url, _cause(error)))) from error
+            raise _Again(str(unreachable(url, _cause(error)))) from error
         log.debug("request_answered", path=path, status=status, ms=round((time.monotonic() - begun) * 1e3, 1))
         return Answered(self._judge(path, params, status, body), body, self._clock.now())
 
@@ -194,8 +182,7 @@ class OkxRest:
         asked = f"{path.removeprefix('/api/v5')} {' '.join(params.values())}".rstrip()
         said = f"{self.exchange} answered {asked} with: {answer.msg or 'no reason'} ({answer.code or status})."
         if status == 429 or answer.code in _BUSY:
-            self._budgets[path].exceeded()
-            raise _Again(f"{said} It limits how often it is asked; this waits and goes on slower.")
+            raise _Again(f"{said} It limits how often it is asked; this waits and goes on slower.", busy=True)
         if status >= 500 or answer.code in _PASSING or (status == 200 and not answer.code):
             raise _Again(said)
         if answer.code != "0":
