@@ -12,22 +12,12 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from onetape.app import housekeeping
-from onetape.app.feeds import open_feed
 from onetape.app.wiring import Platform, open_platform
-from onetape.domain import topics
-from onetape.domain.bots import BotStatus
 from onetape.domain.errors import OnetapeError, Transient
-from onetape.domain.market import Want
-from onetape.domain.units import Timeframe
 from onetape.observe import configure_service, log
-from onetape.ports import MarketFeed
 from onetape.settings import Settings
 from onetape.supervisor.processes import beat_for_parent
 from onetape.supervisor.services import Beat, Escalate, Service, keep_all
-
-TIMEFRAMES: Final = ("5m", "15m", "1h")  # recorded from the venue in any case, beside 1m
-LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
 
 HISTORY_DAYS: Final = 20  # of the sample lie before the first moment of the demo
 
@@ -39,86 +29,12 @@ def _told(service: Service, error: BaseException, pause: float) -> None:
 
 
 async def collector(platform: Platform, ready: Ready) -> None:
-    """Records the market of the configured venue: the default symbols and those of the bots."""
-    from onetape.clock import RealClock
-    from onetape.marketdata.collector import Collector
+    """Records the market: what config/markets.json says, and what the bots need."""
+    from onetape.app.collecting import Collecting
 
-    settings = platform.settings
-    feed = open_feed(settings, settings.exchange, "ONETAPE_EXCHANGE", platform.budgets)
-    wanted = dict.fromkeys(await _wants(platform))
-    recorder = Collector(feed, platform.candles, platform.raw, platform.bus, RealClock(), list(wanted))
-
-    async def follow_bots(beat: Beat) -> None:
-        async for _ in platform.bus.subscribe(topics.CONTROL):
-            beat.alive()
-            wanted.update(dict.fromkeys(await _wants(platform)))  # it only grows: a change interrupts the streams
-            recorder.want(list(wanted))
-
-    async def instruments(_: Beat) -> None:
-        await _fetch_instruments(platform, feed)
-
-    async def watch_reach(_: Beat) -> None:
-        await _watch_reach(feed)
-
-    async def record(_: Beat) -> None:
-        await recorder.run()
-
+    collecting = Collecting(platform, _told)
     ready()
-    services = [
-        Service("recorder", record),
-        Service("instruments", instruments),
-        Service("reach", watch_reach),
-        Service("wishes", follow_bots),
-        housekeeping.service(platform),
-    ]
-    try:
-        await keep_all(services, _told)
-    finally:
-        await feed.close()
-
-
-async def _wants(platform: Platform) -> list[Want]:
-    from onetape.marketdata.collector import wants_for
-
-    exchange = platform.settings.exchange
-    symbols = [symbol.strip() for symbol in platform.settings.symbols.split(",") if symbol.strip()]
-    timeframes = list(TIMEFRAMES)
-    for view in await platform.bots.list():
-        if view.spec.exchange == exchange and view.wanted in (BotStatus.RUNNING, BotStatus.PAUSED):
-            symbols.append(view.spec.symbol)
-            timeframes.append(str(Timeframe.parse(view.spec.timeframe)))
-    return wants_for(symbols, timeframes)
-
-
-async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
-    """Once, when the venue answers."""
-    while True:
-        try:
-            await platform.candles.put_instruments(await feed.instruments())
-        except Transient as error:
-            log.info("instruments_delayed", problem=str(error))
-            await asyncio.sleep(LOOK_EVERY)
-        else:
-            return
-
-
-async def _watch_reach(feed: MarketFeed) -> None:
-    """Says in one sentence that the venue cannot be reached and what to do meanwhile, and when it is back."""
-    before, told = "", False
-    while True:
-        await asyncio.sleep(LOOK_EVERY)
-        trouble = feed.streams().trouble
-        if trouble and before and not told:  # seen twice: no short absence
-            log.warning(
-                "exchange_not_reached",
-                says=f"{feed.exchange} does not answer ({trouble.rstrip('.')}); onetape keeps trying and shows what is "
-                "stored. `onetape demo` shows everything on recorded prices, without a network.",
-            )
-            told = True
-        elif told and not trouble and not before:
-            log.warning("exchange_reached", says=f"{feed.exchange} answers again; its market is being recorded.")
-            told = False
-        before = trouble
+    await collecting.run()
 
 
 async def trader(platform: Platform, ready: Ready) -> None:

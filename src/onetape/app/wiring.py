@@ -16,8 +16,23 @@ from onetape.bus.budgets import RedisBudgets
 from onetape.bus.embedded import EmbeddedValkey
 from onetape.bus.redis import RedisBus
 from onetape.clock import RealClock
-from onetape.ports import BotStore, Budgets, Bus, CandleStore, Catalogue, Queries, RawStore, RunStore, Shelf, TradeStore
+from onetape.domain.errors import BadInput
+from onetape.ports import (
+    AuditStore,
+    BotStore,
+    Budgets,
+    Bus,
+    CandleStore,
+    Catalogue,
+    Queries,
+    RawStore,
+    RunStore,
+    Shelf,
+    TradeStore,
+)
 from onetape.settings import Settings
+from onetape.storage import rollups
+from onetape.storage.audit import PgAuditStore
 from onetape.storage.bots import PgBotStore
 from onetape.storage.candles import PgCandleStore
 from onetape.storage.catalogue import PgCatalogue
@@ -27,6 +42,7 @@ from onetape.storage.pool import open_pool
 from onetape.storage.queries import PgQueries
 from onetape.storage.raw import PgRawStore
 from onetape.storage.shelf import PgShelf
+from onetape.storage.spool import DiskSpool
 from onetape.storage.trades import PgTradeStore
 
 if TYPE_CHECKING:
@@ -59,6 +75,23 @@ class Platform:
 
     def __post_init__(self, pool: Any) -> None:
         self.__dict__["_pool"] = pool
+
+    @cached_property
+    def audits(self) -> AuditStore:
+        return PgAuditStore(self.__dict__["_pool"])
+
+    def spool(self, exchange: str, megabytes: int) -> DiskSpool:
+        """Where messages of one exchange wait while the database is away. Raises Taken, BadInput."""
+        folder = self.settings.data_dir / "spool" / exchange
+        try:
+            return DiskSpool(folder, megabytes * 1_000_000)
+        except OSError as error:
+            remedy = "Use another --data-dir."
+            raise BadInput("the spool", str(folder), f"not usable ({error.strerror})", remedy) from None
+
+    async def roll_up(self) -> int:
+        """Makes the longer candles of series that were stored before these were kept ready."""
+        return await rollups.roll_up(self.__dict__["_pool"])
 
     @cached_property
     def runs(self) -> RunStore:

@@ -1,0 +1,187 @@
+"""The collector process: what `config/markets.json` and the bots want, of one exchange or several, followed while it
+changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from onetape.app import housekeeping
+from onetape.app.feeds import open_feed
+from onetape.app.wiring import Platform
+from onetape.clock import RealClock
+from onetape.domain import topics
+from onetape.domain.bots import BotStatus, BotView
+from onetape.domain.errors import BadInput, Transient
+from onetape.domain.market import Want
+from onetape.domain.markets import Markets, Recorded
+from onetape.domain.units import Timeframe
+from onetape.marketdata import wanted
+from onetape.marketdata.collector import Collector
+from onetape.observe import log
+from onetape.ports import MarketFeed
+from onetape.settings import Settings
+from onetape.supervisor.services import Beat, Service, keep_all
+
+LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
+
+Told = Callable[[Service, BaseException, float], None]
+
+
+def defaults(settings: Settings) -> Markets:
+    """What is recorded where nobody has said anything."""
+    return Markets((Recorded(_symbols(settings)),))
+
+
+def _symbols(settings: Settings) -> tuple[str, ...]:
+    return tuple(symbol.strip() for symbol in settings.symbols.split(",") if symbol.strip())
+
+
+def wants(settings: Settings, markets: Markets, bots: Iterable[BotView]) -> dict[str, list[Want]]:
+    """The streams by exchange: those of the file, those of symbols that were given by ONETAPE_SYMBOLS, and those that
+    running bots need."""
+    found: dict[str, list[Want]] = {settings.exchange: []}
+    for one in markets.markets:
+        found.setdefault(one.exchange or settings.exchange, []).extend(one.wants())
+    if settings.symbols != Settings.model_fields["symbols"].default:
+        found[settings.exchange] += Recorded(_symbols(settings)).wants()
+    for view in bots:
+        if view.spec.exchange in found and view.wanted in (BotStatus.RUNNING, BotStatus.PAUSED):
+            lengths = (str(Timeframe.parse(view.spec.timeframe)),)
+            found[view.spec.exchange] += Recorded((view.spec.symbol,), timeframes=lengths).wants()
+    return {exchange: list(dict.fromkeys(each)) for exchange, each in found.items()}
+
+
+class _Exchange:
+    """One exchange that is recorded."""
+
+    def __init__(self, platform: Platform, exchange: str, first: list[Want], spool_mb: int) -> None:
+        self._platform = platform
+        field = "ONETAPE_EXCHANGE or $.markets[].exchange"
+        self._feed = open_feed(platform.settings, exchange, field, platform.budgets)
+        self._spool = platform.spool(exchange, spool_mb)
+        self.recorder = Collector(
+            self._feed,
+            platform.candles,
+            platform.raw,
+            platform.bus,
+            RealClock(),
+            first,
+            spool=self._spool,
+            audits=platform.audits,
+        )
+
+    async def run(self, told: Told) -> None:
+        async def record(_: Beat) -> None:
+            await self.recorder.run()
+
+        async def instruments(_: Beat) -> None:
+            await _fetch_instruments(self._platform, self._feed)
+
+        async def reach(_: Beat) -> None:
+            await _watch_reach(self._feed)
+
+        services = [Service("recorder", record), Service("instruments", instruments), Service("reach", reach)]
+        try:
+            await keep_all(services, told)
+        finally:
+            await self._feed.close()
+            self._spool.close()
+
+
+class Collecting:
+    """All exchanges that are recorded."""
+
+    def __init__(self, platform: Platform, told: Told) -> None:
+        self._platform, self._told = platform, told
+        settings = platform.settings
+        try:
+            self._markets = wanted.read(settings.config_dir, defaults(settings))
+        except BadInput as error:
+            self._markets = defaults(settings)
+            log.error("markets_refused", says=f"{error} Until it is mended the usual markets are recorded.")
+        self._exchanges: dict[str, tuple[_Exchange, asyncio.Task[None]]] = {}
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            await self._follow(tasks)
+            tasks.create_task(keep_all([housekeeping.service(self._platform)], self._told))
+            tasks.create_task(self._roll_up())
+            tasks.create_task(self._by_file(tasks))
+            tasks.create_task(self._by_bots(tasks))
+
+    async def _by_file(self, tasks: asyncio.TaskGroup) -> None:
+        async for markets in wanted.follow(self._platform.settings.config_dir, self._markets):
+            self._markets = markets
+            log.warning("markets_changed", says="The list of markets has changed; the streams follow.")
+            await self._follow(tasks)
+
+    async def _by_bots(self, tasks: asyncio.TaskGroup) -> None:
+        async for _ in self._platform.bus.subscribe(topics.CONTROL):
+            await self._follow(tasks)
+
+    async def _follow(self, tasks: asyncio.TaskGroup) -> None:
+        settings = self._platform.settings
+        by_exchange = wants(settings, self._markets, await self._bots())
+        for exchange, streams in by_exchange.items():
+            if exchange in self._exchanges:
+                self._exchanges[exchange][0].recorder.want(streams)
+                continue
+            try:
+                one = _Exchange(self._platform, exchange, streams, self._markets.spool_mb)
+            except BadInput as error:
+                if exchange == settings.exchange:
+                    raise
+                log.error("exchange_refused", says=f"{error} The others are recorded.")
+                continue
+            self._exchanges[exchange] = (one, tasks.create_task(one.run(self._told)))
+        for exchange in [each for each in self._exchanges if each not in by_exchange]:
+            self._exchanges.pop(exchange)[1].cancel()
+
+    async def _bots(self) -> list[BotView]:
+        while True:
+            try:
+                return await self._platform.bots.list()
+            except Transient as error:
+                log.info("bots_delayed", problem=str(error))
+                await asyncio.sleep(LOOK_EVERY)
+
+    async def _roll_up(self) -> None:
+        """Once: the longer candles of what was stored before they were kept ready."""
+        try:
+            if count := await self._platform.roll_up():
+                log.info("rolled_up", series=count)
+        except Transient as error:
+            log.warning("not_rolled_up", problem=str(error))
+
+
+async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
+    """Once, when the venue answers."""
+    while True:
+        try:
+            await platform.candles.put_instruments(await feed.instruments())
+        except Transient as error:
+            log.info("instruments_delayed", problem=str(error))
+            await asyncio.sleep(LOOK_EVERY)
+        else:
+            return
+
+
+async def _watch_reach(feed: MarketFeed) -> None:
+    """Says in one sentence that the venue cannot be reached and what to do meanwhile, and when it is back."""
+    before, told = "", False
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        trouble = feed.streams().trouble
+        if trouble and before and not told:  # seen twice: no short absence
+            log.warning(
+                "exchange_not_reached",
+                says=f"{feed.exchange} does not answer ({trouble.rstrip('.')}); onetape keeps trying and shows what is "
+                "stored. `onetape demo` shows everything on recorded prices, without a network.",
+            )
+            told = True
+        elif told and not trouble and not before:
+            log.warning("exchange_reached", says=f"{feed.exchange} answers again; its market is being recorded.")
+            told = False
+        before = trouble

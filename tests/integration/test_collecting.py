@@ -1,0 +1,76 @@
+"""The collector process without the process: the list of markets is edited while it records."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+
+from onetape.app.collecting import Collecting
+from onetape.app.wiring import open_platform
+from onetape.domain.frame import CandleFrame
+from onetape.domain.market import Channel
+from onetape.domain.markets import Markets, Recorded
+from onetape.domain.units import MINUTE
+from onetape.marketdata import wanted
+from onetape.settings import Settings
+from onetape.venue.server import Venue
+
+START = 1_560_000_000_000_000
+
+
+def tape(symbol: str, n: int = 3_000) -> CandleFrame:
+    rng = np.random.default_rng(7)
+    close = np.round(8_000 + np.cumsum(rng.normal(0, 5, n)), 1)
+    opens = np.concatenate(([8_000.0], close[:-1]))
+    prices = {"open": opens, "high": np.maximum(opens, close) + 2, "low": np.minimum(opens, close) - 2, "close": close}
+    volume = np.round(rng.uniform(1, 5, n), 4)
+    return CandleFrame.of("demo", symbol, "1m", {"ts": START + np.arange(n) * MINUTE, **prices, "volume": volume})
+
+
+async def until(holds: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(20):
+        while not await holds():
+            await asyncio.sleep(0.05)
+
+
+async def test_a_market_that_is_added_to_the_file_is_recorded_and_the_other_goes_on(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    venue = Venue(
+        [tape("BTC-USD"), dataclasses.replace(tape("BTC-USD"), symbol="ETH-USD")],
+        speed=120.0,
+        start_ts=START + 1_500 * MINUTE,
+        limits=False,
+    )
+    await venue.start()
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=database_url,
+        redis_url=redis_url,
+        exchange="demo",
+        okx_rest_url=venue.rest_url,
+        okx_ws_url=venue.ws_url,
+    )
+    channels = (Channel.TRADES, Channel.CANDLES)
+    wanted.write(settings.config_dir, Markets((Recorded(("BTC-USD",), channels, ()),)))
+    async with open_platform(settings) as platform:
+        failures: list[BaseException] = []
+        task = asyncio.create_task(Collecting(platform, lambda _, error, __: failures.append(error)).run())
+        try:
+            await until(lambda: platform.raw.tail("demo", "BTC-USD", "trades", 1))
+            assert await platform.raw.tail("demo", "ETH-USD", "trades", 1) == []
+            wanted.write(settings.config_dir, Markets((Recorded(("BTC-USD", "ETH-USD"), channels, ()),)))
+            await until(lambda: platform.raw.tail("demo", "ETH-USD", "trades", 1))
+            await until(lambda: platform.audits.counts("demo", "ETH-USD"))
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert failures == []
+        assert await platform.candles.gaps("demo", "BTC-USD", "trades") == []
+        verdicts = {one.verdict for one in await platform.audits.counts("demo")}
+        assert verdicts <= {"equal", "not judged", "rounding"}
+    await venue.stop()
