@@ -129,8 +129,9 @@ class CandleStore(Protocol):
     async def append(self, frame: CandleFrame) -> Appended:
         """One transaction; the rows are upserted by (exchange, symbol, timeframe, timestamp).
 
-        The newest word counts, but a candle that was built never replaces the word of a venue or a file, and a
-        synthetic one replaces only its like. A candle that had other numbers leaves a Correction.
+        The newest word counts, but a candle that was built never replaces the word of a venue or a file, a foreign one
+        replaces only its like and synthetic ones, and a synthetic one only its like. A candle that had other numbers
+        leaves a Correction.
         """
         ...
 
@@ -175,7 +176,8 @@ class CandleStore(Protocol):
         ...
 
     async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:
-        """Records these as closed, known before or not, and gives how many were not closed already."""
+        """Records these as closed, known before or not, and gives how many were not closed already. `taken_from` an
+        exchange counts more than that the venue has none."""
         ...
 
     async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:

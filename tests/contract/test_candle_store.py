@@ -14,7 +14,7 @@ from onetape.archive.moving import archive
 from onetape.clock import RealClock
 from onetape.domain.frame import COLUMNS, CandleFrame
 from onetape.domain.instrument import Instrument, Kind
-from onetape.domain.market import NONE_THERE, Gap, Origin
+from onetape.domain.market import NONE_THERE, Gap, Origin, taken_from
 from onetape.domain.parts import Which
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.ports import Appended, CandleStore, Coverage
@@ -248,3 +248,28 @@ async def test_the_same_numbers_from_a_better_source_change_only_the_origin(stor
     assert await store.append(frame(1, origin=Origin.VENUE)) == Appended(1, 0, 1)
     assert (await load(store)).origin[0] == Origin.VENUE
     assert await store.corrections("okx", "BTC-USDT", MINUTES, START, START + MINUTE) == []
+
+
+async def test_foreign_candles_give_way_to_every_one_of_the_exchanges_own(store: CandleStore) -> None:
+    await store.append(frame(1, price=1.0, origin=Origin.SYNTHETIC))
+    assert (await store.append(frame(1, price=2.0, origin=Origin.FOREIGN))).changed == 1
+    assert (await store.append(frame(1, price=3.0, origin=Origin.SYNTHETIC))).changed == 0
+    assert (await store.append(frame(1, price=4.0, origin=Origin.FOREIGN))).changed == 1
+    assert (await store.append(frame(1, price=5.0, origin=Origin.BUILT))).changed == 1
+    assert (await store.append(frame(1, price=6.0, origin=Origin.FOREIGN))).changed == 0
+    stored = await store.load("okx", "BTC-USDT", MINUTES, None, None)
+    assert stored.close.tolist() == [5.0]
+    assert stored.origin.tolist() == [Origin.BUILT]
+
+
+async def test_gap_that_was_filled_from_another_exchange_says_from_which(store: CandleStore) -> None:
+    lacking = Gap("okx", "BTC-USDT", "candles:1m", START, START + 2 * MINUTE, "the venue has no candle here")
+    opened = Gap("okx", "BTC-USDT", "candles:1m", START + 5 * MINUTE, START + 6 * MINUTE, "too old")
+    await store.close_gaps([lacking], NONE_THERE)
+    await store.add_gaps([opened])
+    await store.append(frame(2, origin=Origin.FOREIGN))
+    await store.append(frame(1, 5, origin=Origin.FOREIGN))
+    assert await store.close_gaps([lacking, opened], taken_from("binance")) == 2
+    assert await store.close_gaps([lacking], NONE_THERE) == 0
+    assert await store.absent("okx", "BTC-USDT", "candles:1m") == []
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == []

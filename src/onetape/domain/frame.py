@@ -174,9 +174,9 @@ def bucket_starts(ts: Ints, timeframe: Timeframe) -> Ints:
 def resample(frame: CandleFrame, timeframe: str | Timeframe) -> CandleFrame:
     """The candles of a longer timeframe: first open, highest high, lowest low, last close, summed volume.
 
-    A bucket exists when at least one shorter candle lies in it; it is synthetic when any of them is. The last bucket is
-    included even when it is not complete: callers who must not see it cut it by `close_ts`. Raises BadInput for a
-    shorter target.
+    A bucket exists when at least one shorter candle lies in it; it is synthetic, or else foreign, when any of them is.
+    The last bucket is included even when it is not complete: callers who must not see it cut it by `close_ts`. Raises
+    BadInput for a shorter target.
     """
     target = Timeframe.parse(timeframe)
     if target == frame.timeframe:
@@ -203,4 +203,5 @@ def resample(frame: CandleFrame, timeframe: str | Timeframe) -> CandleFrame:
 
 def _origins(source: NDArray[np.uint8], first: Ints) -> NDArray[np.uint8]:
     invented = np.maximum.reduceat(source == Origin.SYNTHETIC, first)
-    return np.where(invented, Origin.SYNTHETIC, Origin.BUILT).astype(np.uint8)
+    foreign = np.maximum.reduceat(source == Origin.FOREIGN, first)
+    return np.where(invented, Origin.SYNTHETIC, np.where(foreign, Origin.FOREIGN, Origin.BUILT)).astype(np.uint8)

@@ -22,6 +22,7 @@ class Origin(enum.IntEnum):
     BACKFILLED = 2
     SYNTHETIC = 3
     IMPORTED = 4
+    FOREIGN = 5  # of the same instrument on another exchange
 
 
 FROM_TRADES: Final = "backfilled from trades"
@@ -32,7 +33,13 @@ CLOSED_BY: Final = {
     Origin.BACKFILLED: "backfilled from candles",
     Origin.SYNTHETIC: "filled on request",
     Origin.IMPORTED: "imported",
+    Origin.FOREIGN: "taken from another exchange",
 }  # how a gap of a candle series was closed, by the origin of the candles that closed it
+
+
+def taken_from(exchange: str) -> str:
+    """How a gap was closed with candles of another exchange."""
+    return f"taken from {exchange}"
 
 
 class Candle(msgspec.Struct, frozen=True, tag="candle", array_like=False, gc=False):

@@ -63,12 +63,15 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Instruments that are recorded alike. `exchange` "" is the one the platform runs on.
 
     `timeframes` that the venue has come from it; those it has not are built from trades where trades are recorded.
+    Candles that the exchange itself does not have are taken from the exchanges of `fallback`, the first one first, and
+    are marked foreign.
     """
 
     symbols: tuple[str, ...]
     channels: tuple[Channel, ...] = WATCHED
     timeframes: tuple[str, ...] = TIMEFRAMES
     exchange: str = ""
+    fallback: tuple[str, ...] = ()
 
     def wants(self) -> list[Want]:
         """Candles of 1m always: fills are simulated on them."""
@@ -100,6 +103,9 @@ class Markets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     raise BadInput(f"$.markets[{i}].symbols[{j}]", symbol, "not a symbol", "Write it like BTC-USDT.")
             for j, text in enumerate(one.timeframes):
                 Timeframe.parse(text, f"$.markets[{i}].timeframes[{j}]")
+            for j, name in enumerate(one.fallback):
+                if not name or name == one.exchange:
+                    raise BadInput(f"$.markets[{i}].fallback[{j}]", name, "not another exchange")
         for kind in ("raw", "candles"):
             for name, kept in getattr(self.keep, kind).items():
                 self._check_kept(f"$.keep.{kind}", kind, name, kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from onetape.domain.units import Micros, Timeframe
 from onetape.ports import Appended, Correction, Coverage
 
 Series = tuple[str, str, str]
+_WEAK: Final = (NONE_THERE, CLOSED_BY[Origin.FOREIGN])  # may still become "taken from" an exchange
 
 
 class MemoryCandleStore:
@@ -43,9 +45,10 @@ class MemoryCandleStore:
         corrected = differs.copy()
         differs |= turnover != columns["turnover"][at]
         theirs, ours = columns["origin"][at], new.origin[rows]
-        made = (Origin.BUILT, Origin.SYNTHETIC)
+        made = (Origin.BUILT, Origin.SYNTHETIC, Origin.FOREIGN)
         differs |= np.isin(theirs, made) & (theirs != ours)
-        differs &= ~np.isin(ours, made) | (theirs == Origin.SYNTHETIC) | ((theirs == ours) & (ours == Origin.BUILT))
+        better = (theirs == Origin.SYNTHETIC) | ((theirs == Origin.FOREIGN) & (ours != Origin.SYNTHETIC))
+        differs &= ~np.isin(ours, made) | better | ((theirs == ours) & (ours == Origin.BUILT))
         rows, at, turnover, corrected = rows[differs], at[differs], turnover[differs], corrected[differs]
         for i, j in zip(rows[corrected].tolist(), at[corrected].tolist(), strict=True):
             self._correct(old, j, new, i)
@@ -148,7 +151,8 @@ class MemoryCandleStore:
         closing = [
             gap
             for gap, closed in self._gaps.items()
-            if not closed and (gap.exchange, gap.symbol, gap.channel, gap.start_ts, gap.end_ts) in spans
+            if (gap.exchange, gap.symbol, gap.channel, gap.start_ts, gap.end_ts) in spans
+            and (not closed or (closed in _WEAK and how.startswith("taken from ")))
         ]
         self._gaps |= dict.fromkeys(closing, how)
         for series in self._frames:

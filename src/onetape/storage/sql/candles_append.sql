@@ -1,7 +1,8 @@
 -- One upsert in two halves, because a partitioned table does not say of an upserted row whether it was new: rows which
 -- are there and differ are updated, rows which are not there are added, all others stay untouched. A turnover of 0 means
--- "not known" and never replaces a known one. What was built (origin 1) never replaces what a venue or a file said, and
--- what was made up (3) replaces nothing but its like. A candle that had other numbers leaves a correction.
+-- "not known" and never replaces a known one. What was built (origin 1) never replaces what a venue or a file said, what
+-- another exchange says (5) replaces only its like and what was made up, and what was made up (3) nothing but its like.
+-- A candle that had other numbers leaves a correction.
 -- {source} is the staging table, or the same columns as arrays; all its rows lie between $4 and $5.
 WITH differing AS (
   SELECT staged.*, ARRAY[stored.open, stored.high, stored.low, stored.close, stored.volume, stored.turnover] AS before,
@@ -15,8 +16,9 @@ WITH differing AS (
     AND ((stored.open, stored.high, stored.low, stored.close, stored.volume)
            IS DISTINCT FROM (staged.open, staged.high, staged.low, staged.close, staged.volume)
          OR (staged.turnover <> 0 AND staged.turnover <> stored.turnover)
-         OR (stored.origin IN (1, 3) AND staged.origin <> stored.origin))
-    AND (staged.origin NOT IN (1, 3) OR stored.origin = 3 OR (stored.origin = 1 AND staged.origin = 1))
+         OR (stored.origin IN (1, 3, 5) AND staged.origin <> stored.origin))
+    AND (staged.origin NOT IN (1, 3, 5) OR stored.origin = 3 OR (staged.origin IN (1, 5) AND stored.origin = 5)
+         OR (stored.origin = 1 AND staged.origin = 1))
 ),
 changed AS (
   UPDATE processed_market_data AS stored SET
