@@ -421,6 +421,17 @@ def test_delays_are_told_without_the_offset_of_the_clocks() -> None:
     assert (state.delay_p50_ms, state.age_ms) == (2005.0, 20.0)
 
 
+def test_stream_that_brings_old_events_is_silent_by_the_clock_of_the_venue() -> None:
+    """A book whose newest event is 100 s old, though its message came just now; it speaks every 60 s in any case."""
+    desk = Desk(Want("BTC-USDT", Channel.BOOK))
+    desk.open()
+    now = (T0 + 10) * 1000 + 100_000_000
+    desk.frame(books(-1, 10, "snapshot"), recv_ts=now)
+    assert desk.session.states(now, -100_000_000)[0].state == "live"  # the venue's clock is as far behind
+    (state,) = desk.session.states(now, 0)
+    assert (state.state, state.reason) == ("silent", "its newest event is 100 s old by the venue's clock")
+
+
 def test_instruments_of_three_types_are_one_stream_and_are_handed_on() -> None:
     desk = Desk(Want("*", Channel.INSTRUMENTS))
     desk.open()

@@ -148,7 +148,7 @@ class Track:
     def state(self, now_ts: Micros, offset: Micros, refused: str) -> StreamState:
         """`offset` is the venue's clock minus ours."""
         series, delays = self.series, self._sorted_delays(offset)
-        state, reason = self._word(refused)
+        state, reason = self._word(refused, now_ts + offset)
         return StreamState(
             exchange=series.exchange,
             symbol=series.symbol,
@@ -166,11 +166,14 @@ class Track:
             reason=reason,
         )
 
-    def _word(self, refused: str) -> tuple[str, str]:
+    def _word(self, refused: str, venue_ts: Micros) -> tuple[str, str]:
         if refused:
             return "refused", refused
         if self.absent:
             return self._absence, self.cause
+        age = (venue_ts - self.ts) / SECOND
+        if self.ts and self.series.channel not in _NO_DELAY and age > self._limit() + _BEHIND:
+            return "silent", f"its newest event is {age:.0f} s old by the venue's clock"
         return ("live" if self.heard_ts else "starting"), ""
 
     def _rate(self) -> float:
