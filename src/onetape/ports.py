@@ -618,6 +618,10 @@ class Bus(Protocol):
         """Messages of the topics that match (glob), for ever; Resync first and after each absence."""
         ...
 
+    async def settled(self) -> None:
+        """Returns when nothing that was published waits any more: who publishes a lot keeps within the queue."""
+        ...
+
     async def close(self) -> None: ...
 
 

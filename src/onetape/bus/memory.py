@@ -59,6 +59,10 @@ class MemoryBus:
         finally:
             self._listeners.discard(listener)
 
+    async def settled(self) -> None:
+        """Whoever listens has it already; they get their turn to read it."""
+        await asyncio.sleep(0)
+
     async def close(self) -> None:
         for listener in self._listeners:
             listener.put(None)

@@ -162,6 +162,10 @@ class RedisBus:
             if (body := decode(got["data"])) is not None:
                 yield Message(topic, body)
 
+    async def settled(self) -> None:
+        while self._waiting and not self._closed:
+            await self._idle.wait()
+
     async def close(self) -> None:
         """Sends what waits (for a second at most) and ends every subscription."""
         sender, self._sender = self._sender, None

@@ -8,13 +8,16 @@ import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from onetape.domain.errors import NotFound
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import MarketEvent, RawFrame
 from onetape.exchanges.okx.hosts import DEMO_TRADING, Addresses
 from onetape.ports import Budgets, MarketFeed
+
+if TYPE_CHECKING:
+    from onetape.exchanges.okx.proving import BookProof
 
 Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
 
@@ -67,3 +70,12 @@ def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
     from onetape.exchanges.ccxt.decoding import decoder as library_decoder
 
     return library_decoder(exchange, instruments)
+
+
+def book_proof(exchange: str, symbol: str) -> BookProof | None:
+    """Compares the book that stored messages make with what the venue itself said of it; None where no venue does."""
+    if checked(exchange, "exchange") not in OKX_WIRE:
+        return None
+    from onetape.exchanges.okx.proving import BookProof
+
+    return BookProof(exchange, symbol)

@@ -30,6 +30,7 @@ VERBS: Final = (
     Verb("check", "checking", "gaps, duplicates, impossible values, oddities, anchors; exit code 3 when wrong"),
     Verb("export", "exporting", "one series into a CSV or Parquet file"),
     Verb("archive", "archiving", "old rows out of the database into files that every command still reads"),
+    Verb("verify", "proving", "candles and books rebuilt from stored messages; exit code 3 when they differ"),
     Verb("restore-archive", "restoring", "archived rows back into the database"),
 )
 

@@ -56,6 +56,15 @@ class BookStream:
     def ts(self) -> Micros:
         return self._book.ts * 1_000
 
+    @property
+    def seq(self) -> int | None:
+        """The sequence id that the book has reached; None while it is not whole."""
+        return self._book.last if self._book.valid else None
+
+    def levels(self, n: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+        """The n best bids and asks, best first, each (price, size as the venue states it)."""
+        return self._book.bids(n), self._book.asks(n)
+
     def chained(self, source: str) -> bool:
         """Whether this connection has brought its snapshot and every update since."""
         return source in self._chains

@@ -1,0 +1,148 @@
+"""`onetape replay`: recorded messages once more through decoding, building and publishing, at any speed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from onetape.cli.output import DONE, Parser, add_json, print_json
+from onetape.domain.errors import BadInput, NotFound
+from onetape.domain.units import Timeframe, parse_time, rfc3339
+
+if TYPE_CHECKING:
+    from onetape.app.wiring import Platform
+    from onetape.marketdata.replay import Played, Wish
+
+_EPILOG: Final = """\
+What is published bears the exchange name replay-okx: listen to that, and nobody takes the past for the present.
+
+  onetape replay --symbol BTC-USDT --since 2026-03-01T14:00 --until 2026-03-01T15:00 --speed 60
+  onetape replay --symbol BTC-USDT --since 2026-03-01 --until 2026-03-02 --speed max --channels trades --build 7m
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    top = Parser(prog="onetape replay", description=__doc__, epilog=_EPILOG)
+    add_span(top)
+    top.add_argument("--speed", default="1", metavar="60", help="recorded seconds per second, or max (1)")
+    top.add_argument("--channels", metavar="trades,book", help="only these; all that are stored otherwise")
+    top.add_argument("--build", default="", metavar="7m,30s", help="candles to be made of the trades on the way")
+    top.add_argument("--data-dir", type=Path, metavar="DIR", help="where the embedded database lives")
+    add_json(top)
+    return top
+
+
+def add_span(top: argparse.ArgumentParser) -> None:
+    """The flags that say what is read."""
+    top.add_argument("--symbol", required=True, metavar="BTC-USDT")
+    top.add_argument("--since", metavar="TIME", help="first moment (UTC); the beginning of what is stored otherwise")
+    top.add_argument("--until", metavar="TIME", help="moment after the last (UTC); the end of what is stored otherwise")
+    top.add_argument("--exchange", metavar="okx", help="okx, where nothing else is said")
+
+
+def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
+    return asyncio.run(_run(parser().parse_args(args)))
+
+
+async def _run(wish: argparse.Namespace) -> int:
+    from onetape.app.wiring import open_platform
+    from onetape.exchanges.registry import decoder
+    from onetape.marketdata.replay import replay
+    from onetape.settings import Settings
+
+    speed = _speed(wish.speed)
+    settings = Settings(data_dir=wish.data_dir) if wish.data_dir else Settings()
+    async with open_platform(settings) as platform:
+        span = await chosen(platform, wish)
+        built = tuple(Timeframe.parse(text, "--build") for text in _parts(wish.build))
+        span = span._replace(speed=speed, build=built)
+        decode = decoder(span.exchange, await platform.candles.instruments())
+        played = await replay(platform.raw, decode, platform.bus, span, lambda now: show_progress(now, span))
+    show_progress(None, span)
+    if wish.json:
+        print_json(_document(played, span))
+    else:
+        print(_sentences(played, span))
+    return DONE
+
+
+async def chosen(platform: Platform, wish: argparse.Namespace) -> Wish:
+    """What the flags leave of what is stored. Raises NotFound, BadInput."""
+    from onetape.archive.naming import normal_exchange, normal_symbol
+    from onetape.marketdata.replay import Wish
+
+    exchange = normal_exchange(wish.exchange) if wish.exchange else "okx"
+    symbol = normal_symbol(wish.symbol)
+    stored = {one.channel: one for one in await platform.catalogue.raw(exchange, symbol)}
+    channels = _parts(getattr(wish, "channels", "") or "") or [c for c in stored if not c.endswith("_rest")]
+    missing = [channel for channel in channels if channel not in stored]
+    if missing or not channels:
+        known = f"Stored are {', '.join(stored)}." if stored else "`onetape data list` shows what is stored."
+        asked = missing[0] if missing else f"{exchange}:{symbol}"
+        raise NotFound("the messages", asked, f"none of them is stored of {exchange}:{symbol}", known)
+    start = parse_time(wish.since, "--since") if wish.since else min(stored[c].first_ts for c in channels)
+    end = parse_time(wish.until, "--until") if wish.until else max(stored[c].last_ts for c in channels) + 1
+    if start >= end:
+        raise BadInput("--since", rfc3339(start), f"not before {rfc3339(end)}", "Give a --since before --until.")
+    return Wish(exchange, symbol, tuple(channels), start, end)
+
+
+def _parts(text: str) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _speed(text: str) -> float:
+    from onetape.marketdata.replay import AS_FAST_AS_POSSIBLE
+
+    if text in ("max", "0"):
+        return AS_FAST_AS_POSSIBLE
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = -1.0
+    if not 0 < speed < 1e9:
+        raise BadInput("--speed", text, "not a speed", "Write a number above 0 (60 = a minute a second), or max.")
+    return speed
+
+
+def show_progress(played: Played | None, wish: Wish) -> None:
+    if not sys.stderr.isatty():
+        return
+    text = ""
+    if played is not None:
+        share = (played.last_ts - wish.start_ts) / (wish.end_ts - wish.start_ts)
+        text = (
+            f"{rfc3339(played.last_ts)[:19].replace('T', ' ')}  {100 * min(max(share, 0), 1):.0f} %  "
+            f"{played.frames:,} messages, {played.times:,.0f} times as fast as it was"
+        )
+    print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _sentences(played: Played, wish: Wish) -> str:
+    if not played.frames:
+        return f"No message of {wish.exchange}:{wish.symbol} lies in that time."
+    events = ", ".join(f"{n:,} {kind}" for kind, n in sorted(played.events.items()))
+    return (
+        f"{played.frames:,} messages of {wish.exchange}:{wish.symbol}, received {rfc3339(played.first_ts)} to "
+        f"{rfc3339(played.last_ts)}, in {played.seconds:.1f} s: {played.times:,.0f} times as fast as it was.\n"
+        f"They said: {events or 'nothing'}.\nDigest {played.digest}"
+    )
+
+
+def _document(played: Played, wish: Wish) -> dict[str, object]:
+    return {
+        "exchange": wish.exchange,
+        "symbol": wish.symbol,
+        "channels": wish.channels,
+        "frames": played.frames,
+        "events": played.events,
+        "first": rfc3339(played.first_ts) if played.frames else None,
+        "last": rfc3339(played.last_ts) if played.frames else None,
+        "seconds": round(played.seconds, 3),
+        "times_real_time": round(played.times, 1),
+        "digest": played.digest,
+    }

@@ -1,0 +1,208 @@
+"""`onetape replay` and `onetape data verify` over messages in a real database and in the archive."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onetape.app.wiring import Platform, open_platform
+from onetape.archive.moving import archive
+from onetape.cli.main import main
+from onetape.domain.frame import CandleFrame
+from onetape.domain.market import Candle, Gap, Origin, RawFrame
+from onetape.domain.parts import Which
+from onetape.domain.units import SECOND, Micros, parse_time
+from onetape.settings import Settings
+
+NOON = parse_time("2026-03-01T12:00")
+
+
+def message(channel: str, name: str, ts: Micros, seq: int, rows: list[Any], action: str = "") -> RawFrame:
+    """`channel` as OKX calls it, `name` as we do; received 3 ms later."""
+    document: dict[str, Any] = {"arg": {"channel": channel, "instId": "BTC-USDT"}, "data": rows}
+    if action:
+        document["action"] = action
+    text = json.dumps(document, separators=(",", ":")).encode()
+    return RawFrame("okx", "BTC-USDT", name, ts, ts + 3_000, seq, text)
+
+
+def trade(seconds: float, price: str, number: int) -> RawFrame:
+    ts = NOON + round(seconds * SECOND)
+    row = {"instId": "BTC-USDT", "tradeId": str(number), "px": price, "sz": "0.5", "side": "buy", "ts": str(ts // 1000)}
+    return message("trades", "trades", ts, number, [row])
+
+
+def minute(number: int, close: str) -> RawFrame:
+    ts = NOON + number * 60 * SECOND
+    row = [str(ts // 1000), "100", "110", "90", close, "7.5", "750", "750", "1"]
+    return message("candle1m", "candles:1m", ts, 1_000 + number, [row])
+
+
+def book(seconds: float, seq: int, before: int, bid: str, action: str = "update", name: str = "book") -> RawFrame:
+    ts = NOON + round(seconds * SECOND)
+    row: dict[str, Any] = {"bids": [[bid, "1", "0", "1"]], "asks": [], "ts": str(ts // 1000), "seqId": seq}
+    if name == "book5":
+        return message("books5", name, ts, 2_000 + seq, [row])
+    return message("books", name, ts, 2_000 + seq, [{**row, "prevSeqId": before}], action)
+
+
+FRAMES = [
+    *(trade(i * 9.7, str(100 + i), i + 1) for i in range(20)),
+    *(minute(i, str(101.5 + i)) for i in range(3)),
+    book(1, 10, -1, "99", "snapshot"),
+    book(2, 12, 10, "99.5"),
+    book(2.01, 12, 0, "99.5", name="book5"),
+]
+
+
+def stored_minutes(closes: list[float]) -> CandleFrame:
+    """What the messages of `minute` say."""
+    return CandleFrame.from_candles(
+        Candle("okx", "BTC-USDT", "1m", (ts := NOON + i * 60 * SECOND), ts + 60 * SECOND, 100, 110, 90, close, 7.5, 750)
+        for i, close in enumerate(closes)
+    )
+
+
+def built(first: float, second: float) -> CandleFrame:
+    """30s candles of the trades at 38.8, 48.5, 58.2 s (104, 105, 106) and at 67.9, 77.6, 87.3 s (107, 108, 109)."""
+    rows = [(30, 104, 106, 104, first), (60, 107, 109, 107, second)]
+    return CandleFrame.from_candles(
+        Candle(
+            "okx", "BTC-USDT", "30s", (ts := NOON + at * SECOND), ts + 30 * SECOND, opened, high, low, close, 1.5,
+            (opened + opened + 1 + high) / 2, Origin.BUILT,
+        )
+        for at, opened, high, low, close in rows
+    )  # fmt: skip
+
+
+Command = Callable[..., tuple[int, str]]
+Work = Callable[[Platform], Awaitable[Any]]
+
+
+@pytest.fixture
+def on(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[Work], Any]:
+    """Does something on the opened platform; the commands find the same one."""
+    given = {"data_dir": str(tmp_path), "database_url": database_url, "redis_url": redis_url}
+    for name, value in given.items():
+        monkeypatch.setenv(f"ONETAPE_{name.upper()}", value)
+
+    def run(work: Work) -> Any:
+        async def opened() -> Any:
+            async with open_platform(Settings()) as platform:
+                return await work(platform)
+
+        return asyncio.run(opened())
+
+    return run
+
+
+async def fill(platform: Platform) -> None:
+    await platform.raw.append(FRAMES)
+    await platform.candles.append(stored_minutes([101.5, 102.5, 103.5]))
+    await platform.candles.append(built(106, 109))
+
+
+def verify(capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, dict[str, Any]]:
+    code = main(["data", "verify", "--symbol", "BTC-USDT", "--json", *flags])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_what_is_stored_is_what_the_messages_make(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    on(fill)
+    code, found = verify(capsys)
+    counts = {name: found[name] for name in ("messages", "candles", "built", "books", "differences")}
+    # of the 30s candles the first is not whole, the last three are built and were not stored
+    assert counts == {"messages": 26, "candles": 3, "built": 5, "books": 1, "differences": 3}
+    assert found["first_difference"] == "2026-03-01T12:01:30Z candle 30s: the messages have it, and it is not stored."
+    code, found = verify(capsys, "--until", "2026-03-01T12:01:30")
+    assert (code, found["built"], found["differences"]) == (0, 1, 0)
+
+
+def test_the_first_difference_is_named_and_the_exit_code_is_3(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def wrong(platform: Platform) -> None:
+        await platform.raw.append(FRAMES)
+        await platform.candles.append(stored_minutes([101.5, 102.25, 103.5]))
+
+    on(wrong)
+    code, found = verify(capsys)
+    assert (code, found["differences"]) == (3, 1)
+    assert (
+        found["first_difference"] == "2026-03-01T12:01:00Z candle 1m: close is stored as 102.25, rebuilt it is 102.5."
+    )
+    assert main(["data", "verify", "--symbol", "BTC-USDT"]) == 3
+    assert "stored and rebuilt differ" in capsys.readouterr().out
+
+
+def test_a_candle_that_was_corrected_later_was_right_at_its_time(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def corrected(platform: Platform) -> None:
+        await platform.raw.append(FRAMES)
+        await platform.candles.append(stored_minutes([101.5, 102.5, 103.5]))
+        await platform.candles.append(stored_minutes([101.5, 102.75, 103.5]))
+
+    on(corrected)
+    assert verify(capsys)[0] == 0
+
+
+def test_a_broken_book_is_a_difference_unless_its_gap_is_on_record(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = book(3, 15, 13, "98")
+
+    async def broken(platform: Platform) -> None:
+        await platform.raw.append([*FRAMES, lost])
+        await platform.candles.append(stored_minutes([101.5, 102.5, 103.5]))
+
+    async def noted(platform: Platform) -> None:
+        await platform.candles.add_gaps([Gap("okx", "BTC-USDT", "book", NOON + 2 * SECOND, lost.ts, "lost")])
+
+    on(broken)
+    code, found = verify(capsys)
+    assert (code, found["differences"]) == (3, 1)
+    assert found["first_difference"].startswith("2026-03-01T12:00:03Z an update of the book is missing before this one")
+    on(noted)
+    assert verify(capsys)[0] == 0
+
+
+def test_a_replay_says_the_same_from_the_database_and_from_the_archive(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    on(fill)
+    flags = ["--symbol", "BTC/USDT", "--speed", "max", "--build", "30s", "--json"]
+
+    def played(*more: str) -> dict[str, Any]:
+        assert main(["replay", *flags, *more]) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    before = played()
+    assert (before["frames"], before["events"]["print"], before["events"]["candle"]) == (26, 20, 3)
+
+    async def move(platform: Platform) -> None:
+        moved = await archive(platform.shelf, platform.files, Which(kind="raw"), lambda _: None)
+        assert moved.released == 26
+
+    on(move)
+    after = played()
+    assert (after["digest"], after["events"]) == (before["digest"], before["events"])
+    assert played("--channels", "trades", "--until", "2026-03-01T12:00:30")["frames"] == 4
+    assert verify(capsys, "--until", "2026-03-01T12:01:30")[0] == 0
+
+
+@pytest.mark.parametrize("flags", [["--speed", "fast"], ["--channels", "rumours"], ["--symbol", "XYZ-USDT"]])
+def test_a_wrong_wish_is_refused_in_a_sentence(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    on(fill)
+    assert main(["replay", "--symbol", "BTC-USDT", *flags]) == 2
+    assert capsys.readouterr().err.startswith("onetape replay: ")
