@@ -20,10 +20,15 @@ _TIMESCALE: Final = """
 SELECT format('%I.%I', c.chunk_schema, c.chunk_name) AS name, c.range_start AS start_ts, c.range_end AS end_ts,
        coalesce(s.total_bytes, 0) AS bytes
 FROM timescaledb_information.chunks AS c
-LEFT JOIN chunks_detailed_size($1::regclass) AS s ON s.chunk_schema = c.chunk_schema AND s.chunk_name = c.chunk_name
-WHERE c.hypertable_name = $1
+LEFT JOIN chunks_detailed_size($1::text::regclass) AS s
+  ON s.chunk_schema = c.chunk_schema AND s.chunk_name = c.chunk_name
+WHERE c.hypertable_name = $1::text
 ORDER BY c.range_start
 """
+
+
+# The rows of one piece. Not by its name: those of a compressed chunk are read through the hypertable only.
+WITHIN: Final = '"timestamp" >= $1::timestamptz AND "timestamp" < $2::timestamptz'
 
 
 class Chunk(NamedTuple):
@@ -67,7 +72,7 @@ async def past(pool: Any, table: str) -> list[Chunk]:
 async def drop(connection: Any, table: str, chunk: Chunk) -> None:
     if await hypertables(connection):
         await connection.execute(
-            "SELECT drop_chunks($1::regclass, older_than => $2::timestamptz, newer_than => $3::timestamptz)",
+            "SELECT drop_chunks($1::text::regclass, older_than => $2::timestamptz, newer_than => $3::timestamptz)",
             table,
             chunk.end_ts,
             chunk.start_ts,

@@ -17,7 +17,7 @@ from onetape.domain.units import Micros
 from onetape.observe import log
 from onetape.ports import Taken
 from onetape.storage import chunks
-from onetape.storage.chunks import Chunk
+from onetape.storage.chunks import WITHIN, Chunk
 from onetape.storage.partitions import ensure_partitions, make_ahead
 from onetape.storage.pool import reading, transaction
 from onetape.storage.sql import load
@@ -90,12 +90,12 @@ class PgShelf:
 
     async def weigh(self, part: Part) -> Weight:
         async with reading(self._pool) as connection:
-            return await self._weigh(connection, part.kind, TABLES[part.kind], *_where(part))
+            return await self._weigh(connection, part.kind, *_where(part))
 
-    async def _weigh(self, connection: Any, kind: str, table: str, where: str = "true", *values: Any) -> Weight:
+    async def _weigh(self, connection: Any, kind: str, where: str, *values: Any) -> Weight:
         row = await connection.fetchrow(
             f"SELECT count(*) AS rows, coalesce(sum({await self._hash(connection, kind)}), 0)::text AS digest"
-            f" FROM {table} WHERE {where}",
+            f" FROM {TABLES[kind]} WHERE {where}",
             *values,
             timeout=None,
         )
@@ -127,7 +127,7 @@ class PgShelf:
             reading(self._pool) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            weight = await self._weigh(connection, part.kind, TABLES[part.kind], where, *values)
+            weight = await self._weigh(connection, part.kind, where, *values)
             columns = await self._columns(connection, part.kind)
             names = ", ".join(f'"{name}"::text' if of == "json" else f'"{name}"' for name, of in columns)
             cursor = await connection.cursor(
@@ -186,14 +186,15 @@ class PgShelf:
         span = (kind, chunk.start_ts, chunk.end_ts)
         async with reading(self._pool) as connection:
             expected = _weight(await connection.fetchrow(load("archived_within"), *span))
-            if await connection.fetchval(f"SELECT count(*) FROM {chunk.name}", timeout=None) != expected.rows:
+            count = f"SELECT count(*) FROM {TABLES[kind]} WHERE {WITHIN}"
+            if await connection.fetchval(count, *span[1:], timeout=None) != expected.rows:
                 return 0
         try:
             async with transaction(self._pool) as connection:
                 await connection.execute("SET LOCAL lock_timeout = '1s'")
                 await connection.execute(f"LOCK TABLE {chunk.name} IN SHARE MODE")  # nobody writes to it from here on
                 expected = _weight(await connection.fetchrow(load("archived_within"), *span))
-                if not expected.rows or await self._weigh(connection, kind, chunk.name) != expected:
+                if not expected.rows or await self._weigh(connection, kind, WITHIN, *span[1:]) != expected:
                     return 0
                 await chunks.drop(connection, TABLES[kind], chunk)
                 await connection.execute(load("archived_gone"), *span)
@@ -277,7 +278,8 @@ class PgShelf:
                     async with transaction(self._pool) as connection:
                         await connection.execute("SET LOCAL lock_timeout = '1s'")
                         await connection.execute(f"LOCK TABLE {chunk.name} IN SHARE MODE")
-                        if not await connection.fetchval(f"SELECT EXISTS (SELECT FROM {chunk.name})"):
+                        some = f"SELECT EXISTS (SELECT FROM {table} WHERE {WITHIN})"
+                        if not await connection.fetchval(some, chunk.start_ts, chunk.end_ts):
                             await chunks.drop(connection, table, chunk)
                             dropped += 1
                 except Transient as problem:

@@ -1,0 +1,100 @@
+"""The archive and the catalogue on a TimescaleDB server, with compressed chunks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import numpy as np
+import pytest
+
+from onetape.archive.candles import ArchivedCandleStore
+from onetape.archive.folder import Files
+from onetape.archive.frames import ArchivedRawStore
+from onetape.archive.moving import archive, restore
+from onetape.clock import RealClock
+from onetape.domain.frame import CandleFrame
+from onetape.domain.market import RawFrame
+from onetape.domain.parts import Which
+from onetape.domain.units import DAY, HOUR, MINUTE, Timeframe, parse_time
+from onetape.storage.candles import PgCandleStore
+from onetape.storage.catalogue import PgCatalogue
+from onetape.storage.migrate import migrate
+from onetape.storage.pool import open_pool
+from onetape.storage.raw import PgRawStore
+from onetape.storage.shelf import PgShelf
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("TEST_TIMESCALE_URL"), reason="needs TEST_TIMESCALE_URL, a TimescaleDB server"
+)
+MONDAY = parse_time("2024-03-04")
+MINUTES = Timeframe(1, "m")
+
+
+@pytest.fixture
+async def chunked() -> AsyncIterator[Any]:
+    """A pool on a database of hypertables that only this test uses."""
+    root, name = os.environ["TEST_TIMESCALE_URL"], "onetape_test_archive"
+    connection = await asyncpg.connect(root)
+    for command in (f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}"):
+        await connection.execute(command)
+    await connection.close()
+    address, mark, options = root.partition("?")
+    url = f"{address.rpartition('/')[0]}/{name}{mark}{options}"
+    await migrate(url)
+    pool = await open_pool(url)
+    yield pool
+    await pool.close()
+
+
+def messages() -> list[RawFrame]:
+    return [
+        RawFrame("okx", "BTC-USDT", channel, (ts := MONDAY + i * 6 * HOUR), ts + 5, i, b'{"z":1,  "a":[2.50]}')
+        for i in range(40)
+        for channel in ("trades", "book")
+    ]
+
+
+async def compress(pool: Any, table: str) -> None:
+    await pool.execute(f"SELECT compress_chunk(chunk, true) FROM show_chunks('{table}') AS chunk")
+
+
+async def test_messages_leave_compressed_chunks_and_come_back(chunked: Any, tmp_path: Path) -> None:
+    shelf, files = PgShelf(chunked), Files(tmp_path)
+    raw = ArchivedRawStore(PgRawStore(chunked), shelf, files, RealClock())
+    given = messages()
+    assert await raw.append(given) == 80
+    await compress(chunked, "raw_market_data")
+
+    async def read() -> list[RawFrame]:
+        pages = raw.read("okx", "BTC-USDT", ["trades", "book"], MONDAY, MONDAY + 30 * DAY)
+        return sorted([f async for page in pages for f in page], key=lambda f: (f.ts, f.channel))
+
+    before = await read()
+    moved = await archive(shelf, files, Which(before_ts=MONDAY + 9 * DAY), lambda _: None)
+    assert (moved.rows, moved.released) == (72, 72)
+    assert await chunked.fetchval("SELECT count(*) FROM raw_market_data") == 8
+    assert await read() == before
+    entries = await shelf.entries(Which())
+    assert [await restore(shelf, files, entry, lambda _: None) for entry in entries[:2]] == [4, 4]
+    assert await read() == before
+    sizes = await PgCatalogue(chunked, tmp_path).sizes()
+    assert any(one.table == "raw_market_data" and one.bytes for one in sizes)
+
+
+async def test_candles_leave_chunks_that_do_not_end_with_the_month(chunked: Any, tmp_path: Path) -> None:
+    shelf, files = PgShelf(chunked), Files(tmp_path)
+    candles = ArchivedCandleStore(PgCandleStore(chunked), shelf, files, RealClock())
+    price = np.full(60 * 24 * 40, 100.0)
+    columns: dict[str, object] = dict.fromkeys(("open", "high", "low", "close", "volume", "turnover"), price)
+    columns["ts"] = MONDAY + np.arange(len(price)) * MINUTE  # to the middle of April
+    given = CandleFrame.of("okx", "BTC-USDT", MINUTES, columns)
+    await candles.append(given)
+    await compress(chunked, "processed_market_data")
+    moved = await archive(shelf, files, Which(kind="candles", channel="1m"), lambda _: None)
+    assert moved.released == moved.rows == 28 * 1_440
+    assert (await candles.load("okx", "BTC-USDT", MINUTES, None, None)).ts.tolist() == given.ts.tolist()
+    assert (await candles.append(given)).new == 0
