@@ -10,6 +10,7 @@ import asyncio
 import random
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -24,6 +25,8 @@ from onetape.observe import log
 _CONNECT_SECONDS: Final = 15.0
 _LONG_LIFE_SECONDS: Final = 3600.0
 _MAX_PATIENCE: Final = 16  # times the configured silence
+_AT_ONCE: Final = 256  # items
+_TEXT: Final = WSMsgType.TEXT
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -62,12 +65,39 @@ class Failed(NamedTuple):
 Item = Frame | Opened | Closed | Tick | Own | Failed
 
 
-class Inbox(asyncio.Queue[Item]):
-    """What connections received, in order. Above `limit` the sockets stop reading, so that no frame is ever dropped."""
+class Inbox:
+    """What connections received, in order, for one consumer. Above `limit` the sockets stop reading, so that no frame
+    is ever dropped."""
 
     def __init__(self, limit: int = 50_000) -> None:
-        super().__init__()
         self.limit = limit
+        self._items: deque[Item] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Item) -> None:
+        self._items.append(item)
+        if self._waiter is not None:
+            if not self._waiter.done():
+                self._waiter.set_result(None)
+            self._waiter = None
+
+    async def get(self) -> Item:
+        await self._filled()
+        return self._items.popleft()
+
+    async def some(self) -> list[Item]:
+        """Up to `_AT_ONCE` of what is there, waiting for the first."""
+        await self._filled()
+        pop = self._items.popleft
+        return [pop() for _ in range(min(len(self._items), _AT_ONCE))]
+
+    async def _filled(self) -> None:
+        while not self._items:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
 
 
 class Habits(msgspec.Struct, frozen=True):
@@ -125,7 +155,9 @@ class _Socket(WSListener):
         self.parts: list[bytes] = []
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type is WSMsgType.CLOSE:
+        if frame.msg_type is _TEXT and frame.fin and not self.parts:  # nearly always
+            self.owner._received(self, frame.get_payload_as_bytes())
+        elif frame.msg_type is WSMsgType.CLOSE:
             self.cause = f"closed by the venue ({frame.get_close_code()} {frame.get_close_reason() or ''})".rstrip()
             transport.disconnect()
         elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
@@ -156,6 +188,7 @@ class Connection:
         self._opened = self._heard = self._data = 0.0
         self._pinged = self._paused = False
         self._patience = habits.silence
+        self._read_ts = 0  # when the socket was read, while what it brought is handed over; else 0
 
     def send(self, message: bytes) -> bool:
         """False when there is no socket: what matters is sent again after `Opened`."""
@@ -182,7 +215,7 @@ class Connection:
                     continue
                 before = self._data
                 cause = await self._live()
-                self.inbox.put_nowait(Closed(self.name, cause))
+                self.inbox.put(Closed(self.name, cause))
                 log.warning("connection_lost", url=self.url, name=self.name, cause=cause)
                 if self._data > before:  # it worked: the next try is at once
                     delays = backoff_delays(self.habits.backoff, self.habits.backoff_limit)
@@ -212,7 +245,7 @@ class Connection:
         self._socket, self._transport, self.trouble = opened, transport, ""
         self._opened = self._heard = self._data = time.monotonic()
         self._pinged = self._paused = False
-        self.inbox.put_nowait(Opened(self.name))
+        self.inbox.put(Opened(self.name))
         log.info("connection_opened", url=self.url, name=self.name)
 
     async def _live(self) -> str:
@@ -248,18 +281,24 @@ class Connection:
     def _received(self, source: _Socket, data: bytes) -> None:
         if source is not self._socket:
             return  # a socket that was left
-        self._heard = time.monotonic()
-        self._pinged = False
+        if not self._read_ts:
+            self._read_ts = self.now()  # one read may bring hundreds: they came at the same time
+            asyncio.get_running_loop().call_soon(self._read_over)
+            self._heard = time.monotonic()
+            self._pinged = False
         if data == self.habits.pong:
             return
         self._data = self._heard
-        self.inbox.put_nowait(Frame(self.name, data, self.now()))
-        if not self._paused and self.inbox.qsize() > self.inbox.limit:
+        self.inbox.put(Frame(self.name, data, self._read_ts))
+        if len(self.inbox) > self.inbox.limit and not self._paused:
             self._paused = True
             self._reading("pause_reading")
 
+    def _read_over(self) -> None:
+        self._read_ts = 0
+
     def _resume_when_drained(self) -> None:
-        if self.inbox.qsize() < self.inbox.limit // 2:
+        if len(self.inbox) < self.inbox.limit // 2:
             self._paused = False
             self._heard = self._data = time.monotonic()
             self._reading("resume_reading")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -14,6 +15,15 @@ from onetape.exchanges.okx.wire import AnyBook, BookText, Level, levels
 
 _LEVELS: Final = 1024  # of a side, to begin with
 _TEXT: Final = 16 * 1024  # bytes of a message, to begin with
+
+
+@cache
+def prepare() -> None:
+    """Loads what books need, or compiles it, which takes seconds the first time on a machine: in a thread, before the
+    first book."""
+    from onetape.core import ladder
+
+    ladder.warm()
 
 
 class Outcome(enum.Enum):

@@ -15,6 +15,7 @@ from onetape.domain.market import Channel, Received, Streams, StreamState, Venue
 from onetape.domain.units import Micros, Timeframe
 from onetape.exchanges.connection import Habits, backoff_delays
 from onetape.exchanges.okx import names
+from onetape.exchanges.okx.book import prepare
 from onetape.exchanges.okx.events import Series
 from onetape.exchanges.okx.history import candles
 from onetape.exchanges.okx.live import Live
@@ -142,6 +143,10 @@ class OkxFeed:
                     exchange=self.exchange, symbol=want.symbol, channel=want.name, state="refused", reason=str(error)
                 )
         self._refused = tuple(refused.values())
+        others = {arg: series for arg, series in found.items() if series.channel is not Channel.BOOK}
+        if len(others) < len(found) and not prepare.cache_info().currsize:
+            live.want(others)  # these need not wait
+            await asyncio.to_thread(prepare)
         live.want(found)
 
     async def _series(self, want: Want) -> Series:

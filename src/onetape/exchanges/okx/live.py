@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from onetape.domain.errors import Refused, Transient
 from onetape.domain.market import Received, StreamState
 from onetape.domain.units import Micros
-from onetape.exchanges.connection import Connection, Failed, Habits, Inbox, Own, Tick
+from onetape.exchanges.connection import Connection, Failed, Frame, Habits, Inbox, Item, Own, Tick
 from onetape.exchanges.okx.events import Series
 from onetape.exchanges.okx.session import Around, Link, Seed, Session
 from onetape.exchanges.okx.spread import Slot, Spread
@@ -77,26 +78,31 @@ class Live:
 
     def want(self, wanted: Wanted) -> None:
         """From now on these streams."""
-        self.inbox.put_nowait(Own(wanted))
+        self.inbox.put(Own(wanted))
 
     async def events(self) -> AsyncIterator[Received]:
         """For ever. Closing the iterator ends every connection."""
         self.start(_ticking(self.inbox))
         try:
             while True:
-                item = await self.inbox.get()
-                if isinstance(item, Failed):
-                    raise item.error
-                for received in self._on(item.what) if isinstance(item, Own) else self.session.on(item, self._now()):
-                    yield received
-                if isinstance(item, Tick):
-                    for received in self._take_over():
+                for item in await self.inbox.some():
+                    for received in self._happened(item):
                         yield received
         finally:
             tasks = [*self._errands, *(running.task for running in self._running.values())]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _happened(self, item: Item) -> Iterable[Received]:
+        if isinstance(item, Frame):
+            return self.session.on(item, item.recv_ts)
+        if isinstance(item, Failed):
+            raise item.error
+        if isinstance(item, Own):
+            return self._on(item.what)
+        told = self.session.on(item, self._now())
+        return chain(told, self._take_over()) if isinstance(item, Tick) else told
 
     def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """A task that ends with the stream; its bug reaches the consumer instead of dying unseen."""
@@ -108,7 +114,7 @@ class Live:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._errands.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.inbox.put_nowait(Failed(error))
+            self.inbox.put(Failed(error))
 
     def _on(self, what: Wanted | Replace | Seed) -> Iterator[Received]:
         if isinstance(what, Seed):
@@ -134,7 +140,7 @@ class Live:
     def _open(self, slot: Slot) -> None:
         name = str(slot)
         connection = Connection(f"{self._ws_url}/{slot.path}", self.inbox, self._habits, self._now, name)
-        self.session.open(name, Link(connection.send, lambda cause: self.inbox.put_nowait(Own(Replace(slot, cause)))))
+        self.session.open(name, Link(connection.send, lambda cause: self.inbox.put(Own(Replace(slot, cause)))))
         self._running[name] = _Running(slot, connection, self.start(connection.run()))
 
     def _replace(self, slot: Slot, cause: str) -> None:
@@ -170,10 +176,10 @@ class Live:
         except (Transient, Refused) as error:
             log.warning("book_not_fetched", symbol=arg.instId, problem=str(error))
         else:
-            self.inbox.put_nowait(Own(Seed(arg, body, recv_ts)))
+            self.inbox.put(Own(Seed(arg, body, recv_ts)))
 
 
 async def _ticking(inbox: Inbox) -> None:
     while True:
         await asyncio.sleep(_TICK_SECONDS)
-        inbox.put_nowait(Tick())
+        inbox.put(Tick())

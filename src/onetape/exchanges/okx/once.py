@@ -32,8 +32,8 @@ class ById:
     """Trades: by their id."""
 
     def __init__(self) -> None:
-        self._seen: Recent[str] = Recent(_TRADES)
-        self._last = (0, "")  # length and digits of the greatest id
+        self._seen: Recent[int | str] = Recent(_TRADES)  # numbers, which lie side by side in a set
+        self._last = -1  # the greatest id
 
     def new(self, source: str, ts: Micros, told: Events, data: Any, recv_ts: Micros) -> Events | None:  # noqa: ARG002
         if len(told) == 1:  # nearly always
@@ -41,12 +41,14 @@ class ById:
         return tuple([trade for trade in told if self._take(trade)]) or None
 
     def _take(self, trade: MarketEvent) -> bool:
-        if not isinstance(trade, Print) or not self._seen.add(trade.id):
+        if not isinstance(trade, Print):
             return False
-        place = (len(trade.id), trade.id)
-        if place > self._last:
-            self._last = place
-        return True
+        if not trade.id.isdecimal():
+            return self._seen.add(trade.id)
+        number = int(trade.id)
+        if number > self._last:
+            self._last = number
+        return self._seen.add(number)
 
     def joins(self, frame: bytes) -> bool:
         """Whether this message begins with the id after the last one: then nothing is missing before it.
@@ -57,8 +59,7 @@ class ById:
             first = min((t.tradeId - t.count + 1 for t in wire.counted.decode(frame).data), default=-1)
         except msgspec.DecodeError:
             return False
-        last = self._last[1]
-        return last.isdecimal() and 0 <= first <= int(last) + 1
+        return 0 <= first <= self._last + 1 and self._last >= 0
 
 
 class LatestWins:

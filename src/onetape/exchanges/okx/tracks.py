@@ -55,7 +55,6 @@ class Track:
         self.heard_ts: Micros = 0
         self.messages = self.dropped = self.gaps = 0
         self._pace = 0.0  # the usual pause between two messages, in seconds
-        self._heard = 0.0
         self._delays: deque[Micros] = deque(maxlen=512)
         self._marks: deque[tuple[float, int]] = deque(maxlen=11)
 
@@ -68,18 +67,18 @@ class Track:
 
     def told(self, taken: Taken, recv_ts: Micros, joined: bool) -> tuple[MarketEvent, ...]:
         """The events of a message that is new, after the gap that it ends. `joined`: nothing is missing before it."""
-        now = recv_ts / SECOND
-        if self._heard:
-            self._pace += (now - self._heard - self._pace) / 16
-        self._heard = now
-        self.heard_ts, self.messages = recv_ts, self.messages + 1
+        if self.heard_ts:
+            self._pace += ((recv_ts - self.heard_ts) / SECOND - self._pace) / 16
+        self.heard_ts = recv_ts
+        self.messages += 1
         if not taken.ts:
             return taken.events
         self._delays.append(recv_ts - taken.ts)
         before, book = self.ts, self.reading.book
         if book is not None and not book.valid:
             return taken.events
-        self.ts = max(before, taken.ts)
+        if taken.ts > before:
+            self.ts = taken.ts
         if self.series.timeframe is not None:
             self.ts = max(self.ts, *(e.close_ts for e in taken.events if isinstance(e, Candle)), 0)
         if not self.absent or (book is not None and not taken.loaded):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Arg(msgspec.Struct, frozen=True, omit_defaults=True):
+class Arg(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True):
     """`{"channel":"trades","instId":"BTC-USDT"}`, `{"channel":"instruments","instType":"SPOT"}`,
     `{"channel":"status"}`"""
 
