@@ -37,6 +37,7 @@ from onetape.domain.market import (
     Want,
 )
 from onetape.domain.markets import Recorded
+from onetape.domain.services import Recording
 from onetape.domain.units import Micros, Timeframe
 from onetape.marketdata.absence import NO_PAST, Absences, has_past
 from onetape.marketdata.audit import EQUAL, NOT_JUDGED
@@ -114,6 +115,14 @@ class Collector:
         waiting = {"frames_waiting": self._frames.queue.waiting, "candles_waiting": self._closed.waiting}
         done = {"late": self._trades.late, "repaired": self._repairs.repaired}
         return {**self._counts, **waiting, **done, **{name: h.summary() for name, h in self._latency.items()}}
+
+    def _recording(self) -> Recording:
+        waiting = {"frames": self._frames.queue.waiting, "candles": self._closed.waiting, "gaps": self._gaps.waiting}
+        if self._spool is not None:
+            waiting["spool"] = self._spool.state.items
+        stages = {name: histogram.took() for name, histogram in self._latency.items()}
+        exchange, now, counts = self._feed.exchange, self._clock.now(), dict(self._counts)
+        return Recording(exchange=exchange, ts=now, counts=counts, waiting=waiting, stages=stages)
 
     def want(self, wants: Sequence[Want]) -> None:
         """From now on these streams; those that were there before go on undisturbed."""
@@ -242,6 +251,7 @@ class Collector:
             await asyncio.sleep(_TELL_SECONDS)
             trouble = "PostgreSQL is away: messages wait on disk." if self._frames.spooling else ""
             self._bus.publish(topics.streams(self._feed.exchange), self._tally.told(self._feed.streams(), trouble))
+            self._bus.publish(topics.recording(self._feed.exchange), self._recording())
             for verdict in self._trades.verdicts(self._clock.now()):
                 self._counts["judged"] += verdict.verdict != NOT_JUDGED
                 self._counts["differing"] += verdict.verdict not in (NOT_JUDGED, EQUAL)

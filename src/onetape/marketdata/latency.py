@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from onetape.domain.services import Took
+
 _FIRST_MS: Final = 0.01
 _GROWTH: Final = math.log(1.2)
 _BUCKETS: Final = 96  # up to about six minutes
@@ -42,3 +44,6 @@ class Histogram:
             "p99_ms": round(self.quantile(0.99), 3),
             "worst_ms": round(self.worst_ms, 3),
         }
+
+    def took(self) -> Took:
+        return Took(self.count, round(self.quantile(0.5), 3), round(self.quantile(0.99), 3), round(self.worst_ms, 3))

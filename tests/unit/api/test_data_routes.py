@@ -14,6 +14,7 @@ from onetape.api.hub import Hub
 from onetape.bots.desk import Desk
 from onetape.clock import SimulatedClock
 from onetape.domain.market import NONE_THERE, Gap, Streams, StreamState
+from onetape.domain.services import Recording, Took
 from onetape.domain.units import MINUTE, SECOND, parse_time
 from onetape.ports import GapView
 
@@ -231,6 +232,8 @@ async def test_a_name_with_folders_is_only_a_name(client: httpx.AsyncClient, tmp
 
 async def test_metrics_speak_the_format_and_have_every_family(client: httpx.AsyncClient, hub: Hub, desk: Desk) -> None:
     hub.on_streams(told())
+    took = {"frame_committed": Took(900, 1.5, 20.0, 31.0)}
+    hub.on_recording(Recording(exchange="okx", ts=START, counts={"frames": 900}, waiting={"frames": 4}, stages=took))
     await client.get("coverage")
     await client.get("bots/nobody")
     answer = await client.get("http://127.0.0.1/metrics")
@@ -244,17 +247,22 @@ async def test_metrics_speak_the_format_and_have_every_family(client: httpx.Asyn
     assert samples[f"onetape_stream_duplicates_dropped_total{{{stream}}}"] == "450"
     assert samples['onetape_venue_clock_offset_seconds{exchange="okx"}'] == "-0.0035"
     assert samples['onetape_candles{exchange="okx",symbol="BTC-USD",timeframe="1m"}'] == "1440"
+    assert samples['onetape_queue_length{exchange="okx",queue="frames"}'] == "4"
+    assert samples['onetape_recorded_total{exchange="okx",kind="frames"}'] == "900"
+    assert samples['onetape_commit_seconds{exchange="okx",stage="frame_committed",quantile="0.99"}'] == "0.02"
     assert samples['onetape_table_bytes{table="raw_market_data"}'] == "50"
     assert samples['onetape_disk_bytes{part="free"}'] == "400"
     assert samples["onetape_disk_growth_bytes_per_day"] == "10"
-    took = "onetape_http_request_duration_seconds"
-    assert samples[f'{took}_count{{method="GET",route="/api/v1/coverage",status="200"}}'] == "1"
-    assert samples[f'{took}_bucket{{method="GET",route="/api/v1/bots/{{name}}",status="404",le="+Inf"}}'] == "1"
+    answered = "onetape_http_request_duration_seconds"
+    assert samples[f'{answered}_count{{method="GET",route="/api/v1/coverage",status="200"}}'] == "1"
+    assert samples[f'{answered}_bucket{{method="GET",route="/api/v1/bots/{{name}}",status="404",le="+Inf"}}'] == "1"
     typed = {line.split()[2]: line.split()[3] for line in lines if line.startswith("# TYPE")}
     for name in samples:
         base = name.partition("{")[0]
         family = base if base in typed else base.rsplit("_", 1)[0]
-        assert typed[family] == ("histogram" if family == took else "counter" if base.endswith("_total") else "gauge")
+        assert typed[family] == (
+            "histogram" if family == answered else "counter" if base.endswith("_total") else "gauge"
+        )
 
 
 async def test_openapi_knows_the_data_routes(client: httpx.AsyncClient) -> None:

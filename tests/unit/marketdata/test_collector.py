@@ -284,7 +284,11 @@ async def test_the_state_of_the_streams_is_told_with_what_was_counted(
         for seconds in range(3):
             desk.feed.say(trade(seconds), channel="trades")
         await until(lambda: bool(told := desk.bus.of("streams:okx")) and told[-1].items[0].messages == 3)
+        await until(lambda: bool(told := desk.bus.of("recording:okx")) and told[-1].counts["frames"] == 3)
     assert desk.bus.of("streams:okx")[-1].items[0].delay_p99_ms >= 0
+    recording = desk.bus.of("recording:okx")[-1]
+    assert recording.stages["frame_committed"].count == 3
+    assert recording.waiting.keys() == {"frames", "candles", "gaps"}
 
 
 async def test_doubled_candle_is_told_once(make_feed: Any, candle: Any) -> None:

@@ -10,6 +10,7 @@
     if (ms < 100000) return `${(ms / 1000).toFixed(1)} s`;
     return ms < 7200000 ? `${Math.round(ms / 60000)} min` : `${Math.round(ms / 3600000)} h`;
   };
+  const REPLAYS = 3600000; // a clock further off than an hour plays the past: delays to it say nothing
   const delay = (ms) => (ms === null ? "–" : ms < 10 ? ms.toFixed(1) : format.number(ms, 0));
   const count = (n) => (n < 10000 ? format.number(n, 0) : n < 1e7 ? `${format.number(n / 1e3, 0)} k` : `${format.number(n / 1e6, 0)} M`);
 
@@ -19,7 +20,7 @@
     '<th class="num wide" title="99 of 100 messages are faster">p99, ms</th><th class="num wide">Messages</th>' +
     '<th class="num wide" title="what the second connection brought again">Twice</th><th class="num wide">Sockets</th><th class="num wide">Gaps</th></tr></thead>';
 
-  function row(one, since, silent) {
+  function row(one, since, silent, replays) {
     const state = silent ? "unknown" : one.state;
     const reason = silent ? "its collector says nothing" : one.reason;
     const cells = [
@@ -27,8 +28,8 @@
       `<td><span class="stream-state ${state}" title="${format.text(reason)}">${state}</span></td>`,
       `<td class="num">${duration(one.age_ms === null ? null : one.age_ms + since)}</td>`,
       `<td class="num">${format.number(one.per_second, one.per_second < 10 ? 1 : 0)}</td>`,
-      `<td class="num wide">${delay(one.delay_p50_ms)}</td>`,
-      `<td class="num wide">${delay(one.delay_p99_ms)}</td>`,
+      `<td class="num wide">${delay(replays ? null : one.delay_p50_ms)}</td>`,
+      `<td class="num wide">${delay(replays ? null : one.delay_p99_ms)}</td>`,
       `<td class="num wide">${count(one.messages)}</td>`,
       `<td class="num wide quiet">${count(one.dropped)}</td>`,
       `<td class="num wide">${one.sockets}</td>`,
@@ -45,7 +46,7 @@
       .sort((a, b) => ORDER[b[0]] - ORDER[a[0]])
       .map(([state, n]) => `<span class="stream-state ${state}">${n} ${state}</span>`);
     const offset = Math.abs(venue.clock_offset_ms);
-    const clock = `clock ${offset < 1 ? "agrees" : `${duration(offset)} ${venue.clock_offset_ms > 0 ? "ahead" : "behind"}`}`;
+    const clock = offset > REPLAYS ? `plays ${format.moment(Date.parse(venue.told) + venue.clock_offset_ms)}` : `clock ${offset < 1 ? "agrees" : `${duration(offset)} ${venue.clock_offset_ms > 0 ? "ahead" : "behind"}`}`;
     const trouble = silent ? "its collector says nothing" : venue.trouble;
     return (
       `<div class="venue"><b>${format.text(venue.exchange)}</b>${silent ? "" : said.join("")}<span class="quiet">${clock}</span>` +
@@ -68,7 +69,7 @@
         const rows = told.streams
           .filter((one) => `${one.exchange} ${one.symbol} ${one.channel} ${one.state}`.toLowerCase().includes(wanted))
           .sort((a, b) => ORDER[a.state] - ORDER[b.state] || a.symbol.localeCompare(b.symbol) || a.channel.localeCompare(b.channel))
-          .map((one) => row(one, since, silent));
+          .map((one) => row(one, since, silent, Math.abs(told.clock_offset_ms) > REPLAYS));
         parts.push(
           heading(told, silent) +
             (rows.length ? `<div class="scroll tall"><table class="grid tight">${HEAD}<tbody>${rows.join("")}</tbody></table></div>` : '<p class="quiet">No stream of that name.</p>')
