@@ -55,6 +55,7 @@ class Command:
             "ONETAPE_REDIS_URL": redis_url,
             "ONETAPE_DATA_DIR": str(folder / "data"),
             "ONETAPE_OKX_REST_URL": venue.rest_url,
+            "ONETAPE_OKX_WS_URL": venue.ws_url,
         }
 
     async def begin(self, *args: str) -> asyncio.subprocess.Process:
@@ -123,6 +124,7 @@ async def test_interrupted_it_keeps_whole_pages_and_goes_on_from_there(command: 
     asked = ("download", "--symbol", "BTC-USD", "--since", "20240101", "--until", "20240107")
     process = await command.begin(*asked)
     while not await pool.fetchval("SELECT coalesce(sum(rows), 0) FROM candle_coverage"):
+        assert process.returncode is None
         await asyncio.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, err = await process.communicate()
