@@ -73,7 +73,7 @@ def _read(text: Text, begin: int, end: int, changes: Floats, row: int) -> int:
         if i + 1 >= last or text[i] != _OPEN or text[i + 1] != _QUOTE:
             return -STRANGE
         i, price = _number(text, i + 2, last)
-        if i < 0 or i + 3 > last or text[i] != _QUOTE or text[i + 1] != _COMMA or text[i + 2] != _QUOTE:
+        if i < 0 or price <= 0.0 or i + 3 > last or text[i] != _QUOTE or text[i + 1] != _COMMA or text[i + 2] != _QUOTE:
             return -STRANGE
         i, size = _number(text, i + 3, last)
         if i < 0 or i >= last or text[i] != _QUOTE:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import msgspec
-
 from onetape.domain.errors import Refused
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Channel, MarketEvent, RawFrame
@@ -40,7 +38,7 @@ def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
             reader = readers[key] = _reader(_series(exchange, raw, sizes))
         try:
             return reader(raw)
-        except msgspec.DecodeError:
+        except wire.UNREADABLE:
             return ()
 
     return decode

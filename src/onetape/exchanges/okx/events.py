@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -113,5 +114,13 @@ def closed(series: Series, rows: Sequence[wire.Row]) -> dict[str, object]:
 
 
 def _number(text: str) -> float:
-    """`""`: there is none, which is 0 here."""
-    return float(text) if text else 0.0
+    """`""`: there is none, which is 0 here. Raises msgspec.ValidationError."""
+    if not text:
+        return 0.0
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < math.inf:
+        raise msgspec.ValidationError(f"{text[:40]!r} is no price or size")
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from onetape.domain.errors import BadInput, Refused
@@ -100,5 +101,11 @@ def _of(exchange: str, data: ListedInstrument, coins: tuple[str, str, str], size
 
 
 def _number(text: str) -> float:
-    """`""` is 0 here: not known."""
-    return float(text) if text else 0.0
+    """`""` is 0 here: not known. Raises Refused."""
+    try:
+        value = float(text or 0.0)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value < math.inf:
+        raise Refused(f"The exchange states a step or a size as {text[:40]!r}, which is none.")
+    return value

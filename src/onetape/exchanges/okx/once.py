@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from onetape.domain.market import Candle, Channel, Forming, MarketEvent, Print
 from onetape.domain.units import SECOND, Micros
 from onetape.exchanges.okx import wire
@@ -57,7 +55,7 @@ class ById:
         """
         try:
             first = min((t.tradeId - t.count + 1 for t in wire.counted.decode(frame).data), default=-1)
-        except msgspec.DecodeError:
+        except wire.UNREADABLE:
             return False
         return 0 <= first <= self._last + 1 and self._last >= 0
 

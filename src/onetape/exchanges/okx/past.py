@@ -110,5 +110,5 @@ def levels(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Book:
 def _understood(of: Callable[[Series, msgspec.Raw, Micros], T], series: Series, answered: Answered) -> T:
     try:
         return of(series, answered.data, answered.recv_ts)
-    except msgspec.DecodeError as error:
+    except wire.UNREADABLE as error:
         raise Refused(f"OKX's answer has a form that onetape does not know: {error}.") from error

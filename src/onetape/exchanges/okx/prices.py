@@ -13,6 +13,8 @@ from onetape.exchanges.okx import events, wire
 from onetape.exchanges.okx.events import Decoded, Series
 
 _MS: Final = 1_000
+_LONGEST_TIME: Final = 13  # digits: milliseconds
+_LATEST: Final[Micros] = 4_102_444_800_000_000  # 2100
 
 
 def tops(series: Series, data: list[wire.BookMessage] | msgspec.Raw, recv_ts: Micros) -> Decoded:
@@ -22,8 +24,8 @@ def tops(series: Series, data: list[wire.BookMessage] | msgspec.Raw, recv_ts: Mi
             series.exchange,
             series.symbol,
             message.ts * _MS,
-            [(level.px, level.sz * series.size) for level in message.bids],
-            [(level.px, level.sz * series.size) for level in message.asks],
+            [(level.px, level.sz * series.size) for level in message.bids if level.sz],
+            [(level.px, level.sz * series.size) for level in message.asks if level.sz],
             True,
             recv_ts,
         )
@@ -92,4 +94,10 @@ DECODE: Final[dict[Channel, Callable[[Series, Any, Micros], Decoded]]] = {
 
 def _millis(text: str) -> Micros:
     """`""` is 0: not known. OKX's own examples state some of these times in seconds."""
-    return epoch_micros(int(text)) if text else 0
+    if not text:
+        return 0
+    readable = text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME
+    ts = epoch_micros(int(text)) if readable else -1
+    if not 0 <= ts <= _LATEST:
+        raise msgspec.ValidationError(f"{text[:40]!r} is no time")
+    return ts

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from onetape.exchanges.okx.wire import Arg, BookMessage, BookText, Envelope, Row, Ticker, Trade, envelope
+from onetape.exchanges.okx.wire import UNREADABLE, Arg, BookMessage, BookText, Envelope, Row, Ticker, Trade, envelope
 
 T = TypeVar("T")
 
@@ -56,12 +56,15 @@ def decode(data: bytes) -> tuple[Arg | None, Message]:
     if known is not None:
         try:
             push = known[1](data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             pass  # told by whoever reads it in two steps
         else:
             if not push.event:
                 return known[0], push
-    message = envelope.decode(data)
+    try:
+        message = envelope.decode(data)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
     return message.arg, message
 
 
@@ -72,7 +75,7 @@ def _known(begin: bytes) -> tuple[Arg, _Read] | None:
         return None
     try:
         arg = envelope.decode(begin + b"}}").arg
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     if arg is None:
         return None

@@ -41,7 +41,7 @@ class Reading:
                 return self._book(self.book, source, message, recv_ts)
             assert self._decode is not None
             ts, told = self._decode(self.series, message.data, recv_ts)
-        except msgspec.ValidationError as error:
+        except wire.UNREADABLE as error:
             return self._not_understood(message, error)
         fresh = self._once.new(source, ts, told, message.data, recv_ts)
         return Taken(ts, fresh=False) if fresh is None else Taken(ts, fresh)
@@ -65,7 +65,7 @@ class Reading:
         assert self.book is not None
         try:
             data = wire.rest_books.decode(answer.data)
-        except msgspec.ValidationError as error:
+        except wire.UNREADABLE as error:
             log.warning("frame_not_understood", symbol=self.series.symbol, channel="book", problem=str(error))
             return Taken(0, fresh=False)
         if not data:
@@ -73,7 +73,7 @@ class Reading:
         moved = self.book.seed(data[0], recv_ts)
         return Taken(moved.ts, moved.told, moved.fresh, moved.loaded)
 
-    def _not_understood(self, message: pushes.Message, error: msgspec.ValidationError) -> Taken:
+    def _not_understood(self, message: pushes.Message, error: Exception) -> Taken:
         series, content = self.series, message.data
         known, self._odd = content == self._odd, content
         if not known:

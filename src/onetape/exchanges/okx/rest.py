@@ -177,7 +177,7 @@ class OkxRest:
     def _judge(self, path: str, params: dict[str, str], status: int, body: bytes) -> msgspec.Raw:
         try:
             answer = wire.answer.decode(body)
-        except msgspec.DecodeError:
+        except wire.UNREADABLE:
             answer = wire.Answer(msg="something that is not OKX's JSON")
         asked = f"{path.removeprefix('/api/v5')} {' '.join(params.values())}".rstrip()
         said = f"{self.exchange} answered {asked} with: {answer.msg or 'no reason'} ({answer.code or status})."
@@ -194,7 +194,7 @@ def read(decoder: msgspec.json.Decoder[T], data: msgspec.Raw) -> T:
     """Raises Refused for a form that is not the expected one."""
     try:
         return decoder.decode(data)
-    except msgspec.ValidationError as error:
+    except wire.UNREADABLE as error:
         raise Refused(f"OKX's answer has a form that onetape does not know: {error}.") from error
 
 

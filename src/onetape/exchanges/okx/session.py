@@ -186,7 +186,7 @@ class Session:
         if not taken.fresh:
             track.dropped += 1
             return ()
-        if track.series.name == _CHANGED and isinstance(message.data, msgspec.Raw):
+        if track.series.name == _CHANGED and taken.ts and isinstance(message.data, msgspec.Raw):
             self._around.listed(message.data)
         return (self._received(track, taken, frame.data, frame.recv_ts, joined),)
 

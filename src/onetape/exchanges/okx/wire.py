@@ -2,11 +2,24 @@
 
 `""` means "not applicable": fields in which it occurs stay text here. Unknown fields are ignored, old messages may lack
 the newer ones. `gc=False`: what holds only numbers and text is in no cycle, and need not be looked through for one.
+
+What cannot be is refused here, by the decoder itself and at no cost: `NaN`, prices that are not positive, negative
+sizes, times outside 1970 to 2100.
 """
 
 from __future__ import annotations
 
+from typing import Annotated, Final
+
 import msgspec
+
+_MOST: Final = 1e200  # far from where a product of two numbers is infinite
+Px = Annotated[float, msgspec.Meta(gt=0.0, lt=_MOST)]
+Sz = Annotated[float, msgspec.Meta(ge=0.0, lt=_MOST)]
+Signed = Annotated[float, msgspec.Meta(gt=-_MOST, lt=_MOST)]
+Millis = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what a decoder may raise
 
 
 class Arg(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True):
@@ -41,18 +54,18 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     """`{"instId":"BTC-USDT","tradeId":"130639474","px":"42219.9","sz":"0.12060306","side":"buy","ts":"1630048897897",
     "count":"3","source":"0","seqId":1234}`: `side` is the taker's, `sz` base units (spot) or contracts."""
 
-    tradeId: str  # noqa: N815
-    px: float
-    sz: float
+    tradeId: Annotated[str, msgspec.Meta(min_length=1)]  # noqa: N815
+    px: Px
+    sz: Sz
     side: str
-    ts: int
+    ts: Millis
 
 
 class Ticker(msgspec.Struct, frozen=True, gc=False):
     """`{"instType":"SPOT","instId":"BTC-USDT","last":"9999.99","lastSz":"0.1","askPx":"9999.99","askSz":"11",
     "bidPx":"8888.88","bidSz":"5",...,"ts":"1597026383085"}`: a side without an order is `""`."""
 
-    ts: int
+    ts: Millis
     last: str = ""
     askPx: str = ""  # noqa: N815
     askSz: str = ""  # noqa: N815
@@ -67,29 +80,29 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `vol_quote`: quote; `confirm`: "0" running, "1" closed. Rows of 2021 end after `vol_ccy`.
     """
 
-    ts: int
-    open: float
-    high: float
-    low: float
-    close: float
-    vol: float
-    vol_ccy: float = 0.0
-    vol_quote: float = 0.0
+    ts: Millis
+    open: Px
+    high: Px
+    low: Px
+    close: Px
+    vol: Sz
+    vol_ccy: Sz = 0.0
+    vol_quote: Sz = 0.0
     confirm: str = "0"
 
 
 class Level(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`["8476.98","415","0","13"]`: price, size (0 = gone), a dead field, number of orders."""
 
-    px: float
-    sz: float
+    px: Px
+    sz: Sz
 
 
 class BookMessage(msgspec.Struct, frozen=True, gc=False):
     """`{"asks":[["8476.98","415","0","13"]],"bids":[["8475.55","0","0","0"]],"ts":"1597026383185","checksum":0,
     "prevSeqId":123456,"seqId":123457}`: `checksum` is dead since June 2026; messages of 2022 have no sequence ids."""
 
-    ts: int
+    ts: Millis
     asks: list[Level] = []
     bids: list[Level] = []
     seqId: int | None = None  # noqa: N815
@@ -118,16 +131,16 @@ class MarkPrice(msgspec.Struct, frozen=True):
     """`{"instId":"FIL-USDT-220325","instType":"FUTURES","markPx":"36.662","ts":"1640140257676"}`: two messages with
     one `ts` may come, the later wins."""
 
-    markPx: float  # noqa: N815
-    ts: int
+    markPx: Px  # noqa: N815
+    ts: Millis
 
 
 class IndexTicker(msgspec.Struct, frozen=True):
     """`{"instId":"FIL-USDT","idxPx":"35.583","open24h":"34.558","high24h":"35.862","low24h":"34.529",
     "sodUtc0":"35.309","sodUtc8":"34.83","ts":"1640140200581"}`"""
 
-    idxPx: float  # noqa: N815
-    ts: int
+    idxPx: Px  # noqa: N815
+    ts: Millis
 
 
 class FundingRate(msgspec.Struct, frozen=True):
@@ -137,8 +150,8 @@ class FundingRate(msgspec.Struct, frozen=True):
     `fundingTime` is the instant of the payment; messages of 2021 have neither `nextFundingTime` nor `ts`.
     """
 
-    fundingRate: float  # noqa: N815
-    fundingTime: int  # noqa: N815
+    fundingRate: Signed  # noqa: N815
+    fundingTime: Millis  # noqa: N815
     nextFundingTime: str = ""  # noqa: N815
     ts: str = ""
 
@@ -158,7 +171,7 @@ class Status(msgspec.Struct, frozen=True):
 class BookText(msgspec.Struct, frozen=True, gc=False):
     """A `BookMessage` whose levels are still text: a local book reads them straight into its arrays."""
 
-    ts: int
+    ts: Millis
     asks: msgspec.Raw = msgspec.Raw(b"[]")
     bids: msgspec.Raw = msgspec.Raw(b"[]")
     seqId: int | None = None  # noqa: N815
@@ -184,7 +197,7 @@ class RestBook(msgspec.Struct, frozen=True):
     """`{"asks":[["41006.8","0.60038921","0","1"]],"bids":[["41006.3","0.30178218","0","2"]],"ts":"1629966436396",
     "seqId":3235851742}`: of GET /market/books; answers before 2026 have no `seqId`."""
 
-    ts: int
+    ts: Millis
     asks: list[Level] = []
     bids: list[Level] = []
     seqId: int | None = None  # noqa: N815
@@ -193,7 +206,7 @@ class RestBook(msgspec.Struct, frozen=True):
 class Time(msgspec.Struct, frozen=True):
     """`{"ts":"1597026383085"}`"""
 
-    ts: int
+    ts: Millis
 
 
 class ListedInstrument(msgspec.Struct, frozen=True):
