@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from onetape.backtest.provenance import doubts
 from onetape.core.stats import last_of_each_day
 from onetape.domain.results import Result
 from onetape.domain.units import DAY, rfc3339, to_datetime
@@ -80,7 +81,11 @@ def percent(rate: float) -> str:
 
 def warnings(result: Result) -> list[str]:
     """Reasons to doubt the figures, each a sentence."""
-    return [text for text in (*_of_trades(result), *_of_period(result), *_of_fills(result)) if text]
+    return [
+        text
+        for text in (*_of_trades(result), *_of_period(result), *doubts(result.manifest), *_of_fills(result))
+        if text
+    ]
 
 
 def _of_trades(result: Result) -> list[str]:

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from onetape.backtest.metrics import measure
+from onetape.backtest.provenance import provenance
 from onetape.core import loop
 from onetape.core.state import F_BAR, MAX_FILLS, REASONS, empty_book, fill_buffer
 from onetape.core.stats import T_WIDTH, round_trips
@@ -70,7 +71,7 @@ def run(
         signals=signals,
         tape=tape,
         metrics=measure(frame, tape, spec.cash) | {"trading_from_ts": int(frame.close_ts[first])},
-        manifest=manifest,
+        manifest=manifest | {"candles": provenance(frame, fills)},
     )
 
 

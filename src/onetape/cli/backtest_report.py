@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onetape.backtest.compare import comparison
+from onetape.backtest.provenance import line
 from onetape.backtest.report import assumptions, months, warnings
 from onetape.domain.results import Result
 from onetape.domain.units import rfc3339
@@ -39,6 +40,8 @@ def one(result: Result, out: Console) -> None:
     out.print(f"{frame.exchange} {frame.symbol}, {day(metrics['start_ts'])} to {day(metrics['end_ts'] - 1)}, "
               f"{metrics['bars']:,} candles of {spec.timeframe}")  # fmt: skip
     out.print(Text(assumptions(result), style="dim"))
+    if origins := line(result.manifest):
+        out.print(Text(origins, style="dim"))
     out.print()
     table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
     for _ in range(2):
