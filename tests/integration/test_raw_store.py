@@ -34,7 +34,7 @@ def store(request: pytest.FixtureRequest, pool: Any, tmp_path: Path) -> RawStore
     if request.param == "postgres":
         return PgRawStore(pool)
     later = SimpleNamespace(now=lambda: NOON + 30 * DAY)
-    return Shelved(PgRawStore(pool), PgShelf(pool), Files(tmp_path), later)
+    return Shelved(PgRawStore(pool), PgShelf(pool), Files(tmp_path), later, 0.0)
 
 
 NOON = parse_time("2026-01-04T23:59:59.999")  # a Sunday: the next second is in the next weekly partition
