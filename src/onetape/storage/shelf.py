@@ -27,6 +27,7 @@ _CHANNEL: Final = {RAW: "channel", CANDLES: "timeframe"}
 _ORDER: Final = {RAW: "recv_ts, seq", CANDLES: '"timestamp"'}
 _LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31
 _PAGE: Final = 20_000  # rows
+_LONG: Final = 86_400.0  # seconds: a part may take minutes, and the pool gives a command one
 _KINDS: Final = {
     "text": "text",
     "json": "text",
@@ -97,7 +98,7 @@ class PgShelf:
             f"SELECT count(*) AS rows, coalesce(sum({await self._hash(connection, kind)}), 0)::text AS digest"
             f" FROM {TABLES[kind]} WHERE {where}",
             *values,
-            timeout=None,
+            timeout=_LONG,
         )
         return Weight(row["rows"], int(row["digest"]))
 
@@ -133,7 +134,7 @@ class PgShelf:
             cursor = await connection.cursor(
                 f"SELECT {names} FROM {TABLES[part.kind]} WHERE {where} ORDER BY {_ORDER[part.kind]}",
                 *values,
-                timeout=None,
+                timeout=_LONG,
             )
             yield Taken(tuple((name, _KINDS[of]) for name, of in columns), weight, _pages(cursor))
 
@@ -187,7 +188,7 @@ class PgShelf:
         async with reading(self._pool) as connection:
             expected = _weight(await connection.fetchrow(load("archived_within"), *span))
             count = f"SELECT count(*) FROM {TABLES[kind]} WHERE {WITHIN}"
-            if await connection.fetchval(count, *span[1:], timeout=None) != expected.rows:
+            if await connection.fetchval(count, *span[1:], timeout=_LONG) != expected.rows:
                 return 0
         try:
             async with transaction(self._pool) as connection:
@@ -216,7 +217,7 @@ class PgShelf:
                     f" RETURNING {await self._hash(connection, entry.part.kind)} AS hash)"
                     " SELECT count(*) AS rows, coalesce(sum(hash), 0)::text AS digest FROM gone",
                     *values,
-                    timeout=None,
+                    timeout=_LONG,
                 )
                 if file != entry.file or _weight(row) != entry.taken:
                     raise _Changed
@@ -242,7 +243,7 @@ class PgShelf:
             if file is None:
                 raise NotFound("the archive", entry.file, "not entered any more: it was written anew or removed")
             async for page in pages:
-                done = await connection.execute(insert, *map(list, zip(*page, strict=True)), timeout=None)
+                done = await connection.execute(insert, *map(list, zip(*page, strict=True)), timeout=_LONG)
                 came += int(done.rpartition(" ")[2])
         return came
 
@@ -260,7 +261,7 @@ class PgShelf:
                 " ($1, $2, $3, $4, $5::timestamptz)",
                 part.kind, *part.series, part.start_ts,
             )  # fmt: skip
-            done = await connection.execute(f"DELETE FROM {TABLES[part.kind]} WHERE {where}", *values, timeout=None)
+            done = await connection.execute(f"DELETE FROM {TABLES[part.kind]} WHERE {where}", *values, timeout=_LONG)
             rows = int(done.rpartition(" ")[2]) + (entry.rows - entry.taken.rows if entry else 0)
             text = load("coverage_less").format(coverage=coverage, channel=channel, table=TABLES[part.kind])
             await connection.execute(text, *part.series, rows, part.kind)
@@ -301,7 +302,7 @@ def _where(part: Part) -> tuple[Any, ...]:
 
 
 async def _pages(cursor: Any) -> AsyncIterator[list[tuple[Any, ...]]]:
-    while rows := await cursor.fetch(_PAGE, timeout=None):
+    while rows := await cursor.fetch(_PAGE, timeout=_LONG):
         yield [tuple(row) for row in rows]
 
 
