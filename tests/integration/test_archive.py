@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -237,6 +238,29 @@ async def test_files_that_nobody_names_are_removed_after_an_hour(place: Place) -
     os.utime(stale, (0, 0))
     assert place.files.sweep([entry.file for entry in await place.shelf.entries(ALL)]) == 1
     assert sorted(path.name for path in folder.iterdir()) == ["2024-03-04.9.parquet", "2024-03-04.parquet"]
+
+
+async def test_who_reads_while_rows_move_always_reads_all_of_them(place: Place) -> None:
+    given = order(week(("trades",)))
+    await place.database.append(given)
+    moving = True
+    reads = 0
+
+    async def watch() -> None:
+        nonlocal reads
+        while moving:
+            assert await place.read() == given
+            assert len(await place.raw.tail("okx", "BTC-USDT", "trades", 16)) == 16
+            reads += 1
+
+    watching = [asyncio.create_task(watch()) for _ in range(3)]
+    for _ in range(3):
+        await place.archive()
+        for entry in await place.shelf.entries(ALL):
+            await restore(place.shelf, place.files, entry, lambda _: None)
+    moving = False
+    await asyncio.gather(*watching)
+    assert reads >= 3
 
 
 _KILLED = """

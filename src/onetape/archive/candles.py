@@ -64,8 +64,7 @@ class ArchivedCandleStore:
                 continue
             holed = any(g.start_ts < part.end_ts and g.end_ts > part.start_ts for g in gaps)
             if holed or not await self._all_known(entry, frame):
-                rows = await restore(self._shelf, self._files, entry, lambda _: None)
-                log.info("part_brought_back", part=str(part), rows=rows, says="New candles fall into it.")
+                await self._restore(entry)
             else:
                 unknown &= (frame.ts < part.start_ts) | (frame.ts >= part.end_ts)
         return unknown
@@ -122,7 +121,25 @@ class ArchivedCandleStore:
         return await self._database.gaps(exchange, symbol, channel)
 
     async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:
+        """See the port. A wider gap around one of these may close with it: its candles are counted in the database."""
+        for gap in gaps:
+            for wide in await self._around(gap):
+                series = (wide.exchange, wide.symbol, wide.channel.partition(":")[2])
+                for entry in await self._beside(series, wide.start_ts, wide.end_ts):
+                    await self._restore(entry)
         return await self._database.close_gaps(gaps, how)
+
+    async def _around(self, gap: Gap) -> list[Gap]:
+        """The open gaps of a candle series that this one, long past, is a part of."""
+        if not gap.channel.startswith("candles:") or gap.start_ts >= self._clock.now() - _LIVE:
+            return []
+        known = await self._database.gaps(gap.exchange, gap.symbol, gap.channel)
+        return [wide for wide in known if wide.start_ts < gap.end_ts and wide.end_ts > gap.start_ts and wide != gap]
+
+    async def _restore(self, entry: Archived) -> None:
+        if not entry.restored_ts:
+            rows = await restore(self._shelf, self._files, entry, lambda _: None)
+            log.info("part_brought_back", part=str(entry.part), rows=rows, says="What is written falls into it.")
 
     async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
         return await self._database.absent(exchange, symbol, channel)
