@@ -32,7 +32,7 @@ def _messages() -> list[bytes]:
         "sz": "0.12060306",
         "side": "buy",
         "ts": "1630048897897",
-        "count": "3",
+        "count": "1",
     }
     ticker = {
         "last": "9999.9",
@@ -65,13 +65,15 @@ def decode_rate(seconds: float = 1.0) -> float:
     first, *busy = _messages()
     list(session.on(Opened(_URL), 0))
     list(session.on(Frame(_URL, first, 0), 0))
-    done, spent, recv_ts, count = 0, 0.0, 0, itertools.count(1_630_048_897_897)
+    done, spent, recv_ts = 0, 0.0, 0
+    ts, trades = itertools.count(1_630_048_897_897), itertools.count(130_639_474)
     while spent < seconds:
         # Each message is new, as the second copy of one would be left out.
-        numbers = (str(next(count)).encode() for _ in range(1_000 * len(busy)))
         fresh = [
-            message.replace(b"130639474", number).replace(b"1630048897897", number)
-            for message, number in zip(busy * 1_000, numbers, strict=True)
+            message.replace(b"130639474", str(next(trades)).encode()).replace(b"1630048897897", str(next(ts)).encode())
+            if b"trades" in message
+            else message.replace(b"1630048897897", str(next(ts)).encode())
+            for message in busy * 1_000
         ]
         begun = time.perf_counter()
         for message in fresh:

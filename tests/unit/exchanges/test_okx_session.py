@@ -327,6 +327,18 @@ def test_trade_ids_that_join_prove_that_a_short_loss_was_no_gap() -> None:
     assert isinstance(received.events[0], Gap)
 
 
+def test_trade_that_neither_connection_brings_is_a_gap_though_both_live() -> None:
+    desk = twice(Want("BTC-USDT", Channel.TRADES))
+    for on in (A, B):
+        desk.frame(trade(T0, number=10), on=on)
+        desk.frame(trade(T0 + 5, number=12), on=on)
+    assert desk.put(Tick()) == []
+    desk.seconds = 3.0
+    (told,) = desk.put(Tick())
+    cause = "trade 11 did not come under a live connection"
+    assert told.events == (Gap("okx", "BTC-USDT", "trades", T0 * 1000, (T0 + 5) * 1000, cause),)
+
+
 def test_book_goes_on_over_the_other_connection() -> None:
     desk = twice(Want("BTC-USDT", Channel.BOOK))
     desk.frame(books(-1, 10, "snapshot", (["9", "1", "0", "1"],)), on=A)

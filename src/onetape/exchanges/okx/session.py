@@ -188,7 +188,12 @@ class Session:
             return ()
         if track.series.name == _CHANGED and taken.ts and isinstance(message.data, msgspec.Raw):
             self._around.listed(message.data)
-        return (self._received(track, taken, frame.data, frame.recv_ts, joined),)
+        before, absent = track.ts, track.absent
+        received = self._received(track, taken, frame.data, frame.recv_ts, joined)
+        holes = track.holes
+        if holes is not None and holes.trusted and taken.ts and not holes.follows(taken.events):
+            holes.jumped(frame.data, (before, taken.ts), self._around.monotonic(), absent)
+        return (received,)
 
     def _received(self, track: Track, taken: Taken, data: bytes, recv_ts: Micros, joined: bool = False) -> Received:
         self._seq += 1
@@ -232,6 +237,8 @@ class Session:
             self._second = now
             for track in self._tracks.values():
                 track.mark(now)
+                if gaps := track.missing(now):
+                    yield Received(None, tuple(gaps))
                 self._owed(track, now)
                 yield from self._silent(track, now, now_ts)
 

@@ -9,7 +9,9 @@ from onetape.domain.market import Candle, Channel, Gap, MarketEvent, StreamState
 from onetape.domain.units import SECOND, Micros
 from onetape.exchanges.okx import wire
 from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.holes import Holes
 from onetape.exchanges.okx.reading import Reading, Taken
+from onetape.observe import log
 
 # Seconds within which a channel says something in any case: a book its heartbeat, a price its repetition.
 _RHYTHM: Final = {
@@ -47,6 +49,7 @@ class Track:
     def __init__(self, arg: wire.Arg, series: Series) -> None:
         self.arg, self.series = arg, series
         self.reading = Reading(series)
+        self.holes = Holes() if series.channel in (Channel.TRADES, Channel.TRADES_ALL) else None
         self.carriers: dict[str, Carrier] = {}
         self.ts: Micros = 0  # the newest event
         self.absent = False  # nobody carries it, or nobody has brought anything since
@@ -90,6 +93,20 @@ class Track:
         series = self.series
         gap = Gap(series.exchange, series.symbol, series.name, before, taken.ts, self.cause)
         return (gap, *taken.events)
+
+    def missing(self, now: float) -> list[Gap]:
+        """Trades that should have come while the stream lived."""
+        if self.holes is None:
+            return []
+        series = self.series
+        found = [
+            Gap(series.exchange, series.symbol, series.name, hole.start_ts, hole.end_ts, hole.cause)
+            for hole in self.holes.due(now)
+        ]
+        if self.holes.gave_up():
+            log.warning("trade_ids_not_consecutive", symbol=series.symbol, channel=series.name)
+        self.gaps += len(found)
+        return found
 
     def lost(self, source: str, word: str, cause: str) -> None:
         """A connection does not carry it any more."""
