@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from onetape.app.housekeeping import keep_policy
+from onetape.app.housekeeping import keep_apart, keep_policy
 from onetape.app.wiring import open_platform
 from onetape.cli.data import main
+from onetape.clock import RealClock
 from onetape.domain.market import RawFrame
 from onetape.domain.parts import Which
 from onetape.domain.units import DAY, parse_time
@@ -40,6 +41,17 @@ async def test_old_rows_go_to_the_archive_as_the_file_says(settings: Settings) -
         assert len(await platform.shelf.entries(Which())) == 5  # the days that ended by Saturday
         read = [f async for page in platform.raw.read("okx", "BTC-USDT", ["trades"], MONDAY, NOW) for f in page]
         assert read == frames()
+
+
+async def test_the_policy_is_kept_by_a_process_of_its_own(settings: Settings) -> None:
+    write_policy(settings, '{"database": "15d", "archive": "60d"}')
+    young = RealClock().now() - 40 * DAY
+    async with open_platform(settings) as platform:
+        await platform.raw.append([*frames(), RawFrame("okx", "BTC-USDT", "trades", young, young, 1, b"{}")])
+        await keep_apart(platform)
+        (entry,) = await platform.shelf.entries(Which())  # the others were over for the archive, too
+        assert entry.first_ts == young
+    assert (settings.log_dir / "housekeeping.log").is_file()
 
 
 @pytest.mark.parametrize("text", ['{"database": "a while"}', '{"databse": "15d"}'])

@@ -2,18 +2,23 @@
 
 Once an hour partitions are made ahead and the use of the disk is noted; at the start and then once a day the policy of
 `config/markets.json` is kept. It is read anew each time. A policy that cannot be read moves and deletes nothing.
+
+Old rows are moved by a process of its own (`python -m onetape.app.housekeeping`) that gives way to others: packing them
+keeps a core busy, and what is being recorded must not wait for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from typing import TYPE_CHECKING, Final
 
 from onetape.clock import RealClock
 from onetape.domain import markets
 from onetape.domain.errors import BadInput, OnetapeError, Transient
 from onetape.domain.units import DAY, HOUR, Micros
-from onetape.observe import log
+from onetape.observe import configure_service, log
 from onetape.supervisor.services import Beat, Service
 
 if TYPE_CHECKING:
@@ -44,8 +49,21 @@ async def housekeeping(platform: Platform, start_seconds: float = _START_SECONDS
         await platform.catalogue.note()
         if now >= due:
             due = now + DAY
-            await keep_policy(platform, now)
+            await keep_apart(platform)
         await clock.sleep_until(now + HOUR)
+
+
+async def keep_apart(platform: Platform) -> None:
+    """The policy, kept by another process; returns when that has ended, and ends it when cancelled."""
+    environment = {**os.environ, **platform.outside}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "onetape.app.housekeeping", env=environment)
+    try:
+        if await process.wait():
+            log.error("policy_not_kept", says="Old rows stay where they are: `onetape logs --service housekeeping`.")
+    except asyncio.CancelledError:
+        process.terminate()  # whatever it was doing: the next run goes on from there
+        await process.wait()
+        raise
 
 
 async def keep_policy(platform: Platform, now_ts: Micros) -> None:
@@ -69,3 +87,20 @@ def read_policy(path: Path) -> markets.Keep:
         return markets.Keep()
     except OSError as error:
         raise BadInput("markets.json", str(path), f"not readable ({error.strerror})") from error
+
+
+async def _alone() -> None:
+    """In a process of its own, against servers that run already."""
+    from onetape.app.wiring import open_platform
+    from onetape.settings import Settings
+
+    settings = Settings()
+    configure_service(settings.log_level, "housekeeping", settings.log_dir / "housekeeping.log")
+    if hasattr(os, "nice"):
+        os.nice(10)
+    async with open_platform(settings, services=False) as platform:
+        await keep_policy(platform, RealClock().now())
+
+
+if __name__ == "__main__":
+    asyncio.run(_alone())

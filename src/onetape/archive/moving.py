@@ -125,7 +125,7 @@ async def keep(shelf: Shelf, files: Files, policy: Keep, now_ts: Micros, told: T
         kept = _kept(policy, part)
         if kept.in_database is None or part.end_ts > now_ts - kept.in_database:
             continue
-        (dropped if kept.in_archive == 0 else due).append(part)
+        (dropped if _is_over(kept, part, now_ts) else due).append(part)
     entries = await shelf.entries(Which())
     lately = {entry.part for entry in entries if entry.restored_ts > now_ts - LEFT_ALONE}
     moved = await _archive(shelf, files, [part for part in due if part not in lately], told)
