@@ -39,7 +39,7 @@ def aggregate_candles(
     length = Timeframe.parse(timeframe)
     if alignment not in get_args(Alignment):
         raise BadInput("alignment", alignment, "not an alignment", "Use right or left.")
-    ts, price, amount = _columns(trades)
+    ts, price, amount = columns_of(trades)
     order = np.argsort(ts, kind="stable")
     ts, price, amount = ts[order], price[order], amount[order]
     if not len(ts):
@@ -65,7 +65,8 @@ def aggregate_candles(
     }
 
 
-def _columns(trades: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> tuple[Ints, Floats, Floats]:
+def columns_of(trades: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> tuple[Ints, Floats, Floats]:
+    """Times (micros), prices and amounts of what `aggregate_candles` takes. Raises BadInput naming row and value."""
     columns: dict[str, Any]
     if isinstance(trades, Mapping):
         columns = {name: trades[name] for name in _FIELDS if name in trades}

@@ -14,6 +14,7 @@ from onetape.domain.market import NONE_THERE, Gap, Origin, candle_channel
 from onetape.domain.units import Timeframe
 from onetape.marketdata.absence import STOPPED
 from onetape.marketdata.quality import Span, missing, without
+from onetape.marketdata.repair import from_trades
 from onetape.observe import log
 from onetape.ports import CandleStore, MarketFeed
 
@@ -34,7 +35,8 @@ async def backfill(
 ) -> AsyncIterator[CandleFrame]:
     """Stores what is missing of the closed candles that open in `span`, and yields it page by page, oldest first.
 
-    What the venue itself has not is kept as a gap and not asked for again. Raises Transient and Refused; what was
+    A candle that the venue lacks is built from its trades where that costs little (repair.from_trades). What it has
+    not at all is kept as a gap and not asked for again. Raises Transient and Refused; what was
     stored until then stays, and the next call goes on from there.
     """
     start_ts, end_ts = span
@@ -52,6 +54,11 @@ async def backfill(
             got.append(marked)
             yield marked
         still = _still_missing(got, hole)
+        if still and (built := await from_trades(feed, symbol, timeframe, still)) is not None:
+            await store.append(built)
+            rows += len(built)
+            yield built
+            still = [part for span in still for part in missing(built, *span)]
         await store.close_gaps([Gap(feed.exchange, symbol, channel, a, b, ABSENT) for a, b in still], NONE_THERE)
     if holes:
         log.info("candles_backfilled", symbol=symbol, timeframe=str(timeframe), holes=len(holes), rows=rows)

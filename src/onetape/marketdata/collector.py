@@ -35,6 +35,7 @@ from onetape.domain.market import (
     Received,
     VenueStatus,
     Want,
+    candle_channel,
 )
 from onetape.domain.markets import Recorded
 from onetape.domain.services import Recording
@@ -277,9 +278,14 @@ class Collector:
                 self._announce(series[candle.symbol, candle.timeframe][candle.open_ts])
 
     async def _commit_gaps(self, gaps: list[Gap]) -> None:
-        real = [gap for gap in gaps if not await filled(self._candles, gap)]
-        await self._frames.keep_gaps([gap for gap in real if has_past(gap.channel)])
-        await self._candles.close_gaps([gap for gap in real if not has_past(gap.channel)], NO_PAST)
+        candles = candle_channel("")
+        missed = [gap for gap in gaps if has_past(gap.channel) and not gap.channel.startswith(candles)]
+        await self._frames.keep_gaps(missed)  # first: the others wait for the database, these can wait on disk
+        await self._candles.close_gaps([gap for gap in gaps if not has_past(gap.channel)], NO_PAST)
+        held = [gap for gap in gaps if gap.channel.startswith(candles)]
+        there = [gap for gap in held if await filled(self._candles, gap)]
+        await self._candles.add_gaps([gap for gap in held if gap not in there])
+        real = [gap for gap in gaps if gap not in there]
         for gap in real:
             self._bus.publish(topics.gap(gap.exchange, gap.symbol), gap)
         self._repairs.wake.set()

@@ -13,7 +13,7 @@ from typing import Final
 
 from onetape.domain.errors import Refused, Transient
 from onetape.domain.frame import CandleFrame
-from onetape.domain.market import FROM_TRADES, NONE_THERE, Candle, Gap, RawFrame
+from onetape.domain.market import FROM_TRADES, NONE_THERE, Candle, Gap, Print, RawFrame
 from onetape.domain.units import HOUR, SECOND, Micros, Timeframe
 from onetape.marketdata.aggregator import CandleBuilder
 from onetape.marketdata.quality import Span
@@ -23,6 +23,7 @@ from onetape.ports import CandleStore, MarketFeed, RawStore
 
 REACH: Final[Micros] = 6 * HOUR  # of one hole; the stated limit on cost
 ANSWERS: Final = "trades_rest"
+_FEW: Final = 10  # spans that are asked for while candles are backfilled
 _LOOK_SECONDS: Final = 5.0
 _SETTLE: Final = 2 * SECOND  # until the venue's past surely has a trade
 
@@ -92,9 +93,9 @@ class Repairs:
             async for received in self._feed.past_trades(gap.symbol, begin, end):
                 if received.raw is not None:
                     await self._keep(received.raw)
-                trades = [event for event in received.events if hasattr(event, "side")]
+                trades = [event for event in received.events if isinstance(event, Print)]
                 prints += len(trades)
-                await self._store([c for t in trades for b in builders if (c := b.add(t))])  # type: ignore[arg-type]
+                await self._store([c for t in trades for b in builders if (c := b.add(t))])
         except Refused as error:
             log.warning("trades_not_repaired", symbol=gap.symbol, problem=str(error))
             self._left.add(gap)
@@ -126,3 +127,22 @@ class Repairs:
                 if span[0] <= other.start_ts and other.end_ts <= span[1]:
                     closing.append(other)  # noqa: PERF401
         await self._candles.close_gaps(list(dict.fromkeys(closing)), how)
+
+
+async def from_trades(feed: MarketFeed, symbol: str, timeframe: Timeframe, spans: Sequence[Span]) -> CandleFrame | None:
+    """Candles for a few short spans that the venue's candles lack, built from its past trades; None where it had none,
+    tells none, or too much would have to be asked for. Raises Transient."""
+    if len(spans) > _FEW or sum(end - start for start, end in spans) > REACH:
+        return None
+    found: list[Candle] = []
+    try:
+        for start, end in spans:
+            builder = CandleBuilder(feed.exchange, symbol, timeframe)
+            async for received in feed.past_trades(symbol, start, end):
+                trades = (event for event in received.events if isinstance(event, Print))
+                found += [candle for trade in trades if (candle := builder.add(trade))]
+            found += [candle for candle in (builder.advance(end),) if candle]
+    except Refused as error:
+        log.debug("no_past_trades", symbol=symbol, problem=str(error))
+        return None
+    return CandleFrame.from_candles(found) if found else None

@@ -6,7 +6,7 @@ import pytest
 
 from onetape.domain.errors import Transient
 from onetape.domain.frame import CandleFrame
-from onetape.domain.market import Origin
+from onetape.domain.market import Origin, Print, Received
 from onetape.domain.units import MINUTE, Timeframe
 from onetape.marketdata.backfill import ABSENT, TOO_OLD, backfill, depth, first_span
 from onetape.storage.memory import MemoryCandleStore
@@ -93,3 +93,14 @@ async def test_stored_end_too_far_back_is_left_with_a_gap_that_says_so(make_feed
 def test_depth_is_three_days_of_minutes_and_1500_of_the_others() -> None:
     assert depth(M1) == 3 * 24 * 60
     assert depth(Timeframe.parse("1h")) == 1_500
+
+
+async def test_a_candle_that_the_venue_lacks_is_built_from_its_trades(make_feed: Any) -> None:
+    feed, store = make_feed([m for m in range(100) if m not in (10, 60)], 100), MemoryCandleStore()
+    trades = tuple(Print("okx", SYMBOL, str(i), 10 * MINUTE + i, 5.0 + i, 2.0, 1) for i in range(3))
+    feed.pages = [Received(None, trades)]
+    await fill(feed, store, 0, 50)
+    frame = (await stored(store)).between(10 * MINUTE, 11 * MINUTE)
+    assert (frame.open[0], frame.close[0], frame.volume[0]) == (5.0, 7.0, 6.0)
+    assert frame.origin[0] == Origin.BUILT
+    assert await store.absent("okx", SYMBOL, "candles:1m") == []

@@ -12,6 +12,7 @@ import pytest
 from onetape.clock import SimulatedClock
 from onetape.domain.errors import BadInput, Conflict, NotFound, Refused
 from onetape.domain.frame import CandleFrame
+from onetape.domain.market import Received
 from onetape.domain.units import DAY, HOUR, MINUTE, Micros, Timeframe, parse_time
 from onetape.marketdata.download import DownloadWish, SeriesState, candles_in, download, fresh
 from onetape.marketdata.downloads import DownloadJob, Downloads
@@ -53,6 +54,10 @@ class Market:
                 ("open", "high", "low", "close", "volume"), np.ones(len(ts[at:][:300]))
             )
             yield CandleFrame.of("okx", symbol, timeframe, columns | {"ts": ts[at : at + 300]})
+
+    async def past_trades(self, symbol: str, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
+        raise Refused("okx tells no past trades.")
+        yield
 
     async def close(self) -> None:
         self.closed = True
