@@ -19,6 +19,7 @@ from onetape.domain.markets import Markets, Recorded
 from onetape.domain.units import Timeframe
 from onetape.marketdata import wanted
 from onetape.marketdata.collector import Collector
+from onetape.marketdata.fallback import Fallback, configured
 from onetape.observe import log
 from onetape.ports import MarketFeed
 from onetape.settings import Settings
@@ -106,7 +107,8 @@ class Collecting:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             await self._follow(tasks)
-            tasks.create_task(keep_all([housekeeping.service(self._platform)], self._told))
+            services = [housekeeping.service(self._platform), Service("fallback", self._fall_back)]
+            tasks.create_task(keep_all(services, self._told))
             tasks.create_task(self._roll_up())
             tasks.create_task(self._by_file(tasks))
             tasks.create_task(self._by_bots(tasks))
@@ -146,6 +148,16 @@ class Collecting:
             except Transient as error:
                 log.info("bots_delayed", problem=str(error))
                 await asyncio.sleep(LOOK_EVERY)
+
+    async def _fall_back(self, _: Beat) -> None:
+        """Candles that an exchange has not, from those that the file names beside it."""
+        platform = self._platform
+        settings = platform.settings
+
+        def source(exchange: str) -> MarketFeed:
+            return open_feed(settings, exchange, "$.markets[].fallback", platform.budgets)
+
+        await Fallback(platform.candles, source).run(lambda: configured(self._markets, settings.exchange))
 
     async def _roll_up(self) -> None:
         """Once: the longer candles of what was stored before they were kept ready."""

@@ -88,7 +88,7 @@ class Markets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
     markets: tuple[Recorded, ...]
-    keep: Keep = Keep()
+    keep: Keep = msgspec.field(default_factory=Keep)
     spool_mb: int = 2_048  # the most that waits on disk while the database is away
 
     def of(self, exchange: str, configured: str) -> tuple[Recorded, ...]:

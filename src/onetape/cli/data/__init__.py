@@ -29,6 +29,7 @@ VERBS: Final = (
     Verb("list", "listing", "what is stored: series, first and last candle, rows, gaps"),
     Verb("check", "checking", "gaps, duplicates, impossible values, oddities, anchors; exit code 3 when wrong"),
     Verb("fill", "filling", "make up flat candles for the holes of a series, marked synthetic"),
+    Verb("compare", "comparing", "the same instrument on two exchanges: differences, what is missing, who moves first"),
     Verb("export", "exporting", "one series into a CSV or Parquet file"),
     Verb("archive", "archiving", "old rows out of the database into files that every command still reads"),
     Verb("verify", "proving", "candles and books rebuilt from stored messages; exit code 3 when they differ"),
