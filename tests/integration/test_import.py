@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from onetape import archive
 from onetape.cli.main import main
-from onetape.domain.frame import PRICES, CandleFrame
+from onetape.domain.frame import PRICES, CandleFrame, resample
 from onetape.domain.units import Timeframe
 from onetape.storage.candles import PgCandleStore
 from onetape.storage.pool import open_pool
@@ -205,3 +206,28 @@ def test_export_that_cannot_be_is_refused(command: Command, tmp_path: Path, flag
     command("import", write(tmp_path, "okx_BTC-USDT.csv", GOOD))
     code, document = command("export", *flags)
     assert (code, document["field"]) == (2, field)
+
+
+@pytest.mark.parametrize(("late", "code"), [(0, 0), (16, 3)])
+def test_check_tells_a_day_that_begins_in_hong_kong(command: Command, database_url: str, late: int, code: int):
+    """Thirty days of hours, and days made of them that begin `late` hours after the midnight that they name."""
+    close = 100 + np.arange(24 * 30) * 0.01
+    ts = 1_704_067_200_000_000 + np.arange(24 * 30) * 3_600_000_000
+    columns: dict[str, object] = {"open": close - 0.01, "high": close, "low": close - 0.01, "close": close}
+    hours = CandleFrame.of("okx", "BTC-USDT", "1h", columns | {"ts": ts, "volume": np.ones(24 * 30)})
+    moved = dataclasses.replace(hours, ts=hours.ts - late * 3_600_000_000).between(int(ts[0]), None)
+
+    async def put(store: PgCandleStore) -> None:
+        await store.append(hours)
+        await store.append(resample(moved, "1d").rows(0, 28))
+
+    with_store(database_url, put)
+    found, document = command("check", "--timeframe", "1d")
+    (series,) = document["series"]
+    assert (found, document["ok"]) == (code, code == 0)
+    assert series["anchor"] == {"sound": code == 0, "offset_hours": late, "agree": 1.0, "compared": 28}
+    assert (series["duplicates"], series["repeated"], series["off_grid"]) == (0, 0, 0)
+    says = (
+        "anchored at midnight UTC: 100% of 28" if code == 0 else "WRONG ANCHOR: 100% of 28 hold the prices of 16 hours"
+    )
+    assert says in command.text("check", "--timeframe", "1d")[1]
