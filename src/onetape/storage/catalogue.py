@@ -11,7 +11,7 @@ from onetape.domain.units import DAY, HOUR, Micros
 from onetape.ports import Disk, RawCoverage, TableSize
 from onetape.storage import chunks
 from onetape.storage.pool import reading, transaction
-from onetape.storage.shelf import TABLES
+from onetape.storage.rows import TABLES
 from onetape.storage.sql import load
 
 _FAR: Final = 3_650.0  # days

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from onetape.domain.errors import BadInput, NotFound, Transient
-from onetape.domain.parts import CANDLES, KINDS, RAW, Archived, Part, Weight, Which, span_of
+from onetape.domain.errors import NotFound, Transient
+from onetape.domain.parts import KINDS, RAW, Archived, Part, Weight, Which, span_of
 from onetape.domain.units import Micros
 from onetape.observe import log
 from onetape.ports import Taken
@@ -20,27 +20,14 @@ from onetape.storage import chunks
 from onetape.storage.chunks import WITHIN, Chunk
 from onetape.storage.partitions import ensure_partitions, make_ahead
 from onetape.storage.pool import reading, transaction
+from onetape.storage.rows import CHANNEL, KINDS_OF, LONG, ORDER, TABLES, Rows, insertion, weight_of, where_of
 from onetape.storage.sql import load
 
-TABLES: Final = {RAW: "raw_market_data", CANDLES: "processed_market_data"}
-_CHANNEL: Final = {RAW: "channel", CANDLES: "timeframe"}
-_ORDER: Final = {RAW: "recv_ts, seq", CANDLES: '"timestamp"'}
 _LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31
 _PAGE: Final = 20_000  # rows
-_LONG: Final = 86_400.0  # seconds: a part may take minutes, and the pool gives a command one
-_KINDS: Final = {
-    "text": "text",
-    "json": "text",
-    "timestamptz": "time",
-    "int8": "int",
-    "int4": "int",
-    "int2": "int",
-    "float8": "float",
-}
 _KEY: Final = "(kind, exchange, symbol, channel, start_ts) = ($1, $2, $3, $4, $5::timestamptz) AND restored_at IS NULL"
 # A part may lie in compressed pieces of a hypertable; elsewhere this setting says nothing.
 _COMPRESSED_TOO: Final = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
-_ARRAYS: Final = {"text": "text[]", "time": "timestamptz[]", "int": "bigint[]", "float": "float8[]"}
 
 
 class _Changed(Exception):
@@ -52,7 +39,7 @@ class PgShelf:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._known: dict[str, tuple[tuple[str, str], ...]] = {}  # columns and PostgreSQL types, by table
+        self._rows = Rows()
 
     async def parts(self, which: Which) -> AsyncIterator[Part]:
         """See the port."""
@@ -74,7 +61,7 @@ class PgShelf:
         """From one part with rows to the next by the index: as many questions as there are parts."""
         question = (
             f'SELECT min("timestamp") FROM {TABLES[kind]} WHERE exchange = $1 AND symbol = $2'
-            f' AND {_CHANNEL[kind]} = $3 AND "timestamp" >= $4::timestamptz AND "timestamp" < $5::timestamptz'
+            f' AND {CHANNEL[kind]} = $3 AND "timestamp" >= $4::timestamptz AND "timestamp" < $5::timestamptz'
         )
         span = span_of(kind, series[2])
         ts = span.floor(from_ts)
@@ -91,52 +78,25 @@ class PgShelf:
 
     async def weigh(self, part: Part) -> Weight:
         async with reading(self._pool) as connection:
-            return await self._weigh(connection, part.kind, *_where(part))
-
-    async def _weigh(self, connection: Any, kind: str, where: str, *values: Any) -> Weight:
-        row = await connection.fetchrow(
-            f"SELECT count(*) AS rows, coalesce(sum({await self._hash(connection, kind)}), 0)::text AS digest"
-            f" FROM {TABLES[kind]} WHERE {where}",
-            *values,
-            timeout=_LONG,
-        )
-        return Weight(row["rows"], int(row["digest"]))
-
-    async def _hash(self, connection: Any, kind: str) -> str:
-        names = [
-            f'"{name}"::text' if of == "json" else f'"{name}"' for name, of in await self._columns(connection, kind)
-        ]
-        return f"hash_record_extended(ROW({', '.join(names)}), 0)::numeric"
-
-    async def _columns(self, connection: Any, kind: str) -> tuple[tuple[str, str], ...]:
-        """All but `id`, which says nothing about the market."""
-        if kind not in self._known:
-            rows = await connection.fetch(
-                "SELECT attname, typname FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"
-                " WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attname <> 'id'"
-                " ORDER BY attnum",
-                TABLES[kind],
-            )
-            self._known[kind] = tuple((row["attname"], row["typname"]) for row in rows)
-        return self._known[kind]
+            return await self._rows.weigh(connection, part.kind, *where_of(part))
 
     @asynccontextmanager
     async def take(self, part: Part) -> AsyncIterator[Taken]:
         """See the port. One snapshot serves the weight and the rows."""
-        where, *values = _where(part)
+        where, *values = where_of(part)
         async with (
             reading(self._pool) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            weight = await self._weigh(connection, part.kind, where, *values)
-            columns = await self._columns(connection, part.kind)
+            weight = await self._rows.weigh(connection, part.kind, where, *values)
+            columns = await self._rows.columns(connection, part.kind)
             names = ", ".join(f'"{name}"::text' if of == "json" else f'"{name}"' for name, of in columns)
             cursor = await connection.cursor(
-                f"SELECT {names} FROM {TABLES[part.kind]} WHERE {where} ORDER BY {_ORDER[part.kind]}",
+                f"SELECT {names} FROM {TABLES[part.kind]} WHERE {where} ORDER BY {ORDER[part.kind]}",
                 *values,
-                timeout=_LONG,
+                timeout=LONG,
             )
-            yield Taken(tuple((name, _KINDS[of]) for name, of in columns), weight, _pages(cursor))
+            yield Taken(tuple((name, KINDS_OF[of]) for name, of in columns), weight, _pages(cursor))
 
     async def enter(self, entry: Archived) -> None:
         part = entry.part
@@ -186,16 +146,16 @@ class PgShelf:
         """The whole chunk, if every row of it is in a file; 0 = it is not, or somebody is busy with it."""
         span = (kind, chunk.start_ts, chunk.end_ts)
         async with reading(self._pool) as connection:
-            expected = _weight(await connection.fetchrow(load("archived_within"), *span))
+            expected = weight_of(await connection.fetchrow(load("archived_within"), *span))
             count = f"SELECT count(*) FROM {TABLES[kind]} WHERE {WITHIN}"
-            if await connection.fetchval(count, *span[1:], timeout=_LONG) != expected.rows:
+            if await connection.fetchval(count, *span[1:], timeout=LONG) != expected.rows:
                 return 0
         try:
             async with transaction(self._pool) as connection:
                 await connection.execute("SET LOCAL lock_timeout = '1s'")
                 await connection.execute(f"LOCK TABLE {chunk.name} IN SHARE MODE")  # nobody writes to it from here on
-                expected = _weight(await connection.fetchrow(load("archived_within"), *span))
-                if not expected.rows or await self._weigh(connection, kind, WITHIN, *span[1:]) != expected:
+                expected = weight_of(await connection.fetchrow(load("archived_within"), *span))
+                if not expected.rows or await self._rows.weigh(connection, kind, WITHIN, *span[1:]) != expected:
                     return 0
                 await chunks.drop(connection, TABLES[kind], chunk)
                 await connection.execute(load("archived_gone"), *span)
@@ -206,7 +166,7 @@ class PgShelf:
 
     async def _delete(self, entry: Archived) -> int:
         """The rows of one part, by a transaction that is undone when they are not those in the file."""
-        where, *values = _where(entry.part)
+        where, *values = where_of(entry.part)
         key = (entry.part.kind, *entry.part.series, entry.part.start_ts)
         try:
             async with transaction(self._pool) as connection:
@@ -214,12 +174,12 @@ class PgShelf:
                 file = await connection.fetchval(f"SELECT file FROM archived WHERE {_KEY} FOR UPDATE", *key)
                 row = await connection.fetchrow(
                     f"WITH gone AS (DELETE FROM {TABLES[entry.part.kind]} WHERE {where}"
-                    f" RETURNING {await self._hash(connection, entry.part.kind)} AS hash)"
+                    f" RETURNING {await self._rows.hash_of(connection, entry.part.kind)} AS hash)"
                     " SELECT count(*) AS rows, coalesce(sum(hash), 0)::text AS digest FROM gone",
                     *values,
-                    timeout=_LONG,
+                    timeout=LONG,
                 )
-                if file != entry.file or _weight(row) != entry.taken:
+                if file != entry.file or weight_of(row) != entry.taken:
                     raise _Changed
                 await connection.execute(f"UPDATE archived SET taken_rows = 0, taken_digest = 0 WHERE {_KEY}", *key)
         except _Changed:
@@ -234,7 +194,7 @@ class PgShelf:
             await ensure_partitions(connection, TABLES[part.kind], part.start_ts, part.end_ts - 1)
         async with transaction(self._pool) as connection:
             await connection.execute(_COMPRESSED_TOO)
-            insert = _insert(part.kind, names, dict(await self._columns(connection, part.kind)))
+            insert = insertion(part.kind, names, dict(await self._rows.columns(connection, part.kind)))
             file = await connection.fetchval(
                 "UPDATE archived SET restored_at = now() WHERE (kind, exchange, symbol, channel, start_ts) ="
                 " ($1, $2, $3, $4, $5::timestamptz) AND file = $6 RETURNING file",
@@ -243,14 +203,14 @@ class PgShelf:
             if file is None:
                 raise NotFound("the archive", entry.file, "not entered any more: it was written anew or removed")
             async for page in pages:
-                done = await connection.execute(insert, *map(list, zip(*page, strict=True)), timeout=_LONG)
+                done = await connection.execute(insert, *map(list, zip(*page, strict=True)), timeout=LONG)
                 came += int(done.rpartition(" ")[2])
         return came
 
     async def forget(self, part: Part, entry: Archived | None) -> int:
         """See the port. What is stored of the series is counted down in the same transaction."""
-        where, *values = _where(part)
-        coverage, channel = ("raw_coverage" if part.kind == RAW else "candle_coverage"), _CHANNEL[part.kind]
+        where, *values = where_of(part)
+        coverage, channel = ("raw_coverage" if part.kind == RAW else "candle_coverage"), CHANNEL[part.kind]
         async with transaction(self._pool) as connection:
             await connection.execute(_COMPRESSED_TOO)
             await connection.execute(
@@ -261,7 +221,7 @@ class PgShelf:
                 " ($1, $2, $3, $4, $5::timestamptz)",
                 part.kind, *part.series, part.start_ts,
             )  # fmt: skip
-            done = await connection.execute(f"DELETE FROM {TABLES[part.kind]} WHERE {where}", *values, timeout=_LONG)
+            done = await connection.execute(f"DELETE FROM {TABLES[part.kind]} WHERE {where}", *values, timeout=LONG)
             rows = int(done.rpartition(" ")[2]) + (entry.rows - entry.taken.rows if entry else 0)
             text = load("coverage_less").format(coverage=coverage, channel=channel, table=TABLES[part.kind])
             await connection.execute(text, *part.series, rows, part.kind)
@@ -292,36 +252,9 @@ class PgShelf:
             return await make_ahead(connection, now_ts)
 
 
-def _where(part: Part) -> tuple[Any, ...]:
-    """A condition, and its values."""
-    text = (
-        f"exchange = $1 AND symbol = $2 AND {_CHANNEL[part.kind]} = $3"
-        ' AND "timestamp" >= $4::timestamptz AND "timestamp" < $5::timestamptz'
-    )
-    return text, *part.series, part.start_ts, part.end_ts
-
-
 async def _pages(cursor: Any) -> AsyncIterator[list[tuple[Any, ...]]]:
-    while rows := await cursor.fetch(_PAGE, timeout=_LONG):
+    while rows := await cursor.fetch(_PAGE, timeout=LONG):
         yield [tuple(row) for row in rows]
-
-
-def _insert(kind: str, names: Sequence[str], known: dict[str, str]) -> str:
-    """The statement that adds rows of these columns, given as one array for each."""
-    if unknown := [name for name in names if name not in known]:
-        problem = "a column of the file which the table has not"
-        raise BadInput("the archive", unknown[0], problem, "It was written by a newer onetape: start that one.")
-    columns = ", ".join(f'"{name}"' for name in names)
-    values = ", ".join(f'"{name}"::{known[name]}' for name in names)
-    arrays = ", ".join(f"${i}::{_ARRAYS[_KINDS[known[name]]]}" for i, name in enumerate(names, 1))
-    return (
-        f"INSERT INTO {TABLES[kind]} ({columns}) SELECT {values} FROM unnest({arrays}) AS kept ({columns})"
-        " ON CONFLICT DO NOTHING"
-    )
-
-
-def _weight(row: Any) -> Weight:
-    return Weight(row["rows"], int(row["digest"]))
 
 
 def _entry(row: Any) -> Archived:
