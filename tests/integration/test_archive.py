@@ -263,6 +263,17 @@ async def test_who_reads_while_rows_move_always_reads_all_of_them(place: Place) 
     assert reads >= 3
 
 
+async def test_two_who_archive_at_once_harm_nothing(place: Place) -> None:
+    given = order(week(("trades",)))
+    await place.database.append(given)
+    await asyncio.gather(place.archive(), place.archive())
+    await place.archive()
+    assert await place.in_database() == 0
+    assert await place.read() == given
+    for entry in await place.shelf.entries(ALL):
+        place.files.check(entry)
+
+
 _KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path

@@ -41,7 +41,7 @@ class Files:
         place = self.folder / part.kind / _safe(part.exchange) / _safe(part.symbol) / _safe(part.channel)
         place.mkdir(parents=True, exist_ok=True)
         version, path = 1, place / f"{part.label}.parquet"
-        while path.exists():
+        while not _reserved(path):
             version += 1
             path = place / f"{part.label}.{version}.parquet"
         return Draft(self.folder, part, columns, path)
@@ -106,6 +106,15 @@ class Files:
                     path.unlink()
                     removed += 1
         return removed
+
+
+def _reserved(path: Path) -> bool:
+    """Makes an empty file of that name, unless there is one: two processes never write to the same name."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _safe(name: str) -> str:

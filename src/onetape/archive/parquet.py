@@ -33,6 +33,7 @@ class Draft:
     def __init__(self, folder: Path, part: Part, columns: Columns, path: Path) -> None:
         self._folder, self._part, self._columns, self._path = folder, part, columns, path
         self._pieces: list[Path] = []
+        self._finished = False
 
     def add(self, rows: Rows) -> None:
         self._put(pl.DataFrame(rows, {name: _TYPES[kind] for name, kind in self._columns}, orient="row"))
@@ -61,7 +62,8 @@ class Draft:
         self._compare(rows, _plain(pl.scan_parquet(temporary, glob=False)), temporary)
         entry = self._entry(temporary, taken)
         _to_disk(temporary)
-        temporary.rename(self._path)
+        temporary.rename(self._path)  # over the empty file that kept the name
+        self._finished = True
         for folder in (self._path.parent, *self._path.relative_to(self._folder).parents):
             _to_disk(self._folder / folder)
         self.discard()
@@ -106,7 +108,8 @@ class Draft:
         )
 
     def discard(self) -> None:
-        for piece in self._pieces:
+        """Leaves nothing but a finished file."""
+        for piece in self._pieces if self._finished else [*self._pieces, self._path]:
             piece.unlink(missing_ok=True)
 
 
