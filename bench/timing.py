@@ -22,6 +22,19 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     target: float | None = None
     note: str = ""
+    more: bool = False  # more is better: the target is the least
+
+    @property
+    def missed(self) -> bool:
+        return self.target is not None and (self.value < self.target if self.more else self.value > self.target)
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """How large the load is, for the groups that have one."""
+
+    rate: int = 5_000  # messages a second of `pipeline`
+    minutes: float = 1.0  # of `pipeline`
+    rows: int = 1_000_000  # candles of `tables`; two fifths as many messages
 
 
 def timed(job: str, what: str, run: Callable[[], Any], *, times: int = 15, target: float | None = None) -> Row:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -22,7 +22,7 @@ class Push(msgspec.Struct, Generic[T], frozen=True, gc=False):
 
     data: list[T]
     action: str = ""
-    event: str = ""
+    event: Literal[""] = ""  # anything else is no push
 
 
 Message = Envelope | Push[Any]
@@ -51,16 +51,14 @@ _ROWS: Final = _reader(Row)
 def decode(data: bytes) -> tuple[Arg | None, Message]:
     """What a message is about, and what it says: its `data` is a list of structs, or `Raw` when it was read in two
     steps. Raises msgspec.DecodeError for what is no message at all."""
-    end = data.find(b"}", 0, _LONGEST)
-    known = _known(data[:end]) if end > 0 else None
+    end = data.find(b"}")
+    known = _known(data[:end]) if 0 < end < _LONGEST else None
     if known is not None:
+        arg, read = known
         try:
-            push = known[1](data)
+            return arg, read(data)
         except UNREADABLE:
             pass  # told by whoever reads it in two steps
-        else:
-            if not push.event:
-                return known[0], push
     try:
         message = envelope.decode(data)
     except (UnicodeDecodeError, RecursionError) as error:
