@@ -75,6 +75,15 @@ def test_bybit() -> None:
     assert (changed.bid, changed.ask_qty, changed.last) == (17222.0, 1.25, 17222.0)  # a delta names what changed
 
 
+def test_changes_of_a_bybit_book_that_did_not_begin_say_nothing() -> None:
+    lines = (DATA / "bybit.jsonl").read_bytes().splitlines()
+    snapshot, delta = lines[3], lines[4]
+    decode = decoder("bybit")
+    frames = [RawFrame("bybit", "BTC-USDT", "book", 0, (i + 1) * STEP, i, d) for i, d in enumerate((delta, snapshot))]
+    assert decode(frames[0]) == ()
+    assert len(decode(frames[1])) == 1
+
+
 def test_kraken() -> None:
     first, again, history, running, next_one, snapshot, update, ticker = said(
         "kraken", "BTC-USD", "trades", "trades", *["candles:5m"] * 3, "book", "book", "ticker"

@@ -66,6 +66,8 @@ class _Stream:
     def __init__(self, venue: Any, track: Track) -> None:
         self._venue, self._track = venue, track
         self._client = _Client()
+        book = track.want.channel is Channel.BOOK
+        self._begins = venues.SNAPSHOTS.get(track.key[0]) if book else None  # until it has begun
         self._told: list[Received] = []
         self._session = Session(self._told.append, lambda _: None)
         self._session.venue = venue
@@ -76,6 +78,9 @@ class _Stream:
         self._client.touched.clear()
         try:
             message = msgspec.json.decode(raw.data)
+            if self._begins is not None and not self._begins(message):
+                return ()
+            self._begins = None
             if self._track.want.channel is Channel.BOOK and self._track.key[0] in venues.BOOK_BY_REST:
                 self._book(message)
             else:
