@@ -53,6 +53,7 @@ class Trades:
         self._channels: dict[str, Channel] = {}  # by symbol: where its prints are taken from
         self._built: dict[tuple[str, str], Series] = {}
         self._audits: dict[tuple[str, str], SeriesAudit] = {}
+        self._of: dict[str, tuple[list[Series], list[SeriesAudit]]] = {}  # the same, by symbol
 
     def follow(self, wants: Sequence[Want], offered: frozenset[str]) -> None:
         """What was followed before and still is goes on undisturbed."""
@@ -71,6 +72,13 @@ class Trades:
             or SeriesAudit(self._exchange, symbol, Timeframe.parse(text))
             for symbol, text in sorted(audited)
         }
+        self._of = {
+            symbol: (
+                [one for (name, _), one in self._built.items() if name == symbol],
+                [one for (name, _), one in self._audits.items() if name == symbol],
+            )
+            for symbol in self._channels
+        }
 
     def source(self, symbol: str) -> str:
         """The channel that the prints of a symbol are taken from; "" = none."""
@@ -82,8 +90,7 @@ class Trades:
     def add(self, symbol: str, prints: Sequence[Print]) -> list[tuple[Candle, bool]]:
         """The built candles that are new or changed, each with whether it comes for the first time."""
         found: list[tuple[Candle, bool]] = []
-        series = [one for (name, _), one in self._built.items() if name == symbol]
-        audits = [one for (name, _), one in self._audits.items() if name == symbol]
+        series, audits = self._of.get(symbol, ((), ()))
         for trade in prints:
             for audit in audits:
                 audit.trade(trade)

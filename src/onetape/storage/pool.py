@@ -67,6 +67,10 @@ def translated() -> Iterator[None]:
         if "clos" not in str(problem):  # "connection is closed", "pool is closing"; anything else is a bug of ours
             raise
         raise Transient(f"PostgreSQL did not answer: {problem}") from problem
+    except asyncpg.InternalClientError as problem:
+        if "cannot switch to state" not in str(problem):  # a server that dies in the middle of a statement leaves this
+            raise
+        raise Transient(f"PostgreSQL went away in the middle of a statement: {problem}") from problem
 
 
 async def connect(url: str) -> Any:
