@@ -70,4 +70,4 @@ class RedisBudgets:
             return await script(keys=[f"budget:{name}"], args=arguments)
         except (OSError, TimeoutError, RedisError) as problem:
             self._away_until = time.monotonic() + AWAY
-            raise Transient(f"Valkey did not answer: {problem}.") from None
+            raise Transient(f"Valkey did not answer: {str(problem).rstrip('.')}.") from None

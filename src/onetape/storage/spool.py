@@ -13,10 +13,10 @@ import fcntl
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 import msgspec
 
@@ -29,6 +29,8 @@ from onetape.ports import Spooled, SpoolState
 MAGIC: Final = b"1TSPOOL1"
 PART_BYTES: Final = 4_000_000
 _HEAD: Final = struct.Struct("<II")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True):
@@ -88,7 +90,7 @@ class DiskSpool:
             if self.state.bytes + len(data) > self._limit:
                 self._refused = True
                 return False
-            return await asyncio.to_thread(self._append, data, len(items))
+            return await _to_its_end(self._append, data, len(items))
 
     def _append(self, data: bytes, items: int) -> bool:
         path, part = self._current()
@@ -133,7 +135,7 @@ class DiskSpool:
                 return []
             if path == next(reversed(self._sizes)):
                 self._seal()  # what comes now goes into the next part
-            items, _ = await asyncio.to_thread(_read, path)
+            items, _ = await _to_its_end(_read, path)
             return items
 
     async def done(self) -> None:
@@ -151,6 +153,16 @@ class DiskSpool:
     def close(self) -> None:
         self._seal()
         self._lock.close()
+
+
+async def _to_its_end(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """In a thread, and to its end even for a caller that is cancelled: until then the turn is not given on."""
+    done = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        await asyncio.wait({done})
+        raise
 
 
 def _read(path: Path) -> tuple[list[Spooled], int]:

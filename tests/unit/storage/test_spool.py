@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,31 @@ async def test_full_it_refuses_whole_batches_until_there_is_room(tmp_path: Path)
     assert not spool.state.full
     assert await spool.write([frame(written)])
     assert (await emptied(spool))[-1] == frame(written)
+
+
+async def test_a_write_that_is_cancelled_ends_before_the_next_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first write is still opening its part when it is cancelled; the second must not open it too."""
+    entered, leave = threading.Event(), threading.Event()
+    sync = os.fsync
+
+    def slow(handle: int) -> None:
+        entered.set()
+        assert leave.wait(5)
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    spool = DiskSpool(tmp_path, 1_000_000)
+    first = asyncio.create_task(spool.write([frame(1)]))
+    await asyncio.to_thread(entered.wait, 5)
+    first.cancel()
+    second = asyncio.create_task(spool.write([frame(2)]))
+    await asyncio.sleep(0.05)
+    leave.set()
+    assert await second
+    assert first.cancelled()
+    assert await emptied(spool) == [frame(1), frame(2)]
 
 
 def test_a_folder_belongs_to_one_process(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from onetape.exchanges.okx import pushes, wire
 from onetape.exchanges.okx.events import Series
 from onetape.exchanges.okx.reading import Taken
 from onetape.exchanges.okx.subscriptions import Subscriptions
-from onetape.exchanges.okx.tracks import Carrier, Track
+from onetape.exchanges.okx.tracks import Carrier, Track, together
 from onetape.observe import log
 
 _UPGRADE: Final = "64008"
@@ -64,6 +64,7 @@ class Session:
         self._seq = 0
         self._second = float("-inf")
         self._refused: dict[wire.Arg, str] = {}  # sentences
+        self._odd_frames, self._odd_told = 0, float("-inf")
 
     @property
     def args(self) -> KeysView[wire.Arg]:
@@ -113,7 +114,7 @@ class Session:
         for arg, track in self._tracks.items():
             state = track.state(now_ts, offset, self._refused.get(arg, ""))
             key = (state.symbol, state.channel)
-            found[key] = _together(found[key], state) if key in found else state
+            found[key] = together(found[key], state) if key in found else state
         return tuple(found.values())
 
     def on(self, item: Item | Seed, now_ts: Micros) -> Iterable[Received]:
@@ -143,7 +144,7 @@ class Session:
         try:
             arg, message = pushes.decode(frame.data)
         except msgspec.DecodeError as error:
-            log.warning("frame_not_understood", source=frame.source, problem=str(error), begin=_begin(frame))
+            self._odd(frame, str(error))
             return ()
         if isinstance(message, wire.Envelope) and message.event:
             self._event(link, frame.source, message)
@@ -152,6 +153,15 @@ class Session:
         else:
             log.debug("frame_ignored", source=frame.source, begin=_begin(frame))
         return ()
+
+    def _odd(self, frame: Frame, problem: str) -> None:
+        """Said once a second at most: a venue that sends nonsense must not fill the disk with our complaints."""
+        self._odd_frames += 1
+        now = self._around.monotonic()
+        if now - self._odd_told >= 1.0:
+            begin, count = _begin(frame), self._odd_frames
+            log.warning("frame_not_understood", source=frame.source, problem=problem, begin=begin, frames=count)
+            self._odd_told, self._odd_frames = now, 0
 
     def _event(self, link: Link, source: str, message: wire.Envelope) -> None:
         arg, now = message.arg, self._around.monotonic()
@@ -284,14 +294,3 @@ class Session:
 def _begin(frame: Frame) -> str:
     """Enough of a strange frame to recognise it in the log."""
     return frame.data[:200].decode("utf8", "replace")
-
-
-def _together(one: StreamState, other: StreamState) -> StreamState:
-    """Several subscriptions that are one stream to people (the instruments of each type): the worse state counts."""
-    worse = max(one, other, key=lambda s: s.state not in ("live", "starting"))
-    return msgspec.structs.replace(
-        worse,
-        event_ts=max(one.event_ts, other.event_ts),
-        messages=one.messages + other.messages,
-        dropped=one.dropped + other.dropped,
-    )

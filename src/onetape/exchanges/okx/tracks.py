@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+import msgspec
+
 from onetape.domain.market import Candle, Channel, Gap, MarketEvent, StreamState
 from onetape.domain.units import SECOND, Micros
 from onetape.exchanges.okx import wire
@@ -202,3 +204,14 @@ class Track:
         if self.series.channel in _NO_DELAY:
             return []
         return sorted((delay + offset) / 1e3 for delay in self._delays)
+
+
+def together(one: StreamState, other: StreamState) -> StreamState:
+    """Several subscriptions that are one stream to people (the instruments of each type): the worse state counts."""
+    worse = max(one, other, key=lambda s: s.state not in ("live", "starting"))
+    return msgspec.structs.replace(
+        worse,
+        event_ts=max(one.event_ts, other.event_ts),
+        messages=one.messages + other.messages,
+        dropped=one.dropped + other.dropped,
+    )
