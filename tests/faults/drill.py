@@ -15,12 +15,15 @@ from onetape.domain.units import MINUTE
 from onetape.storage.pool import open_pool
 
 _LOOK_S = 0.5
+_QUIET_S = 1.5
+_PATIENCE_S = 60.0
 
 Deed = tuple[float, Callable[[Theatre], Coroutine[Any, Any, None]]]
 
 
 async def play(theatre: Theatre, deeds: Sequence[Deed]) -> None:
-    """From the first subscription on, each deed at its second; returns when the exchange's data have ended."""
+    """From the first subscription on, each deed at its second. What is counted ends when all is over, the collector
+    listens again and has done so for a moment; the exchange goes on trading after that, as exchanges do."""
     theatre.collector.start()
     watching = asyncio.create_task(theatre.watch())
     try:
@@ -28,7 +31,12 @@ async def play(theatre: Theatre, deeds: Sequence[Deed]) -> None:
         async with asyncio.TaskGroup() as tasks:
             for at_s, deed in deeds:
                 tasks.create_task(_later(theatre, at_s, deed))
-            tasks.create_task(theatre.venue.finished.wait())
+            tasks.create_task(asyncio.sleep(theatre.faults_s))
+        async with asyncio.timeout(_PATIENCE_S):
+            while not theatre.venue.lines():
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(_QUIET_S)
+        theatre.counted_until = theatre.venue.now() // 1_000 * 1_000
     finally:
         watching.cancel()
 
@@ -55,9 +63,11 @@ async def _checks(theatre: Theatre, pool: Any) -> list[Check]:
     for symbol in theatre.pairs:
         since = venue.listened_since(symbol)
         assert since is not None
-        span = Span(symbol, since, venue.end_ts)
+        span = Span(symbol, since, theatre.counted_until)
         found += await of_prints(pool, venue, span)
-        found.append(await of_candles(pool, venue, Span(symbol, since // MINUTE * MINUTE, venue.end_ts)))
+        found.append(
+            await of_candles(pool, venue, Span(symbol, since // MINUTE * MINUTE, theatre.counted_until - MINUTE))
+        )
     found.append(await of_gaps(pool))
     ends = theatre.collector.ended_alone
     figures = f"{theatre.collector.deaths} killed, ended alone: {ends}"

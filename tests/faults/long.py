@@ -82,7 +82,12 @@ async def run(chosen: argparse.Namespace) -> list[Check]:
         folder = Path(name)
         folder.chmod(0o711)
         async with theatre.opened(
-            folder, symbols, minutes=int(seconds * chosen.speed / 60), speed=chosen.speed, faults=faults, limits=True
+            folder,
+            symbols,
+            minutes=int((seconds + 2 * REPAIR_S) * chosen.speed / 60),
+            speed=chosen.speed,
+            faults=faults,
+            limits=True,
         ) as stage:
             began = time.monotonic()
             await drill.play(stage, deaths(dice, seconds))

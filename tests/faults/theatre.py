@@ -100,8 +100,10 @@ class Server:
 
 
 class Theatre:
-    def __init__(self, venue: Venue, database: Server, bus: Server, collector: Collector) -> None:
+    def __init__(self, venue: Venue, database: Server, bus: Server, collector: Collector, faults_s: float) -> None:
         self.venue, self.database, self.bus, self.collector = venue, database, bus, collector
+        self.faults_s = faults_s  # how long the script of faults takes
+        self.counted_until = 0  # venue time
 
     async def watch(self) -> None:
         """Until cancelled: a collector that ends is started again, and remembered."""
@@ -147,7 +149,7 @@ async def opened(
     """Everything running but the collector."""
     frames = [walk(symbol, minutes, seed) for seed, symbol in enumerate(symbols)]
     begin = BEGIN_TS + HISTORY * MINUTE
-    venue = Venue(frames, speed=speed, start_ts=begin, faults=faults, **options)
+    venue = Venue(frames, speed=speed, start_ts=begin, faults=faults, waits=True, **options)
     database = Server(EmbeddedPostgres(folder, {"fsync": "off", "shared_buffers": "64MB"}))
     bus = Server(EmbeddedValkey(folder))
     try:
@@ -165,7 +167,8 @@ async def opened(
         }
         collector = Collector(env)
         try:
-            yield Theatre(venue, database, bus, collector)
+            length = max((fault.at_s + fault.for_s for fault in faults), default=0.0)
+            yield Theatre(venue, database, bus, collector, length + 1.0)
         finally:
             collector.stop()
     finally:

@@ -27,7 +27,7 @@ from onetape.venue.script import Line, Script
 from onetape.venue.traded import Notice
 from onetape.venue.websocket import MESSAGE_BYTES, Connection, Desk
 
-_GRACE_S: Final = 1.0  # a recording begins so long after the first subscription, so that it is heard from its start
+_GRACE_S: Final = 1.0  # from the first subscription to the beginning, for who wants to hear all of it
 _RECORDED_PAUSE_S: Final = 0.01  # between two looks at a recording
 _CONNECTS: Final = Allowance(3, 1)
 
@@ -40,6 +40,7 @@ class Venue:
     candles, seed and speed give the same market. `limits` switches rate limits; `keys` (API key to Key) makes logins
     be verified, without it any is accepted. `faults` are played from the first subscription on. `recording` is played
     in place of candles from the first subscription on: message for message, and what it lacks is made of its prints.
+    `waits`: candles too begin with the first subscription.
     Raises BadInput.
     """
 
@@ -58,12 +59,13 @@ class Venue:
         keys: Mapping[str, Key] | None = None,
         idle_s: float = 30.0,
         faults: Sequence[Fault] = (),
+        waits: bool = False,
     ) -> None:
         if recording:
             self._floor = open_recording(recording, speed)
         else:
             self._floor = open_floor(frames, speed=speed, start_ts=start_ts, instruments=instruments, seed=seed)
-        self._recorded = bool(recording)
+        self._waits = waits or bool(recording)
         self._feed = Feed(self._floor)
         if recording:
             self._feed.pause_s = _RECORDED_PAUSE_S
@@ -119,7 +121,7 @@ class Venue:
             text = f"port {self.port} on {self._host} cannot be opened ({reason}). Choose another one with --port."
             raise Refused(text) from error
         self.port = self._runner.addresses[0][1]
-        if not self._recorded:
+        if not self._waits:
             self._floor.clock.begin()
         self._tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._finish())]
         self._tasks.append(asyncio.create_task(self._play()))
@@ -142,7 +144,7 @@ class Venue:
 
     async def _play(self) -> None:
         await self._feed.subscribed.wait()
-        if self._recorded:
+        if self._waits:
             await asyncio.sleep(_GRACE_S)
             self._floor.clock.begin()
         await self._script.play(self._faults)
