@@ -257,6 +257,8 @@ class Collector:
                 self._counts["judged"] += verdict.verdict != NOT_JUDGED
                 self._counts["differing"] += verdict.verdict not in (NOT_JUDGED, EQUAL)
                 await self._verdicts.put(verdict)
+                if gap := self._trades.lost(verdict):
+                    await self._take_gap(gap)
 
     async def _forward(self, candle: Candle) -> None:
         await self._closed.put((candle, True))

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from onetape.domain.market import Candle, Channel, Gap, Print, Want, candle_channel
-from onetape.domain.units import Micros, Timeframe
-from onetape.marketdata.audit import SeriesAudit
+from onetape.domain.units import MINUTE, Micros, Timeframe
+from onetape.marketdata.audit import MISSING, SeriesAudit
 from onetape.marketdata.building import LateBuilder
 from onetape.ports import Verdict
 
+LOST: Final = "trades were lost under a live connection"
+_FINEST: Final = "1m"
 CHANNELS: Final = (Channel.TRADES_ALL, Channel.TRADES)  # the better one first
 
 
@@ -122,6 +124,14 @@ class Trades:
 
     def verdicts(self, now_ts: Micros) -> list[Verdict]:
         return [verdict for audit in self._audits.values() for verdict in audit.verdicts(now_ts)]
+
+    def lost(self, verdict: Verdict) -> Gap | None:
+        """Trades that were lost without a sign: the venue's minute has more volume than its trades."""
+        source = self.source(verdict.symbol)
+        if verdict.verdict != MISSING or verdict.timeframe != _FINEST or not source:
+            return None
+        start = verdict.open_ts
+        return Gap(verdict.exchange, verdict.symbol, source, start, start + MINUTE, LOST)
 
     @property
     def late(self) -> int:

@@ -30,6 +30,7 @@ from onetape.domain.market import (
 from onetape.domain.units import MINUTE, Timeframe
 from onetape.marketdata import absence, collector, keeper
 from onetape.marketdata.collector import Collector, wants_for
+from onetape.marketdata.trades import LOST
 from onetape.ports import Appended, AuditCount, Verdict
 from onetape.storage.memory import MemoryCandleStore
 
@@ -271,6 +272,21 @@ async def test_candles_of_the_venue_are_compared_with_its_trades(
         await until(lambda: len(desk.judge.verdicts) == 2)
     assert [(v.open_ts // MINUTE, v.verdict) for v in desk.judge.verdicts] == [(100, "equal"), (101, "price")]
     assert (desk.collector.stats()["judged"], desk.collector.stats()["differing"]) == (2, 1)
+
+
+async def test_a_minute_with_more_volume_than_its_trades_is_a_gap_of_trades(
+    make_feed: Any, candle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "_TELL_SECONDS", 0.02)
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, TRADES])
+    gap = Gap("okx", SYMBOL, "trades", 100 * MINUTE, 101 * MINUTE, LOST)
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        desk.feed.say(trade(5_990, 9.0), channel="trades")
+        desk.feed.close_minute(100)  # with volume, and no trade came
+        desk.feed.say(trade(6_130, 1.0), channel="trades")
+        await until(lambda: gap in desk.bus.of("gap:"))
+    assert [v.verdict for v in desk.judge.verdicts] == ["missing trades"]
 
 
 async def test_the_state_of_the_streams_is_told_with_what_was_counted(
