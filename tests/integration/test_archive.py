@@ -216,6 +216,17 @@ async def test_the_policy_archives_then_deletes_and_leaves_alone_what_was_restor
     assert first == MONDAY + DAY + 3 * HOUR
 
 
+async def test_candles_that_are_to_be_deleted_leave_no_file(place: Place) -> None:
+    start = parse_time("2024-02-29T23:58")
+    await place.candles.append(minutes(start, 4))
+    policy = Keep(raw={}, candles={"1m": Kept("1d", "0")})
+    moved = await keep(place.shelf, place.files, policy, start + 30 * DAY, lambda _: None)
+    assert (moved.parts, moved.forgotten) == (0, 2)
+    (coverage,) = await place.candles.coverage()
+    assert (coverage.first_ts, coverage.rows) == (start + 2 * MINUTE, 2)
+    assert len(await place.candles.load("okx", "BTC-USDT", MINUTES, None, None)) == 2
+
+
 async def test_what_was_restored_stays_for_a_month(place: Place) -> None:
     await place.database.append(week(("trades",)))
     await place.archive(Which(kind=RAW, before_ts=MONDAY + DAY))
