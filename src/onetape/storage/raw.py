@@ -81,6 +81,6 @@ def _text(data: bytes) -> str:
     text = data.decode("utf-8", "replace")
     try:
         _json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return msgspec.json.encode(text).decode()
     return text

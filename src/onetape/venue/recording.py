@@ -16,7 +16,7 @@ import msgspec
 
 from onetape.domain.errors import BadInput
 from onetape.domain.units import Micros
-from onetape.venue.foreign import Converter
+from onetape.venue.foreign import Converter, Told
 
 _SECONDS: Final = ": "
 _GZIP: Final = b"\x1f\x8b"
@@ -85,9 +85,17 @@ def pushes(heard: Iterable[Heard]) -> list[Push]:
         if "arg" in message and "data" in message:
             found += _own(recv_ts, message, text, chain)
         elif "event" not in message:
-            found += [Push(recv_ts, *each) for each in converter.convert(message)]
+            found += [Push(recv_ts, *each) for each in _converted(converter, message)]
     ahead = max((_told_ts(push) - push.ts for push in found), default=0)
     return [push._replace(ts=push.ts + max(0, ahead)) for push in found]
+
+
+def _converted(converter: Converter, message: dict[str, Any]) -> list[Told]:
+    """A message that lacks something, or has no number where one belongs, is left out."""
+    try:
+        return converter.convert(message)
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return []
 
 
 def _own(recv_ts: Micros, message: dict[str, Any], text: str, chain: Chain) -> list[Push]:
