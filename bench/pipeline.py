@@ -27,6 +27,7 @@ from onetape.storage.raw import PgRawStore
 SYMBOLS = 10
 WARM = 10.0  # seconds of the same load before anything is counted
 FEW = 500  # messages a second up to which the tighter target holds
+LONG = 5.0  # minutes from which on the growth of memory says something: what was seen lately fills for a minute or two
 PIPE = asyncio.subprocess.PIPE
 
 
@@ -95,7 +96,7 @@ def shown(
         Row(job="pipeline", what="receipt to subscriber in another process, p99", value=heard["p99_ms"], target=15.0,
             note=of(heard)),
         Row(job="pipeline", what="memory of the collector, growth in ten minutes", value=slope(memory), unit="MB",
-            target=1.0, note=f"{memory[-1]:.0f} MB at the end"),
+            target=1.0 if wish.minutes >= LONG else None, note=f"{memory[-1]:.0f} MB at the end"),
         Row(job="pipeline", what="messages sent and not in the table", value=float(sent - stored), unit="", target=0.0,
             note=f"{sent:,} sent, {unheard} dropped by the bus"),
     ]  # fmt: skip

@@ -21,6 +21,8 @@ class Venue:
         self.rate, self.seconds = rate, seconds
         self.sent: dict[str, int] = {}
         self.over = asyncio.Event()
+        self.line: web.WebSocketResponse | None = None  # the newest connection gets everything
+        self.sending: asyncio.Task[None] | None = None
 
     async def time(self, _: web.Request) -> web.Response:
         return web.json_response({"code": "0", "msg": "", "data": [{"ts": str(time.time_ns() // 1_000_000)}]})
@@ -31,7 +33,6 @@ class Venue:
     async def listen(self, request: web.Request) -> web.WebSocketResponse:
         line = web.WebSocketResponse(compress=False)
         await line.prepare(request)
-        sending: asyncio.Task[None] | None = None
         async for message in line:
             if message.type is not WSMsgType.TEXT:
                 continue
@@ -42,16 +43,16 @@ class Venue:
             for arg in asked["args"]:
                 self.sent.setdefault(arg["instId"], 0)
                 await line.send_str(json.dumps({"id": asked["id"], "event": "subscribe", "arg": arg}))
-            sending = sending or asyncio.create_task(self.send(line))
-        if sending is not None:
-            sending.cancel()
+            self.line = line
+            self.sending = self.sending or asyncio.create_task(self.send())
         return line
 
-    async def send(self, line: web.WebSocketResponse) -> None:
+    async def send(self) -> None:
         begun, done = time.monotonic(), 0
         while (passed := time.monotonic() - begun) < self.seconds:
             while done < passed * self.rate:
-                await line.send_str(self.trade(done))
+                assert self.line is not None
+                await self.line.send_str(self.trade(done))
                 done += 1
             await asyncio.sleep(_BEAT)
         self.over.set()
