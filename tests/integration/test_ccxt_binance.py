@@ -241,3 +241,39 @@ async def test_nothing_is_left_open_at_the_end(feed: CcxtFeed, venue: Binance) -
         while venue.sockets:
             await asyncio.sleep(0.01)
     assert feed.streams().items == ()
+
+
+async def test_stream_that_cannot_be_had_is_shown_with_the_reason(feed: CcxtFeed) -> None:
+    nothing, best = Want("NO-SUCH", Channel.TRADES), Want(SYMBOL, Channel.BBO)
+    refused: list[str] = []
+
+    def enough(received: Received) -> bool:
+        refused[:] = sorted(item.reason for item in feed.streams().items if item.state == "refused")
+        return len(refused) == 2
+
+    await watch(feed, [nothing, best, TRADES], enough)
+    assert refused[0].startswith("bbo of binance is not read through ccxt; it reads trades, candles,")
+    assert refused[1] == "binance has no instrument NO-SUCH. Names look like BTC-USDT or BTC-USDT-SWAP."
+
+
+async def test_venue_that_does_not_answer_is_said_to_be_in_trouble(
+    unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onetape.exchanges.ccxt.rest._PAUSE", 0.001)
+    address = f"http://127.0.0.1:{unused_tcp_port}/api/v3"
+    feed = CcxtFeed(
+        "binance", {"urls": {"api": {"public": address}}, "options": {"fetchCurrencies": False}}, habits=QUICK
+    )
+
+    async def consume() -> None:
+        async for _ in feed.stream([TRADES]):
+            raise AssertionError("nothing can come")
+
+    consuming = asyncio.create_task(consume())
+    async with asyncio.timeout(15):
+        while not feed.streams().trouble:
+            await asyncio.sleep(0.02)
+    assert feed.streams().trouble.startswith("binance cannot be asked now: ")
+    consuming.cancel()
+    await asyncio.gather(consuming, return_exceptions=True)
+    await feed.close()

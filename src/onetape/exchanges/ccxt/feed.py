@@ -11,16 +11,16 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from onetape.clock import RealClock
-from onetape.domain.errors import BadInput, Refused
+from onetape.domain.errors import BadInput, Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Channel, Received, Streams, Want
+from onetape.domain.market import Channel, Received, Streams, StreamState, Want
 from onetape.domain.units import Micros, Timeframe
 from onetape.exchanges.ccxt import venues
 from onetape.exchanges.ccxt.events import WATCH
 from onetape.exchanges.ccxt.library import BROKEN_BOOK, LIBRARY_ERRORS, PASSING, in_words, open_library, silence
 from onetape.exchanges.ccxt.past import Past
-from onetape.exchanges.ccxt.rest import Rest, patiently
+from onetape.exchanges.ccxt.rest import Rest
 from onetape.exchanges.ccxt.session import Session
 from onetape.exchanges.ccxt.tracks import Track
 from onetape.exchanges.connection import Habits, backoff_delays
@@ -60,6 +60,7 @@ class CcxtFeed:
         self._past = Past(exchange, self._rest)
         self._tasks: dict[Want, asyncio.Task[None]] = {}
         self._due: dict[Want, asyncio.Event] = {}
+        self._refused: dict[Want, str] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._running = False
         self.trouble = ""
@@ -118,6 +119,7 @@ class CcxtFeed:
         for want in [want for want in self._tasks if want not in wanted]:
             self._tasks.pop(want).cancel()
             self._due.pop(want)
+            self._refused.pop(want, None)
             self._leave(want)
         for want in wanted:
             if want not in self._tasks:
@@ -128,14 +130,21 @@ class CcxtFeed:
     def streams(self) -> Streams:
         """See the port; nothing runs while `stream` does not."""
         now = self._clock.now()
-        items = self._session.states(now) if self._running else ()
+        items = (*self._session.states(now), *self._refusals()) if self._running else ()
         return Streams(self.exchange, now, items, self._rest.clock_offset / 1e3, self.trouble)
+
+    def _refusals(self) -> list[StreamState]:
+        return [
+            StreamState(exchange=self.exchange, symbol=want.symbol, channel=want.name, state="refused", reason=problem)
+            for want, problem in self._refused.items()
+        ]
 
     async def _stop(self) -> None:
         """Leaves every stream and every socket."""
         tasks = [*self._tasks.values(), *self._leaving]
         self._tasks.clear()
         self._due.clear()
+        self._refused.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -148,21 +157,33 @@ class CcxtFeed:
     async def _keep(self, want: Want, due: asyncio.Event) -> None:
         """One want, subscribed to again whenever it is lost."""
         try:
-            instrument, theirs = await patiently(
-                backoff_delays(self._habits.backoff, self._habits.backoff_limit),
-                self.exchange,
-                lambda: self._rest.instrument(want.symbol),
-            )
+            instrument, theirs = await self._instrument(want.symbol)
             call, arguments = self._call(want, instrument, theirs)
         except (BadInput, Refused) as error:
             log.warning("want_refused", symbol=want.symbol, channel=want.name, problem=str(error))
+            self._refused[want] = str(error)
             return
         track = Track(want, instrument, theirs)
         self._session.add(track)
         try:
             await self._watch(track, due, call, arguments)
+            self._refused[want] = track.refused
         finally:
             self._session.remove(track)
+
+    async def _instrument(self, symbol: str) -> tuple[Instrument, str]:
+        """Asks until the venue answers. Raises Refused."""
+        for delay in backoff_delays(self._habits.backoff, self._habits.backoff_limit):
+            await asyncio.sleep(delay)
+            try:
+                found = await self._rest.instrument(symbol)
+            except Transient as error:
+                self.trouble = str(error)
+                log.info("venue_unreachable", exchange=self.exchange, problem=self.trouble)
+            else:
+                self.trouble = ""
+                return found
+        raise Refused(symbol)  # the delays never end
 
     async def _watch(self, track: Track, due: asyncio.Event, call: Any, arguments: tuple[Any, ...]) -> None:
         delays = backoff_delays(self._habits.backoff, self._habits.backoff_limit)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from onetape.clock import RealClock
-from onetape.domain.errors import BadInput, Refused, Transient
+from onetape.domain.errors import BadInput, Refused
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Origin
@@ -62,24 +62,29 @@ class Rest:
     async def instruments(self) -> list[Instrument]:
         """What can be traded and read; the others are remembered with the reason."""
         async with self._loading:
-            markets = await self.ask(self.venue.load_markets)
-            found: dict[str, tuple[Instrument, str]] = {}
-            for market in markets.values():
-                if market.get("active") is False:
-                    continue
-                try:
-                    one = names.instrument(self._exchange, market, self.venue.precisionMode)
-                except Refused as refusal:
-                    self._refused[market["symbol"]] = refusal.reason
-                else:
-                    found[one.symbol] = (one, market["symbol"])
-            self._instruments = found
+            return await self._load()
+
+    async def _load(self) -> list[Instrument]:
+        markets = await self.ask(self.venue.load_markets)
+        found: dict[str, tuple[Instrument, str]] = {}
+        for market in markets.values():
+            if market.get("active") is False:
+                continue
+            try:
+                one = names.instrument(self._exchange, market, self.venue.precisionMode)
+            except Refused as refusal:
+                self._refused[market["symbol"]] = refusal.reason
+            else:
+                found[one.symbol] = (one, market["symbol"])
+        self._instruments = found
         return [instrument for instrument, _ in found.values()]
 
     async def instrument(self, symbol: str) -> tuple[Instrument, str]:
         """Ours and the library's name for it. Raises Refused for what the venue has not or onetape cannot read."""
         if not self._instruments:
-            await self.instruments()
+            async with self._loading:  # whoever comes next finds them
+                if not self._instruments:
+                    await self._load()
         if symbol in self._instruments:
             return self._instruments[symbol]
         base, _, rest = symbol.partition("-")
@@ -147,14 +152,3 @@ class Rest:
 
 def _close(timeframe: Timeframe, row: list[Any]) -> Micros:
     return timeframe.next(int(row[0]) * 1_000)
-
-
-async def patiently(delays: Any, exchange: str, work: Callable[[], Awaitable[Any]]) -> Any:
-    """Tries until the venue answers. Raises what will not pass."""
-    for delay in delays:
-        await asyncio.sleep(delay)
-        try:
-            return await work()
-        except Transient as error:
-            log.info("venue_unreachable", exchange=exchange, problem=str(error))
-    raise AssertionError("the delays never end")
