@@ -26,6 +26,7 @@ from onetape.settings import Settings
 from onetape.supervisor.services import Beat, Service, keep_all
 
 LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
+INSTRUMENTS_EVERY: Final = 3600.0
 
 Told = Callable[[Service, BaseException, float], None]
 
@@ -169,7 +170,7 @@ class Collecting:
 
 
 async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
-    """Once, when the venue answers."""
+    """When the venue answers, and again every hour: it lists new ones and changes the steps of others."""
     while True:
         try:
             await platform.candles.put_instruments(await feed.instruments())
@@ -177,7 +178,7 @@ async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
             log.info("instruments_delayed", problem=str(error))
             await asyncio.sleep(LOOK_EVERY)
         else:
-            return
+            await asyncio.sleep(INSTRUMENTS_EVERY)
 
 
 async def _watch_reach(feed: MarketFeed) -> None:
