@@ -10,7 +10,7 @@ from onetape.storage.pool import reading
 
 # A partition is named by its first day (storage.partitions).
 _NATIVE: Final = """
-SELECT c.relname AS name, right(c.relname, 8) AS day, pg_total_relation_size(c.oid) AS bytes
+SELECT c.relname AS name, right(c.relname, 8) AS day, coalesce(pg_total_relation_size(c.oid), 0) AS bytes
 FROM pg_inherits JOIN pg_class AS c ON c.oid = inhrelid
 WHERE inhparent = to_regclass($1) AND c.relname ~ '_[0-9]{8}$'
 ORDER BY c.relname

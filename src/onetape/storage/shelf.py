@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import asyncpg
+
 from onetape.domain.errors import NotFound, Transient
 from onetape.domain.parts import KINDS, RAW, Archived, Part, Weight, Which, span_of
 from onetape.domain.units import Micros
@@ -153,13 +155,14 @@ class PgShelf:
         try:
             async with transaction(self._pool) as connection:
                 await connection.execute("SET LOCAL lock_timeout = '1s'")
+                await connection.execute(load("archived_hold"), *span)  # first, as who deletes a part does it, too
                 await connection.execute(f"LOCK TABLE {chunk.name} IN SHARE MODE")  # nobody writes to it from here on
                 expected = weight_of(await connection.fetchrow(load("archived_within"), *span))
                 if not expected.rows or await self._rows.weigh(connection, kind, WITHIN, *span[1:]) != expected:
                     return 0
                 await chunks.drop(connection, TABLES[kind], chunk)
                 await connection.execute(load("archived_gone"), *span)
-        except Transient as problem:
+        except (Transient, asyncpg.UndefinedTableError) as problem:  # or another process has dropped it
             log.info("partition_busy", partition=chunk.name, problem=str(problem))
             return 0
         return expected.rows
@@ -243,7 +246,7 @@ class PgShelf:
                         if not await connection.fetchval(some, chunk.start_ts, chunk.end_ts):
                             await chunks.drop(connection, table, chunk)
                             dropped += 1
-                except Transient as problem:
+                except (Transient, asyncpg.UndefinedTableError) as problem:
                     log.info("partition_busy", partition=chunk.name, problem=str(problem))
         return dropped
 
