@@ -104,6 +104,7 @@ class Collecting:
             self._markets = defaults(settings)
             log.error("markets_refused", says=f"{error} Until it is mended the usual markets are recorded.")
         self._exchanges: dict[str, tuple[_Exchange, asyncio.Task[None]]] = {}
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -125,6 +126,10 @@ class Collecting:
             await self._follow(tasks)
 
     async def _follow(self, tasks: asyncio.TaskGroup) -> None:
+        async with self._turn:
+            await self._make_so(tasks)
+
+    async def _make_so(self, tasks: asyncio.TaskGroup) -> None:
         settings = self._platform.settings
         by_exchange = wants(settings, self._markets, await self._bots())
         for exchange, streams in by_exchange.items():
@@ -140,7 +145,9 @@ class Collecting:
                 continue
             self._exchanges[exchange] = (one, tasks.create_task(one.run(self._told)))
         for exchange in [each for each in self._exchanges if each not in by_exchange]:
-            self._exchanges.pop(exchange)[1].cancel()
+            _, task = self._exchanges.pop(exchange)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)  # its spool is free for whoever wants it again
 
     async def _bots(self) -> list[BotView]:
         while True:
