@@ -157,9 +157,16 @@ class Live:
 
     def _take_over(self) -> Iterator[Received]:
         for name, leaving in list(self._leaving.items()):
-            known = leaving.successor in self._running
-            if not known or self.session.ready(leaving.successor) or time.monotonic() > leaving.deadline:
+            if self._may_go(name, leaving):
                 yield from self._give_up(name, leaving.cause)
+
+    def _may_go(self, name: str, leaving: _Leaving) -> bool:
+        """While the successor cannot be reached, the old connection is better than none."""
+        successor = self._running.get(leaving.successor)
+        if successor is None or not self._running[name].connection.opened:
+            return True
+        late = time.monotonic() > leaving.deadline and successor.connection.opened
+        return late or self.session.ready(leaving.successor)
 
     def _give_up(self, name: str, cause: str) -> list[Received]:
         self._leaving.pop(name, None)

@@ -145,5 +145,7 @@ class Subscriptions:
         args = tuple(args)
         if op == "subscribe":
             self._requests[number] = args
+            if len(self._requests) > REQUESTS:
+                del self._requests[next(iter(self._requests))]
         self._sent.append(now)
         return _encode({"id": number, "op": op, "args": args})
