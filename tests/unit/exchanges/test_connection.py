@@ -203,3 +203,13 @@ def test_name_that_cannot_be_resolved_is_told_without_numbers() -> None:
     error = socket.gaierror(-2, "Name or service not known")
     assert "its name cannot be resolved" in str(unreachable("wss://ws.okx.com:443/ws", error))
     assert "-2" not in str(unreachable("wss://ws.okx.com:443/ws", error))
+
+
+async def test_inbox_gives_what_is_there_at_once_in_order() -> None:
+    inbox = Inbox()
+    waiting = asyncio.create_task(inbox.some())
+    await asyncio.sleep(0)
+    for number in range(3):
+        inbox.put(Frame("a", b"%d" % number, number))
+    assert [item.recv_ts for item in await waiting if isinstance(item, Frame)] == [0, 1, 2]
+    assert not len(inbox)
