@@ -146,6 +146,7 @@ async def test_tail_gives_the_last_ones_oldest_first(store: CandleStore) -> None
     before = await store.tail("okx", "BTC-USDT", MINUTES, 4, START + 10 * MINUTE)
     assert_same(before, frame(4, 6))
     assert len(await store.tail("okx", "BTC-USDT", MINUTES, 100)) == 30
+    assert len(await store.tail("okx", "BTC-USDT", MINUTES, 0)) == 0
 
 
 async def test_coverage_knows_ends_rows_and_gaps(store: CandleStore) -> None:

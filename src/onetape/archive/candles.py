@@ -103,6 +103,8 @@ class ArchivedCandleStore:
         self, exchange: str, symbol: str, timeframe: Timeframe, n: int, before_ts: Micros | None = None
     ) -> CandleFrame:
         frame = await self._database.tail(exchange, symbol, timeframe, n, before_ts)
+        if n < 1:
+            return frame
         since = int(frame.ts[0]) if len(frame) >= n else EARLIEST
         end = LATEST if before_ts is None else before_ts
         for entry in reversed(await self._beside((exchange, symbol, str(timeframe)), since, end)):

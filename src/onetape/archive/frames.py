@@ -74,6 +74,8 @@ class ArchivedRawStore:
 
     async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
         frames = await self._database.tail(exchange, symbol, channel, n)
+        if n < 1:
+            return frames
         since = frames[0].ts if len(frames) >= n else EARLIEST
         beside = await self._shelf.beside(RAW, exchange, symbol, (channel,), since, LATEST)
         found = {_key(frame): frame for frame in frames}
