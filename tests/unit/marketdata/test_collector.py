@@ -441,3 +441,24 @@ def test_wants_hold_1m_and_each_timeframe_once_for_every_symbol() -> None:
         ("A-B", "trades", ""),
     ]
     assert len(got) == 6
+
+
+async def test_built_candles_on_a_hole_are_made_of_the_trades_that_were_fetched_again(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, Want(SYMBOL, Channel.CANDLES, "7s"), TRADES])
+    frame = RawFrame("okx", SYMBOL, "trades_rest", 27_000_000, 2, 2, b"answer")
+    desk.feed.pages = [Received(frame, (trade(15, 3.0), trade(20, 4.0), trade(22, 5.0), trade(27, 6.0)))]
+    async with desk.running():
+        for seconds in (1, 8, 15):
+            desk.feed.say(trade(seconds, 3.0), channel="trades")
+        # the trades at 20 and 22 are lost with the line
+        gap = Gap("okx", SYMBOL, "trades", 15_000_000, 27_000_000, "the line was cut")
+        desk.feed.say(gap, trade(27, 6.0), channel="trades")
+        desk.feed.say(trade(36, 7.0), channel="trades")
+        desk.feed.say(trade(43, 8.0), channel="trades")
+        await until(lambda: desk.collector.stats()["repaired"] == 1)
+        await until(lambda: any(c.open_ts == 35_000_000 for c in desk.bus.of("candle:okx:BTC-USD:7s")))
+    stored = await desk.store.load("okx", SYMBOL, Timeframe.parse("7s"), None, None)
+    assert (stored.ts // 1_000_000).tolist() == [7, 14, 21, 35]
+    assert stored.volume.tolist() == [1, 2, 2, 1]
+    assert stored.close.tolist() == [3, 4, 6, 7]
+    assert await desk.store.gaps("okx", SYMBOL, "candles:7s") == []
