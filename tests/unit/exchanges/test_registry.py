@@ -9,6 +9,7 @@ import pytest
 
 from onetape.app.feeds import open_feed as open_configured
 from onetape.domain.errors import BadInput, NotFound
+from onetape.domain.market import Print, RawFrame
 from onetape.exchanges.ccxt.feed import CcxtFeed
 from onetape.exchanges.okx.feed import OkxFeed
 from onetape.exchanges.okx.hosts import Addresses, addresses
@@ -31,8 +32,6 @@ def test_unknown_name_is_refused_with_the_nearest_one() -> None:
         checked("okxx")
     with pytest.raises(NotFound, match="not an exchange"):
         open_feed("no such thing", OKX)
-    with pytest.raises(NotFound, match="not an exchange"):
-        decoder("no such thing")
 
 
 def test_native_names_come_first_and_the_library_brings_the_others() -> None:
@@ -80,3 +79,11 @@ def test_regions_and_demo_trading_have_their_own_hosts_on_port_443() -> None:
     assert addresses("us").ws == "wss://wsus.okx.com:443/ws/v5"
     with pytest.raises(BadInput, match="Use one of: global, eea, us"):
         addresses("moon")
+
+
+def test_frames_stored_under_a_name_of_ones_own_are_read_as_okxs() -> None:
+    data = (
+        b'{"arg":{"channel":"trades","instId":"A-B"},"data":[{"tradeId":"7","px":"2","sz":"3","side":"buy","ts":"1"}]}'
+    )
+    (told,) = decoder("mine")(RawFrame("mine", "A-B", "trades", 0, 5, 1, data))
+    assert told == Print("mine", "A-B", "7", 1_000, 2.0, 3.0, 1, 5)

@@ -146,6 +146,7 @@ def _offline(exchange: str, own: Instrument, known: list[Instrument]) -> Any:
     list: a message names its market by the venue's id, and it is known whose message it is."""
     kind = kind_of(exchange)
     markets = {one.symbol: names.market_of(one) for one in known}
+    met: dict[str, Instrument | None] = {}  # by the venue's id
 
     class Offline(kind):  # type: ignore[misc, valid-type]
         answer: Any = None
@@ -156,7 +157,9 @@ def _offline(exchange: str, own: Instrument, known: list[Instrument]) -> Any:
         def safe_market(self, marketId: Any = None, market: Any = None, *_: Any, **__: Any) -> Any:  # noqa: N803
             if marketId is None:
                 return market if market is not None else markets[own.symbol]
-            found = _named(str(marketId), own, known)
+            if marketId not in met:
+                met[marketId] = _named(str(marketId), own, known)
+            found = met[marketId]
             if found is not None:
                 return markets[found.symbol]
             return self.safe_market_structure({"id": marketId, "symbol": marketId})
