@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from onetape.domain.market import Print
+from onetape.exchanges.okx.once import ById
 from onetape.exchanges.okx.recent import Recent
 
 
@@ -28,3 +30,10 @@ def test_cleared_knows_nothing() -> None:
     recent.add("b")
     recent.clear()
     assert recent.add("a")
+
+
+def test_trade_with_an_absurd_id_is_told_once_and_ends_nothing() -> None:
+    once = ById()
+    odd = Print("okx", "BTC-USDT", "9" * 5_000, 1, 1.0, 1.0, 1)
+    assert once.new("a", 1, (odd,), None, 1) == (odd,)
+    assert once.new("b", 1, (odd,), None, 2) is None

@@ -16,6 +16,7 @@ from onetape.exchanges.okx.recent import Recent
 Events = tuple[MarketEvent, ...]
 
 _TRADES: Final = 20_000  # ids remembered: how far one connection may lie behind the other
+_DIGITS: Final = 18  # a longer id is no number of ours, and might be too long to be read as one
 _BARS: Final = 8
 _ALIKE: Final[Micros] = 10 * SECOND  # the same list of instruments within this time is the same message
 
@@ -41,9 +42,10 @@ class ById:
     def _take(self, trade: MarketEvent) -> bool:
         if not isinstance(trade, Print):
             return False
-        if not trade.id.isdecimal():
-            return self._seen.add(trade.id)
-        number = int(trade.id)
+        text = trade.id
+        if len(text) > _DIGITS or not text.isdecimal():
+            return self._seen.add(text)
+        number = int(text)
         if number > self._last:
             self._last = number
         return self._seen.add(number)
