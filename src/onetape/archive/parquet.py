@@ -13,6 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from onetape.archive.sums import Damaged, sha256
+from onetape.domain.errors import BadInput
 from onetape.domain.parts import CANDLES, RAW, Archived, Part, Weight
 from onetape.domain.units import Micros
 
@@ -141,3 +142,18 @@ def _to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def messages(place: Path) -> list[tuple[Micros, str]]:
+    """Receipt and text of all messages of one file, or of all files below a folder, in the order of their receipt.
+    Raises BadInput."""
+    files = sorted(place.rglob("*.parquet")) if place.is_dir() else [place]
+    try:
+        pieces = [_plain(pl.scan_parquet(file, glob=False)).select("recv_ts", "seq", "data") for file in files]
+        rows = (
+            pl.concat(pieces).sort("recv_ts", "seq").select("recv_ts", "data").collect() if pieces else pl.DataFrame()
+        )
+    except (Unreadable, OSError) as error:
+        problem = f"no archive of messages ({str(error).splitlines()[0]})"
+        raise BadInput("--recording", str(place), problem, "Give a file or a folder below archive/raw.") from error
+    return list(rows.iter_rows())

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onetape.cli.output import DONE, Parser, Usage, add_json, print_json
+from onetape.domain.errors import BadInput
 
 if TYPE_CHECKING:
     from onetape.domain.frame import CandleFrame
+    from onetape.venue.recording import Push
     from onetape.venue.server import Venue
 
 SYMBOL: Final = "BTC-USDT"
@@ -29,7 +31,8 @@ def main(verb: str, args: Sequence[str]) -> int:
     parser.add_argument("--speed", type=float, default=1.0, help="venue seconds per second; default 1, real time")
     parser.add_argument("--symbol", help=f"the instrument's name; default {SYMBOL}, or what the file says")
     parser.add_argument("--from", dest="file", metavar="FILE", help="a candle file in any layout `data import` reads")
-    parser.add_argument("--recording", metavar="FILE", help="play recorded messages (OKX v5, Binance USD-M) instead")
+    says = "play recorded messages instead: OKX v5, Binance USD-M, or a file or folder of onetape's own archive"
+    parser.add_argument("--recording", metavar="PATH", help=says)
     parser.add_argument("--start", metavar="TIME", help="where the replay begins; default after a third of the data")
     parser.add_argument("--seed", type=int, default=0, help="another number, another path inside each candle")
     parser.add_argument("--faults", metavar="FILE", help="what goes wrong and when: docs/simulated-venue.md")
@@ -45,12 +48,11 @@ def main(verb: str, args: Sequence[str]) -> int:
     from onetape import observe
     from onetape.domain.units import parse_time
     from onetape.venue.faults import read_script
-    from onetape.venue.recording import read_file
     from onetape.venue.server import Venue
 
     venue = Venue(
         [] if chosen.recording else [_candles(chosen.file, chosen.symbol)],
-        recording=read_file(Path(chosen.recording)) if chosen.recording else (),
+        recording=_recording(Path(chosen.recording)) if chosen.recording else (),
         host=chosen.host,
         port=chosen.port,
         speed=chosen.speed,
@@ -62,6 +64,21 @@ def main(verb: str, args: Sequence[str]) -> int:
     observe.configure("warning", "venue")
     asyncio.run(_serve(venue, chosen.json, Path(chosen.ledger) if chosen.ledger else None))
     return DONE
+
+
+def _recording(path: Path) -> list[Push]:
+    from onetape.venue.recording import Heard, pushes, read_file
+
+    if not path.is_dir() and path.suffix != ".parquet":
+        return read_file(path)
+    from onetape.archive.parquet import messages
+
+    found = pushes(Heard(recv_ts, text) for recv_ts, text in messages(path))
+    if not found:
+        raise BadInput(
+            "--recording", str(path), "without a message of a market", "Give a folder below archive/raw/okx."
+        )
+    return found
 
 
 def _candles(file: str | None, symbol: str | None) -> CandleFrame:
