@@ -91,8 +91,15 @@ async def open_pool(url: str, *, min_size: int = 1, max_size: int = 10) -> Any:
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,
             init=speak_domain,
+            reset=_left_clean,
             server_settings={"application_name": "onetape"},
         )
+
+
+async def _left_clean(connection: Any) -> None:
+    """A connection goes back to the pool without one more way to the server. An open transaction is rolled back by the
+    pool itself, and nothing here outlives a transaction: settings are LOCAL, locks `xact`, staging tables end with it.
+    """
 
 
 @contextmanager
