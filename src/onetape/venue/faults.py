@@ -115,6 +115,9 @@ def read_script(path: Path) -> list[Fault]:
         text = path.read_bytes()
     except OSError as error:
         raise BadInput("--faults", str(path), f"cannot be read ({error.strerror})", "Give a JSON file.") from error
+    if not text.lstrip().startswith(b"["):
+        remedy = 'Write a list of objects: [{"kind": "drop", "at_s": 5}].'
+        raise BadInput("--faults", str(path), "not a list of faults", remedy)
     script = documents.decode(text, list[Fault], "a list of faults", str(path), lambda _: Fault.__struct_fields__)
     return in_order(script)
 

@@ -79,6 +79,8 @@ def test_candle_means_all_candle_channels() -> None:
     ("text", "words"),
     [
         ("[{", "not JSON"),
+        ("", "not a list of faults"),
+        ('{"kind": "drop"}', "not a list of faults"),
         ('[{"kind": "rain"}]', "rain"),
         ('[{"kind": "drop", "when": 5}]', "Known keys: kind, at_s"),
         ('[{"kind": "drop", "at_s": -1}]', "0 or more"),
