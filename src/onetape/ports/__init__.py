@@ -1,0 +1,60 @@
+"""The seams: what the inside needs from the outside. Adapters fulfil these protocols; `app/wiring.py` chooses them."""
+
+from __future__ import annotations
+
+from onetape.ports.keeping import Catalogue, Disk, RawCoverage, Shelf, Spool, Spooled, SpoolState, TableSize, Taken
+from onetape.ports.market import (
+    Appended,
+    AuditCount,
+    AuditStore,
+    CandleStore,
+    Correction,
+    Coverage,
+    MarketFeed,
+    RawStore,
+    Verdict,
+)
+from onetape.ports.people import EquityPoint, GapView, Only, OnlyGaps, Queries, RunStore, RunView, SignalView, StoredRun
+from onetape.ports.system import Budgets, Bus, Clock, Message, Resync
+from onetape.ports.trading import BotState, BotStore, Broker, GateStore, Holdings, TradeStore
+
+__all__ = [
+    "Appended",
+    "AuditCount",
+    "AuditStore",
+    "BotState",
+    "BotStore",
+    "Broker",
+    "Budgets",
+    "Bus",
+    "CandleStore",
+    "Catalogue",
+    "Clock",
+    "Correction",
+    "Coverage",
+    "Disk",
+    "EquityPoint",
+    "GapView",
+    "GateStore",
+    "Holdings",
+    "MarketFeed",
+    "Message",
+    "Only",
+    "OnlyGaps",
+    "Queries",
+    "RawCoverage",
+    "RawStore",
+    "Resync",
+    "RunStore",
+    "RunView",
+    "Shelf",
+    "SignalView",
+    "Spool",
+    "SpoolState",
+    "Spooled",
+    "StoredRun",
+    "TableSize",
+    "Taken",
+    "TradeStore",
+    "Verdict",
+]

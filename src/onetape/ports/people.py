@@ -1,0 +1,131 @@
+"""Reads for people, and backtests that are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Protocol
+
+import msgspec
+
+from onetape.domain.frame import Floats, Ints
+from onetape.domain.orders import Fill, Order
+from onetape.domain.results import BacktestSpec, Result, Trade
+from onetape.domain.units import Micros
+
+
+class SignalView(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored signal. `ts` is the close of its candle; `reason` says why nothing was sent, "" when something was."""
+
+    id: int
+    bot: str
+    ts: Micros
+    symbol: str
+    target: float
+    confidence: float
+    price: float = 0.0
+    tag: str = ""
+    reason: str = ""
+
+
+class EquityPoint(msgspec.Struct, frozen=True):
+    """What a bot owned at one close, in settle currency; `qty` is signed base units."""
+
+    ts: Micros
+    equity: float
+    cash: float
+    qty: float
+    price: float
+
+
+class Only(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of a list are wanted: newest first, at most `limit`, those before the cursor `before`."""
+
+    bot: str | None = None
+    symbol: str | None = None
+    limit: int = 100
+    before: str = ""
+
+
+class GapView(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored gap: [start_ts, end_ts) of a channel, why nothing came, and how and when it was closed ("" = open)."""
+
+    id: int
+    exchange: str
+    symbol: str
+    channel: str
+    start_ts: Micros
+    end_ts: Micros
+    cause: str
+    closed_how: str = ""
+    closed_ts: Micros = 0
+    noted_ts: Micros = 0
+
+
+class OnlyGaps(msgspec.Struct, frozen=True, kw_only=True):
+    """Which gaps are wanted: the latest first, at most `limit`, those before the cursor. `open` None: both kinds."""
+
+    exchange: str | None = None
+    symbol: str | None = None
+    channel: str | None = None
+    open: bool | None = None
+    limit: int = 100
+    before: str = ""
+
+
+class Queries(Protocol):
+    """Reads for people. Each list comes with the cursor of the rows after it, "" at the end. Cursors are opaque."""
+
+    async def signals(self, only: Only) -> tuple[list[SignalView], str]: ...
+
+    async def orders(self, only: Only) -> tuple[list[Order], str]: ...
+
+    async def fills(self, only: Only) -> tuple[list[Fill], str]: ...
+
+    async def gaps(self, only: OnlyGaps) -> tuple[list[GapView], str]: ...
+
+    async def holes(self, start_ts: Micros | None = None, end_ts: Micros | None = None) -> list[GapView]:
+        """What is missing of all candle series in [start_ts, end_ts): open gaps, and those that the venue has not."""
+        ...
+
+    async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
+        """The whole life of a bot in at most `points` points, oldest first: the last one of each stretch."""
+        ...
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored backtest without its long columns."""
+
+    run_id: str
+    spec: BacktestSpec
+    metrics: dict[str, Any]
+    manifest: dict[str, Any] = {}
+    created_ts: Micros = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class StoredRun:
+    """A stored backtest: `ts` (close times, micros) and `equity` are its curve, thinned where it is long so that no
+    extreme is lost; `fills` are the rows of results.Tape, `fill_ts` the open times of their candles."""
+
+    view: RunView
+    trades: list[Trade]
+    ts: Ints
+    equity: Floats
+    fills: Floats
+    fill_ts: Ints
+
+
+class RunStore(Protocol):
+    """Backtests and what came out of them."""
+
+    async def put(self, result: Result) -> None:
+        """The same run stored again changes nothing."""
+        ...
+
+    async def list(self, limit: int = 100, before: str = "") -> tuple[list[RunView], str]:
+        """Newest first, with the cursor of the rows after it, "" at the end."""
+        ...
+
+    async def get(self, run_id: str) -> StoredRun:
+        """Raises NotFound."""
+        ...
