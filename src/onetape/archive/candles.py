@@ -21,12 +21,10 @@ from onetape.domain.frame import COLUMNS, CandleFrame
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Gap, candle_channel
 from onetape.domain.parts import CANDLES, Archived
-from onetape.domain.units import DAY, HOUR, Micros, Timeframe
+from onetape.domain.units import DAY, EARLIEST, HOUR, LATEST, Micros, Timeframe
 from onetape.observe import log
 from onetape.ports import Appended, CandleStore, Clock, Correction, Coverage, Shelf
 
-EARLIEST: Final[Micros] = -62_135_596_800_000_000  # 0001-01-01
-LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31
 _LIVE: Final[Micros] = DAY - HOUR  # nothing that is younger is ever in the archive
 _COLUMNS: Final = ("timestamp", *COLUMNS[1:])
 

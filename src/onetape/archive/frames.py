@@ -15,11 +15,9 @@ from typing import Any, Final
 from onetape.archive.folder import Files
 from onetape.domain.market import RawFrame
 from onetape.domain.parts import RAW, Archived
-from onetape.domain.units import DAY, HOUR, Micros
+from onetape.domain.units import DAY, EARLIEST, HOUR, LATEST, Micros
 from onetape.ports import Clock, RawStore, Shelf
 
-EARLIEST: Final[Micros] = -62_135_596_800_000_000  # 0001-01-01
-LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31
 _FRAME: Final = ("timestamp", "recv_ts", "seq", "data")
 _FRESH_SECONDS: Final = 60.0
 _LIVE: Final[Micros] = DAY - HOUR  # nothing that is younger is ever in the archive

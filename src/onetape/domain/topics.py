@@ -10,6 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
+from onetape.domain.market import Book, Forming, Funding, Index, Mark, Quote, VenueStatus
+from onetape.domain.units import Micros
+
 CONTROL: Final = "control"  # somebody wishes something of a bot: look into the store (Note)
 ANY: Final = "*"
 
@@ -17,6 +20,10 @@ ANY: Final = "*"
 NEWEST_WINS: Final = frozenset(
     {"forming", "book", "quote", "bot", "service", "backtest", "streams", "recording", "mark", "index"}
 )
+
+HINT: Final[Micros] = 20_000  # of a topic for people only, so often at most: the newest event wins over those not sent
+
+Fleeting = Forming | Quote | Book | Mark | Index | Funding | VenueStatus  # announced without waiting for their commit
 
 
 class Note(msgspec.Struct, frozen=True, tag="note"):
@@ -69,6 +76,18 @@ def funding(exchange: str, symbol: str) -> str:
 def status(exchange: str) -> str:
     """Maintenance of a venue (VenueStatus)."""
     return f"status:{exchange}"
+
+
+_FLEETING: Final = {Quote: quote, Book: book, Mark: mark, Index: index, Funding: funding}
+
+
+def fleeting(exchange: str, event: Fleeting) -> str:
+    """The topic of an event that is for people only, told in the name of `exchange`."""
+    if isinstance(event, Forming):
+        return forming(exchange, event.symbol, event.timeframe)
+    if isinstance(event, VenueStatus):
+        return status(exchange)
+    return _FLEETING[type(event)](exchange, event.symbol)
 
 
 def gap(exchange: str, symbol: str) -> str:

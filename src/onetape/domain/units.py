@@ -24,6 +24,8 @@ MINUTE: Final[Micros] = 60 * SECOND
 HOUR: Final[Micros] = 60 * MINUTE
 DAY: Final[Micros] = 24 * HOUR
 WEEK: Final[Micros] = 7 * DAY
+EARLIEST: Final[Micros] = -62_135_596_800_000_000  # 0001-01-01: no clock says less,
+LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31: or more
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONDAY: Final[Micros] = 4 * DAY  # 1970-01-05 was a Monday
@@ -104,6 +106,15 @@ class Timeframe(NamedTuple):
         """The open time of the candle after the one that holds `ts`, which is this one's close time."""
         start = self.floor(ts)
         return self.floor(start + self.count * 31 * DAY) if self.unit == "M" else start + self.micros
+
+    def candles(self, start_ts: Micros, end_ts: Micros) -> int:
+        """How many candles fit into [start, end), both on the grid; months are counted, not measured."""
+        if self.regular:
+            return max(0, end_ts - start_ts) // self.micros
+        found = 0
+        while start_ts < end_ts:
+            start_ts, found = self.next(start_ts), found + 1
+        return found
 
     def __str__(self) -> str:
         return f"{self.count}{self.unit}"

@@ -20,26 +20,19 @@ from onetape.domain.errors import Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import (
     WATCHED,
-    Book,
     Candle,
     Channel,
-    Forming,
-    Funding,
     Gap,
-    Index,
-    Mark,
     MarketEvent,
     Print,
-    Quote,
     RawFrame,
     Received,
-    VenueStatus,
     Want,
     candle_channel,
 )
 from onetape.domain.markets import Recorded
 from onetape.domain.services import Recording
-from onetape.domain.units import Micros, Timeframe
+from onetape.domain.units import SECOND, Micros, Timeframe
 from onetape.marketdata.absence import NO_PAST, Absences, has_past
 from onetape.marketdata.audit import EQUAL, NOT_JUDGED
 from onetape.marketdata.backfill import depth, filled
@@ -54,16 +47,8 @@ from onetape.marketdata.trades import Trades
 from onetape.observe import log
 from onetape.ports import AuditStore, Bus, CandleStore, Clock, MarketFeed, RawStore, Spool, Verdict
 
-_HINT_SECONDS: Final = 0.02  # a topic of the newest-wins kind is sent at most so often
 _DRAIN_SECONDS: Final = 3.0
 _TELL_SECONDS: Final = 1.0
-_FLEETING: Final = {
-    Quote: topics.quote,
-    Book: topics.book,
-    Mark: topics.mark,
-    Index: topics.index,
-    Funding: topics.funding,
-}  # for people only: announced without waiting for their commit
 
 
 def wants_for(symbols: Iterable[str], timeframes: Iterable[str], channels: Sequence[Channel] = WATCHED) -> list[Want]:
@@ -202,16 +187,12 @@ class Collector:
         match event:
             case Candle():
                 await self._take_candle(event)
-            case Forming():
-                self._hint(topics.forming(event.exchange, event.symbol, event.timeframe), event)
-            case VenueStatus():
-                self._hint(topics.status(event.exchange), event)
             case Gap():
                 await self._take_gap(event)
             case Print():
                 pass  # prints travel with their frame
             case _:
-                self._hint(_FLEETING[type(event)](event.exchange, event.symbol), event)
+                self._hint(topics.fleeting(event.exchange, event), event)
 
     async def _take_candle(self, candle: Candle) -> None:
         if problem := fault(candle):
@@ -244,7 +225,7 @@ class Collector:
             for topic, event in hints.items():
                 self._bus.publish(topic, event)
                 self._measure("hint_published", getattr(event, "recv_ts", 0))
-            await asyncio.sleep(_HINT_SECONDS)
+            await asyncio.sleep(topics.HINT / SECOND)
 
     async def _tell(self) -> None:
         """Once a second: how the streams are, and which candles can be judged by now."""

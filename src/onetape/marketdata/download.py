@@ -156,19 +156,8 @@ async def _judge(exchange: str, store: CandleStore, what: tuple[str, Timeframe, 
     known = await store.absent(exchange, symbol, candle_channel(timeframe))
     unexplained = without(holes, [(gap.start_ts, gap.end_ts) for gap in known])
     state.stored = len(frame)
-    state.missing = candles_in(holes, timeframe)
-    state.absent = state.missing - candles_in(unexplained, timeframe)
+    state.missing = sum(timeframe.candles(*hole) for hole in holes)
+    state.absent = state.missing - sum(timeframe.candles(*hole) for hole in unexplained)
     if len(frame):
         report = await asyncio.to_thread(examine, frame)
         state.impossible, state.outliers = report.impossible, report.outliers
-
-
-def candles_in(spans: list[Span], timeframe: Timeframe) -> int:
-    """How many candles open in the spans; months are counted, not measured."""
-    if timeframe.regular:
-        return sum((end - start) // timeframe.micros for start, end in spans)
-    count = 0
-    for start, end in spans:
-        while start < end:
-            start, count = timeframe.next(start), count + 1
-    return count

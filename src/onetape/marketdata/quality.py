@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from onetape.domain.frame import CandleFrame
+import numpy as np
+
+from onetape.domain.frame import CandleFrame, Floats
 from onetape.domain.market import Candle
 from onetape.domain.units import Micros, Timeframe
+from onetape.marketdata.soundness import IMPOSSIBLE
 
 Span = tuple[Micros, Micros]  # [start, end)
 
 
+class _Row(NamedTuple):
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+
+
 def fault(candle: Candle) -> str:
-    """Why a candle cannot be true, or "": such a one is refused, never repaired."""
-    prices = (candle.open, candle.high, candle.low, candle.close)
-    if not all(math.isfinite(x) for x in (*prices, candle.volume, candle.turnover)):
-        return "a number is missing or infinite"
-    if min(prices) <= 0:
-        return "a price is not positive"
-    if candle.high < max(prices) or candle.low > min(prices):
-        return "the high or the low does not enclose the other prices"
-    if candle.volume < 0:
-        return "the volume is negative"
+    """Why a candle cannot be true, or "": such a one is refused, never repaired. The rules are those of stored series
+    (`soundness.IMPOSSIBLE`), so that what is taken is never called impossible later."""
+    row = _Row(*(np.array([getattr(candle, name)]) for name in _Row._fields))
+    if reason := next((kind.reason for kind in IMPOSSIBLE if kind.fails(row)[0]), ""):
+        return reason
+    if not math.isfinite(candle.turnover):
+        return "turnover is missing"
     if Timeframe.parse(candle.timeframe).floor(candle.open_ts) != candle.open_ts:
         return f"its time is not on the {candle.timeframe} grid"
     return ""

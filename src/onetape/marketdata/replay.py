@@ -18,35 +18,15 @@ from typing import Final, NamedTuple
 import msgspec
 
 from onetape.domain import topics
-from onetape.domain.market import (
-    Book,
-    Candle,
-    Forming,
-    Funding,
-    Index,
-    Mark,
-    MarketEvent,
-    Print,
-    Quote,
-    RawFrame,
-    VenueStatus,
-)
+from onetape.domain.market import Candle, Gap, MarketEvent, Print, RawFrame
 from onetape.domain.units import Micros, Timeframe
 from onetape.marketdata.building import LateBuilder
 from onetape.marketdata.trades import CHANNELS
 from onetape.ports import Bus, RawStore
 
 AS_FAST_AS_POSSIBLE: Final = math.inf
-_HINT: Final[Micros] = 20_000  # of recorded time: of a topic whose newest message wins, so often at most
 _STRIDE: Final = 1_000  # messages between two looks at the bus
 _LOOK_SECONDS: Final = 0.5  # between two words about the progress
-_FLEETING: Final = {
-    Quote: topics.quote,
-    Book: topics.book,
-    Mark: topics.mark,
-    Index: topics.index,
-    Funding: topics.funding,
-}
 
 Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
 
@@ -152,7 +132,7 @@ class Stage:
     def take(self, frame: RawFrame, events: tuple[MarketEvent, ...]) -> None:
         if frame.recv_ts >= self._hints_due:
             self.send_hints()
-            self._hints_due = frame.recv_ts + _HINT
+            self._hints_due = frame.recv_ts + topics.HINT  # of recorded time
         self._hash.update(self._encode(events))
         for event in events:
             if type(event) is Print:
@@ -174,12 +154,8 @@ class Stage:
         self.counts[str(event.__struct_config__.tag)] += 1
         if isinstance(event, Candle):
             self._publish(topics.candle(self._name, event.symbol, event.timeframe), event)
-        elif isinstance(event, Forming):
-            self._hints[topics.forming(self._name, event.symbol, event.timeframe)] = event
-        elif isinstance(event, VenueStatus):
-            self._publish(topics.status(self._name), event)
-        elif (topic := _FLEETING.get(type(event))) is not None:
-            self._hints[topic(self._name, event.symbol)] = event
+        elif not isinstance(event, Print | Gap):
+            self._hints[topics.fleeting(self._name, event)] = event
 
     def send_hints(self) -> None:
         hints, self._hints = self._hints, {}

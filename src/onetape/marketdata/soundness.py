@@ -122,7 +122,7 @@ class Soundness(msgspec.Struct, frozen=True, kw_only=True):
 
 def examine(frame: CandleFrame) -> Soundness:
     """A frame of at least one candle."""
-    holes = [Stretch(start, end, _candles(frame, start, end)) for start, end in frame.gaps()]
+    holes = [Stretch(start, end, frame.timeframe.candles(start, end)) for start, end in frame.gaps()]
     missing = sum(hole.candles for hole in holes)
     quiet = _quiet_runs(frame)
     wrong = _impossible(frame)
@@ -200,16 +200,6 @@ def _quiet_runs(frame: CandleFrame) -> list[Stretch]:
         for a, b in zip(edges[::2], edges[1::2], strict=True)
         if b - a >= QUIET
     ]
-
-
-def _candles(frame: CandleFrame, start: Micros, end: Micros) -> int:
-    """How many candles fit into [start, end); months are counted, not measured."""
-    if frame.timeframe.regular:
-        return (end - start) // frame.timeframe.micros
-    count = 0
-    while start < end:
-        start, count = frame.timeframe.next(start), count + 1
-    return count
 
 
 def _longest(stretches: list[Stretch]) -> Stretch | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onetape.domain.frame import COLUMNS, CandleFrame, concat
 from onetape.domain.instrument import Instrument, Kind
 from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin
-from onetape.domain.units import Micros, Timeframe
+from onetape.domain.units import EARLIEST, LATEST, Micros, Timeframe
 from onetape.ports import Appended, Correction, Coverage
 from onetape.storage import binary, rollups
 from onetape.storage.partitions import SPANS, ensure_partitions
@@ -23,8 +23,6 @@ from onetape.storage.sql import load
 TABLE: Final = "processed_market_data"
 BULK: Final = 1_000  # rows from which on a staging table is worth its making
 LONG: Final = 200_000  # rows of a series from which on it is loaded as two halves
-EARLIEST: Final[Micros] = -62_135_596_800_000_000  # 0001-01-01
-LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31
 ROW: Final = rollups.ROW
 KEYS: Final = ("exchange", "symbol", "timeframe")
 Where = tuple[str, str, str, Micros, Micros]  # series, first and last open time

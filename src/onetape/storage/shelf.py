@@ -15,7 +15,7 @@ import asyncpg
 
 from onetape.domain.errors import NotFound, Transient
 from onetape.domain.parts import KINDS, RAW, Archived, Part, Weight, Which, span_of
-from onetape.domain.units import Micros
+from onetape.domain.units import LATEST, Micros
 from onetape.observe import log
 from onetape.ports import Taken
 from onetape.storage import chunks
@@ -25,7 +25,6 @@ from onetape.storage.pool import reading, transaction
 from onetape.storage.rows import CHANNEL, KINDS_OF, LONG, ORDER, TABLES, Rows, insertion, weight_of, where_of
 from onetape.storage.sql import load
 
-_LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31
 _PAGE: Final = 20_000  # rows
 _KEY: Final = "(kind, exchange, symbol, channel, start_ts) = ($1, $2, $3, $4, $5::timestamptz) AND restored_at IS NULL"
 # A part may lie in compressed pieces of a hypertable; elsewhere this setting says nothing.
@@ -45,7 +44,7 @@ class PgShelf:
 
     async def parts(self, which: Which) -> AsyncIterator[Part]:
         """See the port."""
-        before = _LATEST if which.before_ts is None else which.before_ts
+        before = LATEST if which.before_ts is None else which.before_ts
         for kind in KINDS if which.kind is None else (which.kind,):
             async with reading(self._pool) as connection:
                 series = await connection.fetch(

@@ -14,7 +14,7 @@ from onetape.domain.errors import BadInput, Conflict, NotFound, Refused
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Received
 from onetape.domain.units import DAY, HOUR, MINUTE, Micros, Timeframe, parse_time
-from onetape.marketdata.download import DownloadWish, SeriesState, candles_in, download, fresh
+from onetape.marketdata.download import DownloadWish, SeriesState, download, fresh
 from onetape.marketdata.downloads import DownloadJob, Downloads
 from onetape.storage.memory import MemoryCandleStore
 
@@ -159,12 +159,6 @@ async def test_a_wish_without_sense_is_refused_by_name(more: dict[str, str], say
     with pytest.raises(BadInput) as refusal:
         await done(Market(START + HOUR), MemoryCandleStore(), wish(**more))
     assert says in str(refusal.value)
-
-
-def test_months_are_counted_not_measured() -> None:
-    year = (parse_time("2024-01-01"), parse_time("2025-01-01"))
-    assert candles_in([year], Timeframe.parse("1M")) == 12
-    assert candles_in([year], Timeframe.parse("1d")) == 366
 
 
 # --- jobs

@@ -10,17 +10,20 @@ from onetape.domain.frame import CandleFrame
 from onetape.domain.units import MINUTE
 from onetape.marketdata.latency import Histogram
 from onetape.marketdata.quality import fault, missing, without
+from onetape.marketdata.soundness import examine
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
         ({}, ""),
-        ({"high": 1.0}, "enclose"),
-        ({"low": 1e6}, "enclose"),
-        ({"close": float("nan")}, "missing or infinite"),
-        ({"low": 0.0}, "not positive"),
-        ({"volume": -1.0}, "negative"),
+        ({"high": 1.0}, "high below low"),
+        ({"low": 1e6}, "high below low"),
+        ({"close": float("nan")}, "a price is missing"),
+        ({"low": 0.0}, "zero or negative"),
+        ({"volume": -1.0}, "volume is negative"),
+        ({"volume": float("inf")}, "volume is missing"),
+        ({"turnover": float("nan")}, "turnover is missing"),
         ({"open_ts": 5}, "grid"),
     ],
 )
@@ -28,6 +31,15 @@ def test_impossible_candle_is_named(changes: dict[str, Any], problem: str, candl
     found = fault(msgspec.structs.replace(candle(3), **changes))
     assert problem in found
     assert bool(found) == bool(changes)
+
+
+def test_what_is_taken_from_a_venue_is_what_a_check_of_the_stored_series_calls_possible(candle: Any) -> None:
+    one = candle(3)
+    dust = msgspec.structs.replace(one, high=max(one.open, one.close) * (1 - 1e-12), low=min(one.open, one.close))
+    for each in (one, dust):
+        assert fault(each) == ""
+        assert examine(CandleFrame.from_candles([each])).impossible == 0
+    assert fault(msgspec.structs.replace(dust, high=dust.high * (1 - 1e-6))) != ""
 
 
 def test_missing_spans_at_both_ends_and_inside(candle: Any) -> None:
