@@ -59,13 +59,16 @@ async def test_a_market_that_is_added_to_the_file_is_recorded_and_the_other_goes
     wanted.write(settings.config_dir, Markets((Recorded(("BTC-USD",), channels, ()),)))
     async with open_platform(settings) as platform:
         failures: list[BaseException] = []
-        task = asyncio.create_task(Collecting(platform, lambda _, error, __: failures.append(error)).run())
+        collecting = Collecting(platform, lambda _, error, __: failures.append(error))
+        task = asyncio.create_task(collecting.run())
         try:
             await until(lambda: platform.raw.tail("demo", "BTC-USD", "trades", 1))
             assert await platform.raw.tail("demo", "ETH-USD", "trades", 1) == []
-            wanted.write(settings.config_dir, Markets((Recorded(("BTC-USD", "ETH-USD"), channels, ()),)))
+            both = Recorded(("BTC-USD", "ETH-USD"), channels, ())
+            wanted.write(settings.config_dir, Markets((both,), spool_mb=70))
             await until(lambda: platform.raw.tail("demo", "ETH-USD", "trades", 1))
             await until(lambda: platform.audits.counts("demo", "ETH-USD"))
+            assert collecting.spooled()["demo"].limit == 70_000_000
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -74,7 +74,7 @@ FRAMES = [RawFrame("okx", "BTC-USDT", "trades", 1_000 * i, 1_000 * i + 5, i, b'{
 
 @QUICK
 @given(st.data())
-async def test_a_damaged_spool_keeps_what_lies_before_the_damage(data: st.DataObject) -> None:
+async def test_a_damaged_spool_gives_what_is_whole_in_order_and_can_be_written_on(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as name, structlog.testing.capture_logs():
         folder = Path(name)
         spool = DiskSpool(folder, 10**6)
@@ -89,7 +89,8 @@ async def test_a_damaged_spool_keeps_what_lies_before_the_damage(data: st.DataOb
         while found := await again.oldest():
             items += found
             await again.done()
-        assert items == FRAMES[: len(items)]
+        read = [item for item in items if isinstance(item, RawFrame)]
+        assert read == [frame for frame in FRAMES if frame in read]
         assert await again.write(FRAMES)
         assert await again.oldest() == FRAMES
         again.close()

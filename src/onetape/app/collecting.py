@@ -9,7 +9,7 @@ from typing import Final
 
 from onetape.app import housekeeping
 from onetape.app.feeds import open_feed
-from onetape.app.wiring import Platform
+from onetape.app.wiring import MEGABYTE, Platform
 from onetape.clock import RealClock
 from onetape.domain import topics
 from onetape.domain.bots import BotStatus, BotView
@@ -21,7 +21,7 @@ from onetape.marketdata import wanted
 from onetape.marketdata.collector import Collector
 from onetape.marketdata.fallback import Fallback, configured
 from onetape.observe import log
-from onetape.ports import MarketFeed
+from onetape.ports import MarketFeed, SpoolState
 from onetape.settings import Settings
 from onetape.supervisor.services import Beat, Service, keep_all
 
@@ -62,7 +62,7 @@ class _Exchange:
         self._platform = platform
         field = "ONETAPE_EXCHANGE or $.markets[].exchange"
         self._feed = open_feed(platform.settings, exchange, field, platform.budgets)
-        self._spool = platform.spool(exchange, spool_mb)
+        self.spool = platform.spool(exchange, spool_mb)
         self.recorder = Collector(
             self._feed,
             platform.candles,
@@ -70,9 +70,13 @@ class _Exchange:
             platform.bus,
             RealClock(),
             first,
-            spool=self._spool,
+            spool=self.spool,
             audits=platform.audits,
         )
+
+    def allow(self, spool_mb: int) -> None:
+        """So much may wait on disk from now on."""
+        self.spool.allow(spool_mb * MEGABYTE)
 
     async def run(self, told: Told) -> None:
         async def record(_: Beat) -> None:
@@ -89,7 +93,7 @@ class _Exchange:
             await keep_all(services, told)
         finally:
             await self._feed.close()
-            self._spool.close()
+            self.spool.close()
 
 
 class Collecting:
@@ -106,6 +110,10 @@ class Collecting:
         self._exchanges: dict[str, tuple[_Exchange, asyncio.Task[None]]] = {}
         self._turn = asyncio.Lock()
 
+    def spooled(self) -> dict[str, SpoolState]:
+        """By exchange, what waits on disk."""
+        return {exchange: one.spool.state for exchange, (one, _) in self._exchanges.items()}
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             await self._follow(tasks)
@@ -119,6 +127,8 @@ class Collecting:
         async for markets in wanted.follow(self._platform.settings.config_dir, self._markets):
             self._markets = markets
             log.warning("markets_changed", says="The list of markets has changed; the streams follow.")
+            for one, _ in self._exchanges.values():
+                one.allow(markets.spool_mb)
             await self._follow(tasks)
 
     async def _by_bots(self, tasks: asyncio.TaskGroup) -> None:

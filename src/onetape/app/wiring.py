@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from onetape.app.where import usable_data_dir
 from onetape.archive.candles import ArchivedCandleStore
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from onetape.storage.strategies import PgStrategyStore
     from onetape.strategies.registry import Registry
 
+MEGABYTE: Final = 1_000_000
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Platform:
@@ -84,7 +86,7 @@ class Platform:
         """Where messages of one exchange wait while the database is away. Raises Taken, BadInput."""
         folder = self.settings.data_dir / "spool" / exchange
         try:
-            return DiskSpool(folder, megabytes * 1_000_000)
+            return DiskSpool(folder, megabytes * MEGABYTE)
         except OSError as error:
             remedy = "Use another --data-dir."
             raise BadInput("the spool", str(folder), f"not usable ({error.strerror})", remedy) from None

@@ -28,13 +28,12 @@ class Absences:
 
     async def begin(self, raw: RawStore, spool: Spool | None, wants: Sequence[Want]) -> None:
         """Looks up where each stream ended. Raises Transient."""
-        for want in wants:
-            if want.channel is Channel.CANDLES:
-                continue
-            stored = await raw.tail(self._exchange, want.symbol, want.name, 1)
-            waiting = spool.newest(want.symbol, want.name) if spool is not None else 0
-            if last := max(waiting, *(frame.ts for frame in stored)) if stored else waiting:
-                self._last[want.symbol, want.name] = last
+        streams = [(want.symbol, want.name) for want in wants if want.channel is not Channel.CANDLES]
+        waiting = await spool.newest(streams) if spool is not None else {}
+        for stream in streams:
+            stored = await raw.tail(self._exchange, *stream, 1)
+            if last := max(waiting.get(stream, 0), *(frame.ts for frame in stored), 0):
+                self._last[stream] = last
 
     def first(self, frame: RawFrame) -> Gap | None:
         """The hole before the first message of a stream; nothing for all others."""

@@ -158,7 +158,8 @@ class Frames:
         says = (
             "The spool empties: messages are taken again.",
             f"The spool on disk is {100 * share:.0f} % full. Bring PostgreSQL back, or raise spool_mb in markets.json.",
-            "The spool on disk is full: no message is taken until PostgreSQL is back, and gaps are recorded.",
+            f"The spool on disk is full ({state.problem}): no message is taken until PostgreSQL is back or there is "
+            "room, and gaps are recorded.",
         )[alarm]
         (log.error if alarm else log.warning)("spool", says=says, bytes=state.bytes, limit=state.limit)
         detail = {"state": ("filling", "half full", "full")[alarm], "says": says, "share": share, "items": state.items}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -17,12 +17,14 @@ Spooled = RawFrame | Gap
 
 
 class SpoolState(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits on disk. `full` says that the last write was refused."""
+    """What waits on disk. `full` says that the last write was refused, `problem` why. Of what an earlier run left, the
+    items are an estimate until they are read."""
 
     bytes: int
     limit: int
     items: int
     full: bool
+    problem: str = ""
 
 
 class Spool(Protocol):
@@ -36,15 +38,21 @@ class Spool(Protocol):
         ...
 
     async def oldest(self) -> list[Spooled]:
-        """The items of the oldest part, in order; it stays until `done`."""
+        """The items of the oldest part, in order; it stays until `done`. What of it was lost on the disk is a gap at
+        the end. Raises Transient."""
         ...
 
     async def done(self) -> None:
         """The oldest part is stored elsewhere: it is forgotten."""
         ...
 
-    def newest(self, symbol: str, channel: str) -> Micros:
-        """The venue's time of the newest message of a series that was there at the start; 0 = none."""
+    async def newest(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Micros]:
+        """The venue's time of the newest message of each series (symbol, channel) that was there at the start. It reads
+        back until all `wanted` are found. Raises Transient."""
+        ...
+
+    def allow(self, limit: int) -> None:
+        """From now on it may hold so many bytes."""
         ...
 
 

@@ -31,7 +31,9 @@ _LOST: Final = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # disk full, no memory, too many connections
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is not yet the primary
+    asyncpg.PostgresSystemError,  # the server's own disk failed it
     asyncpg.OperatorInterventionError,  # shutting down, starting up, crashed, timed out
 )
 
@@ -58,7 +60,7 @@ async def speak_domain(connection: Any) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raises Transient for what may pass: connection lost, server stopping, deadlock, no free connection."""
+    """Raises Transient for what may pass: connection lost, server stopping, deadlock, nothing free, a full disk."""
     try:
         yield
     except _LOST as problem:

@@ -1,45 +1,35 @@
 """What waits on disk while PostgreSQL is away: append-only files, on the disk for certain before a write is done.
 
-A part is the magic and then records: length and CRC-32 of the payload (two little-endian uint32), and the payload, one
-message or gap as MessagePack. Parts are numbered and small; a part is deleted when everything in it is committed. A
+Parts are numbered and small (their format: `storage.spooled`); a part is deleted when everything in it is committed. A
 program that dies between the commit and the deletion offers the part again at its next start: the tables know what they
-have, so nothing is stored twice. At start a record that was not written to its end is cut off.
+have, so nothing is stored twice. At start only the last part is looked into, for a record that was not written to its
+end; the others are read when their turn comes, each in a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
-import struct
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
-import msgspec
-
-from onetape.domain.errors import Taken
-from onetape.domain.market import Gap, RawFrame
+from onetape.domain.errors import Taken, Transient
+from onetape.domain.market import RawFrame
 from onetape.domain.units import Micros
 from onetape.observe import log
 from onetape.ports import Spooled, SpoolState
+from onetape.storage import spooled
+from onetape.storage.spooled import MAGIC
 
-MAGIC: Final = b"1TSPOOL1"
 PART_BYTES: Final = 4_000_000
-_HEAD: Final = struct.Struct("<II")
+_NUMBER: Final = "[0-9]" * 10
+_USUAL_BYTES: Final = 250  # of an item, where nothing better is known
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class _Record(msgspec.Struct, frozen=True, array_like=True):
-    frame: RawFrame | None = None
-    gap: Gap | None = None
-
-
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(_Record)
 
 
 class DiskSpool:
@@ -56,19 +46,11 @@ class DiskSpool:
             remedy = "Stop the other collector, or give this one a data directory of its own (--data-dir)."
             raise Taken("the spool", str(folder), "used by another process", remedy) from None
         self._part: FileIO | None = None  # the one that is written to
-        self._sizes: dict[Path, tuple[int, int]] = {}  # bytes and items of each part, oldest first
-        self._refused = False
-        self._newest: dict[tuple[str, str], Micros] = {}
-        for path in sorted(folder.glob("*.spool")):
-            items, size = _mended(path)
-            if not items:
-                path.unlink()
-                continue
-            self._sizes[path] = (size, len(items))
-            for item in items:
-                if isinstance(item, RawFrame):
-                    key = (item.symbol, item.channel)
-                    self._newest[key] = max(item.ts, self._newest.get(key, 0))
+        self._problem = ""  # why the last write was refused
+        self._damaged: set[Path] = set()
+        self._sizes = _found(folder)  # bytes and items of each part, oldest first
+        self._earlier = tuple(self._sizes)  # parts of an earlier run
+        self._number = max((int(path.stem) for path in folder.glob(f"{_NUMBER}.*")), default=0)
         self._turn = asyncio.Lock()
 
     @property
@@ -77,55 +59,68 @@ class DiskSpool:
             bytes=sum(size for size, _ in self._sizes.values()),
             limit=self._limit,
             items=sum(items for _, items in self._sizes.values()),
-            full=self._refused,
+            full=bool(self._problem),
+            problem=self._problem,
         )
+
+    def allow(self, limit: int) -> None:
+        """See the port."""
+        self._limit = limit
 
     async def write(self, items: Sequence[Spooled]) -> bool:
         """See the port."""
-        records = [
-            _encoder.encode(_Record(frame=item) if isinstance(item, RawFrame) else _Record(gap=item)) for item in items
-        ]
-        data = b"".join(_HEAD.pack(len(record), zlib.crc32(record)) + record for record in records)
+        data = spooled.packed(items)
         async with self._turn:
             if self.state.bytes + len(data) > self._limit:
-                self._refused = True
+                self._problem = f"it may hold {self._limit / 1e6:,.0f} MB"
                 return False
             return await _to_its_end(self._append, data, len(items))
 
     def _append(self, data: bytes, items: int) -> bool:
-        path, part = self._current()
-        size, before = self._sizes[path]
-        left = memoryview(data)
+        """A disk that takes it not, or not whole, leaves everything as it was; the next write begins a new part."""
+        path = self._current()
+        size, before = self._sizes.get(path, (0, 0))
         try:
+            part = self._part = self._part or path.open("xb", buffering=0)
+            left = memoryview(data if size else MAGIC + data)
+            written = size + len(left)
             while left:
                 left = left[part.write(left) :]  # a disk that is nearly full takes less than it is given
             os.fsync(part.fileno())
+            if not size:
+                _sync_folder(self._folder)
         except OSError as error:
-            log.error("spool_not_written", path=str(path), problem=str(error))
-            part.truncate(size)
-            part.seek(size)
-            self._refused = True
+            self._give_up(path, size, error)
             return False
-        self._sizes[path] = (size + len(data), before + items)
+        self._sizes[path] = (written, before + items)
+        self._problem = ""
         return True
 
-    def _current(self) -> tuple[Path, FileIO]:
+    def _give_up(self, path: Path, size: int, error: OSError) -> None:
+        if not self._problem:
+            log.error("spool_not_written", path=str(path), problem=str(error))
+        self._problem = f"the disk says: {error.strerror or error}"
+        with contextlib.suppress(OSError):  # what stays there is never read: its size is known
+            self._seal()
+        with contextlib.suppress(OSError):
+            if size:
+                os.truncate(path, size)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _current(self) -> Path:
+        """The part to write to, begun or not."""
         newest = next(reversed(self._sizes), None)
         if self._part is not None and newest is not None and self._sizes[newest][0] < self._part_bytes:
-            return newest, self._part
+            return newest
         self._seal()
-        number = int(newest.stem) + 1 if newest else 1
-        path = self._folder / f"{number:010}.spool"
-        self._part = path.open("xb", buffering=0)
-        self._part.write(MAGIC)
-        _sync_folder(self._folder)
-        self._sizes[path] = (len(MAGIC), 0)
-        return path, self._part
+        self._number += 1
+        return self._folder / f"{self._number:010}.spool"
 
     def _seal(self) -> None:
         if self._part is not None:
-            self._part.close()
-            self._part = None
+            part, self._part = self._part, None
+            part.close()
 
     async def oldest(self) -> list[Spooled]:
         """See the port."""
@@ -135,20 +130,49 @@ class DiskSpool:
                 return []
             if path == next(reversed(self._sizes)):
                 self._seal()  # what comes now goes into the next part
-            items, _ = await _to_its_end(_read, path)
-            return items
+            content = await _to_its_end(_read, path, self._sizes[path][0])
+            self._sizes[path] = (self._sizes[path][0], len(content.items))
+            if not content.holes and content.end == content.size:
+                return content.items
+            gaps = spooled.lost(content, path.stat().st_mtime_ns // 1_000)
+            if path not in self._damaged:
+                self._damaged.add(path)
+                log.error(
+                    "spool_damaged",
+                    says=f"{path} is damaged: {len(content.items):,} of its items could be read. What was lost is "
+                    f"recorded as {len(gaps)} gaps, and the part is kept as {path.stem}.damaged.",
+                )
+            return [*content.items, *gaps]
 
     async def done(self) -> None:
         """See the port."""
         async with self._turn:
             path = next(iter(self._sizes))
-            path.unlink()
+            if path in self._damaged:
+                self._damaged.discard(path)
+                path.replace(path.with_suffix(".damaged"))
+            else:
+                path.unlink()
             del self._sizes[path]
-            self._refused = False
+            self._problem = ""
 
-    def newest(self, symbol: str, channel: str) -> Micros:
+    async def newest(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Micros]:
         """See the port."""
-        return self._newest.get((symbol, channel), 0)
+        found: dict[tuple[str, str], Micros] = {}
+        for path in reversed(self._earlier):
+            if all(stream in found for stream in wanted):
+                break
+            async with self._turn:
+                if path not in self._sizes:
+                    continue
+                content = await _to_its_end(_read, path, self._sizes[path][0])
+            part: dict[tuple[str, str], Micros] = {}
+            for item in content.items:
+                if isinstance(item, RawFrame):
+                    key = (item.symbol, item.channel)
+                    part[key] = max(item.ts, part.get(key, 0))
+            found = part | found
+        return found
 
     def close(self) -> None:
         self._seal()
@@ -165,37 +189,29 @@ async def _to_its_end(work: Callable[P, T], *arguments: P.args, **named: P.kwarg
         raise
 
 
-def _read(path: Path) -> tuple[list[Spooled], int]:
-    """The items of a part and where the last whole one ends."""
-    data = path.read_bytes()
-    items: list[Spooled] = []
-    at = len(MAGIC) if data.startswith(MAGIC) else 0
-    while at and at + _HEAD.size <= len(data):
-        length, check = _HEAD.unpack_from(data, at)
-        payload = data[at + _HEAD.size : at + _HEAD.size + length]
-        if len(payload) < length or zlib.crc32(payload) != check:
-            break
-        record = _decoder.decode(payload)
-        item = record.frame or record.gap
-        if item is not None:
-            items.append(item)
-        at += _HEAD.size + length
-    return items, at
+def _found(folder: Path) -> dict[Path, tuple[int, int]]:
+    """The parts that an earlier run left. The items of all but the last are estimated until they are read."""
+    paths = sorted(folder.glob(f"{_NUMBER}.spool"))
+    if not paths:
+        return {}
+    last = paths.pop()
+    content = spooled.cut(last)
+    sizes = {path: path.stat().st_size for path in paths}
+    usual = (content.end - len(MAGIC)) // len(content.items) if content.items else _USUAL_BYTES
+    found = {path: (size, max(1, (size - len(MAGIC)) // usual)) for path, size in sizes.items()}
+    if content.items:
+        found[last] = (content.end, len(content.items))
+    else:
+        last.unlink()
+    return found
 
 
-def _mended(path: Path) -> tuple[list[Spooled], int]:
-    """Cuts off what was not written to its end, and gives the items and bytes of the part. What is cut off is kept
-    beside it: it was never said to be stored, but a damaged disk looks the same."""
-    items, end = _read(path)
-    size = path.stat().st_size
-    if end < size:
-        rest = path.read_bytes()[end:]
-        path.with_suffix(".cut").write_bytes(rest)
-        with path.open("r+b") as file:
-            file.truncate(end)
-            os.fsync(file.fileno())
-        log.warning("spool_mended", path=str(path), items=len(items), bytes_cut=len(rest))
-    return items, end
+def _read(path: Path, size: int) -> spooled.Content:
+    try:
+        content = spooled.read(path, size)
+    except OSError as error:
+        raise Transient(f"{path} cannot be read ({error.strerror}).") from error
+    return content._replace(size=size)  # a part that is shorter than it was has lost its end
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from onetape.domain.errors import Taken
 from onetape.domain.market import Gap, RawFrame
 from onetape.ports import Spooled
+from onetape.storage import spooled
 from onetape.storage.spool import DiskSpool
+from onetape.storage.spooled import DAMAGED
 
 GAP = Gap("okx", "BTC-USDT", "trades", 5, 9, "the line was cut")
 
@@ -47,8 +50,7 @@ async def test_a_part_stays_until_it_is_done_and_survives_the_end_of_the_program
     spool.close()  # before it was done, as by a kill
     again = DiskSpool(tmp_path, 1_000_000)
     assert again.state.items == 3
-    assert again.newest("BTC-USDT", "trades") == 3
-    assert again.newest("BTC-USDT", "book") == 0
+    assert await again.newest([("BTC-USDT", "trades"), ("BTC-USDT", "book")]) == {("BTC-USDT", "trades"): 3}
     assert await emptied(again) == [frame(1), frame(2), frame(3)]
 
 
@@ -73,19 +75,122 @@ async def test_cut_anywhere_the_whole_records_before_the_cut_are_there(tmp_path:
         mended.close()
 
 
-async def test_a_record_that_was_damaged_is_cut_off_and_kept_beside(tmp_path: Path) -> None:
-    spool = DiskSpool(tmp_path, 1_000_000)
-    await spool.write([frame(1)])
-    good = spool.state.bytes
-    await spool.write([frame(2), frame(3)])
+async def damaged(folder: Path, *places: str) -> DiskSpool:
+    """A spool of an earlier run with frames 1 to 9 in three parts; of each of `places` (`part.record`) the payload or,
+    with a !, the length is not what was written."""
+    spool = DiskSpool(folder, 1_000_000, part_bytes=1)
+    for i in range(3):
+        await spool.write([frame(3 * i + 1), frame(3 * i + 2), frame(3 * i + 3)])
     spool.close()
+    length = (len(min(folder.glob("*.spool")).read_bytes()) - 8) // 3
+    for place in places:
+        part, record = place.rstrip("!").split(".")
+        path = sorted(folder.glob("*.spool"))[int(part)]
+        data = bytearray(path.read_bytes())
+        data[8 + int(record) * length + (0 if place.endswith("!") else 20)] ^= 1
+        path.write_bytes(data)
+    return DiskSpool(folder, 1_000_000)
+
+
+@pytest.mark.parametrize("place", ["1.1", "1.1!"])
+async def test_of_a_damaged_part_the_rest_is_read_and_the_loss_is_a_gap(tmp_path: Path, place: str) -> None:
+    spool = await damaged(tmp_path, place)
+    bytes_before = sorted(tmp_path.glob("*.spool"))[1].read_bytes()
+    lost = Gap("okx", "BTC-USDT", "trades", 4, 6, DAMAGED)  # frame 5 between 4 and 6
+    whole = [frame(i) for i in (1, 2, 3, 4, 6)]
+    assert await emptied(spool) == [*whole, lost, *(frame(i) for i in (7, 8, 9))]
+    assert (tmp_path / "0000000002.damaged").read_bytes() == bytes_before
+    spool.close()
+    again = DiskSpool(tmp_path, 1_000_000)  # what is kept aside is not offered again, nor written over
+    assert again.state.items == 0
+    await again.write([frame(10)])
+    assert [path.name for path in tmp_path.glob("*.spool")] == ["0000000003.spool"]
+
+
+async def test_a_part_that_lost_its_end_while_running_has_a_gap_until_it_was_written(tmp_path: Path) -> None:
+    spool = DiskSpool(tmp_path, 1_000_000)
+    await spool.write([frame(1), frame(2)])
     (part,) = tmp_path.glob("*.spool")
-    data = bytearray(part.read_bytes())
-    data[good + 20] ^= 1
-    part.write_bytes(data)
-    again = DiskSpool(tmp_path, 1_000_000)
-    assert await emptied(again) == [frame(1)]
-    assert part.with_suffix(".cut").read_bytes() == bytes(data[good:])
+    os.truncate(part, spool.state.bytes - 5)
+    written_ts = part.stat().st_mtime_ns // 1_000
+    assert await spool.oldest() == [frame(1), Gap("okx", "BTC-USDT", "trades", 1, written_ts, DAMAGED)]
+    await spool.done()
+    assert part.with_suffix(".damaged").exists()
+
+
+async def test_the_start_looks_into_the_last_part_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = DiskSpool(tmp_path, 1_000_000, part_bytes=1)
+    for i in range(5):
+        await before.write([frame(i)])
+    before.close()
+    read: list[str] = []
+    content = spooled.read
+
+    def watched(path: Path, size: int | None = None) -> spooled.Content:
+        read.append(path.stem[-1])
+        return content(path, size)
+
+    monkeypatch.setattr(spooled, "read", watched)
+    spool = DiskSpool(tmp_path, 1_000_000)
+    assert read == ["5"]
+    assert spool.state.items == 5  # parts of one item of the same size each
+    assert await spool.newest([("BTC-USDT", "trades")]) == {("BTC-USDT", "trades"): 4}
+    assert read == ["5", "5"]
+    assert await emptied(spool) == [frame(i) for i in range(5)]
+
+
+class Disk:
+    """os.fsync of a disk that is full while `full`."""
+
+    def __init__(self) -> None:
+        self.full, self._sync = False, os.fsync
+
+    def __call__(self, handle: int) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._sync(handle)
+
+
+@pytest.mark.parametrize("part_bytes", [1, 1_000_000], ids=["a new part", "the same part"])
+async def test_a_full_disk_refuses_and_with_room_again_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part_bytes: int
+) -> None:
+    disk = Disk()
+    monkeypatch.setattr(os, "fsync", disk)
+    spool = DiskSpool(tmp_path, 1_000_000, part_bytes)
+    assert await spool.write([frame(1)])
+    disk.full = True
+    for _ in range(3):
+        assert not await spool.write([frame(2)])
+        assert spool.state.full
+        assert "No space left" in spool.state.problem
+        assert spool.state.items == 1
+    disk.full = False
+    assert await spool.write([frame(3)])
+    assert not spool.state.full
+    assert await emptied(spool) == [frame(1), frame(3)]
+    assert list(tmp_path.glob("*.spool")) == []
+
+
+async def test_a_part_that_cannot_even_be_opened_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = DiskSpool(tmp_path, 1_000_000)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        assert not await spool.write([frame(1)])
+    assert await spool.write([frame(2)])
+    assert await emptied(spool) == [frame(2)]
+
+
+async def test_a_larger_limit_is_followed(tmp_path: Path) -> None:
+    spool = DiskSpool(tmp_path, 10)
+    assert not await spool.write([frame(1)])
+    spool.allow(1_000)
+    assert await spool.write([frame(1)])
+    assert not spool.state.full
 
 
 async def test_full_it_refuses_whole_batches_until_there_is_room(tmp_path: Path) -> None:

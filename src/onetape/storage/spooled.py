@@ -1,0 +1,143 @@
+"""One part of the spool on disk: its records, what can still be read of a damaged one, and what was lost with it.
+
+A part is the magic and then records: length and CRC-32 of the payload (two little-endian uint32), and the payload, one
+message or gap as MessagePack. A record that does not fit its check is passed over, and reading goes on with the next
+whole one: so little is lost of a damaged part, and what is lost is said as a gap of every stream in it.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from onetape.domain.market import Gap, RawFrame
+from onetape.domain.units import Micros
+from onetape.observe import log
+from onetape.ports import Spooled
+
+MAGIC: Final = b"1TSPOOL1"
+DAMAGED: Final = "a part of the spool on disk was damaged"
+_HEAD: Final = struct.Struct("<II")
+_FIRST: Final = b"\x92"  # of every payload: an array of two
+
+
+class _Record(msgspec.Struct, frozen=True, array_like=True):
+    frame: RawFrame | None = None
+    gap: Gap | None = None
+
+
+class Content(NamedTuple):
+    """What a part holds. `holes` are the places in `items` where records were lost; `end` is where the last whole
+    record ends, `size` where the part does."""
+
+    items: list[Spooled]
+    holes: list[int]
+    end: int
+    size: int
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Record)
+
+
+def packed(items: Sequence[Spooled]) -> bytes:
+    records = [
+        _encoder.encode(_Record(frame=item) if isinstance(item, RawFrame) else _Record(gap=item)) for item in items
+    ]
+    return b"".join(_HEAD.pack(len(record), zlib.crc32(record)) + record for record in records)
+
+
+def read(path: Path, size: int | None = None) -> Content:
+    """The part up to `size`, or to its end. Raises OSError."""
+    with path.open("rb") as file:
+        data = file.read() if size is None else file.read(size)
+    items: list[Spooled] = []
+    holes: list[int] = []
+    at = len(MAGIC) if len(data) >= len(MAGIC) else 0
+    while at and at < len(data):
+        found = _record(data, at)
+        if found is not None:
+            item, at = found
+            items.append(item)
+            continue
+        following = _following(data, at + 1)
+        if following is None:
+            break
+        holes.append(len(items))
+        at = following
+    return Content(items, holes, at, len(data))
+
+
+def _record(data: bytes, at: int) -> tuple[Spooled, int] | None:
+    """The record that begins there and where it ends, if it is whole."""
+    if at + _HEAD.size > len(data):
+        return None
+    length, check = _HEAD.unpack_from(data, at)
+    start = at + _HEAD.size
+    if start + length > len(data):
+        return None
+    payload = memoryview(data)[start : start + length]
+    if zlib.crc32(payload) != check:
+        return None
+    try:
+        record = _decoder.decode(payload)
+    except msgspec.DecodeError:
+        return None
+    item = record.frame or record.gap
+    return None if item is None else (item, start + length)
+
+
+def _following(data: bytes, at: int) -> int | None:
+    """Where the next whole record begins."""
+    place = at + _HEAD.size - 1
+    while (place := data.find(_FIRST, place + 1)) >= 0:
+        if _record(data, place - _HEAD.size) is not None:
+            return place - _HEAD.size
+    return None
+
+
+def lost(content: Content, until: Micros) -> list[Gap]:
+    """The hole that damage left in each stream of a part: from its last message before to its first one after, or
+    `until` where there is none."""
+    frames = [item for item in content.items if isinstance(item, RawFrame)]
+    places = [*content.holes, len(content.items)] if content.end < content.size else content.holes
+    if not frames:
+        return []
+    first, last = min(frame.ts for frame in frames), max(until, *(frame.ts for frame in frames))
+    gaps: list[Gap] = []
+    for place in places:
+        before = _times(content.items[:place])
+        after = _times(reversed(content.items[place:]))
+        for stream in before | after:
+            start = before.get(stream, first)
+            gaps.append(Gap(*stream, start, max(after.get(stream, last), start + 1), DAMAGED))
+    return list(dict.fromkeys(gaps))
+
+
+def _times(items: Iterable[Spooled]) -> dict[tuple[str, str, str], Micros]:
+    """By stream, the time of its last message in that order."""
+    return {(each.exchange, each.symbol, each.channel): each.ts for each in items if isinstance(each, RawFrame)}
+
+
+def cut(path: Path) -> Content:
+    """Cuts off what was not written to its end when the program died. It is kept beside the part: it was never said to
+    be stored, but a damaged disk looks the same. On a full disk it stays where it is. Raises OSError."""
+    content = read(path)
+    if content.end == content.size:
+        return content
+    rest = path.read_bytes()[content.end :]
+    try:
+        path.with_suffix(".cut").write_bytes(rest)
+        with path.open("r+b") as file:
+            file.truncate(content.end)
+            os.fsync(file.fileno())
+    except OSError as error:
+        log.warning("spool_not_mended", path=str(path), problem=str(error))
+    log.warning("spool_mended", path=str(path), items=len(content.items), bytes_cut=len(rest))
+    return content._replace(size=content.end)
