@@ -154,6 +154,35 @@ def test_a_candle_that_was_corrected_later_was_right_at_its_time(
     assert verify(capsys)[0] == 0
 
 
+def test_where_no_message_lies_nothing_is_proved(on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]) -> None:
+    on(fill)
+    code, found = verify(capsys, "--since", "2026-03-02", "--until", "2026-03-03")
+    assert (code, found["proved"], found["messages"]) == (3, False, 0)
+    assert main(["data", "verify", "--symbol", "BTC-USDT", "--since", "2026-03-02", "--until", "2026-03-03"]) == 3
+    assert "no message lies in that time, so nothing could be proved" in capsys.readouterr().out
+
+
+def test_a_candle_of_the_venue_that_no_message_says_is_a_difference_unless_its_gap_is_on_record(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def silent(platform: Platform) -> None:
+        await platform.raw.append([*FRAMES[:21], *FRAMES[22:]])  # without the message of the minute after noon
+        await platform.candles.append(stored_minutes([101.5, 102.5, 103.5]))
+
+    async def noted(platform: Platform) -> None:
+        start = NOON + 60 * SECOND
+        await platform.candles.add_gaps([Gap("okx", "BTC-USDT", "candles:1m", start, start + 60 * SECOND, "lost")])
+
+    on(silent)
+    code, found = verify(capsys)
+    assert (code, found["differences"], found["backfilled"]) == (3, 1, 0)
+    said = "2026-03-01T12:01:00Z candle 1m: stored as received from the venue, and no stored message says it."
+    assert found["first_difference"] == said
+    on(noted)
+    code, found = verify(capsys)
+    assert (code, found["differences"], found["backfilled"], found["proved"]) == (0, 0, 1, True)
+
+
 def test_a_broken_book_is_a_difference_unless_its_gap_is_on_record(
     on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,8 @@
 """Are the candles and books that are stored those that the stored messages make? Rebuilt and compared, bit for bit.
 
 * Candles that the venue sent: every closed candle in a message is in its table with the same numbers, or was changed
-  later and its correction has them.
+  later and its correction has them. And the other way round: a candle that is stored as received from the venue is in
+  a message. One that came later from elsewhere (backfilled, imported) is counted as such.
 * Candles that were built from trades: built once more by the same builder from the same messages they come out the
   same. Where trades were missed and filled later (a gap, open or closed, touches the candle) nothing is judged.
 * Books: see the exchange's own proof. An update that does not join on must have its gap on record.
@@ -9,20 +10,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Candle, Channel, MarketEvent, Origin, Print, RawFrame, candle_channel
-from onetape.domain.units import MINUTE, Micros, Timeframe, rfc3339
+from onetape.domain.units import HOUR, MINUTE, Micros, Timeframe, rfc3339
 from onetape.marketdata.replay import Decode, Played, Wish, trades_of
 from onetape.marketdata.trades import Series
 from onetape.ports import CandleStore, GapView, RawStore
 
 _NUMBERS: Final = ("open", "high", "low", "close", "volume", "turnover")
 _LATE: Final[Micros] = MINUTE  # a built candle does not change any more
+_SAID: Final[Micros] = HOUR  # after this no message says a candle for the first time
 
 
 class BookTold(Protocol):
@@ -46,15 +49,21 @@ class BookProof(Protocol):
 
 class Proven(msgspec.Struct, kw_only=True):
     """What was compared. `first` is a sentence about the first difference, "" = none; `not_judged` counts what could
-    not be compared."""
+    not be compared, `backfilled` the candles of which no message can speak, because they came later."""
 
     frames: int = 0
     candles: int = 0
     built: int = 0
     books: int = 0
     not_judged: int = 0
+    backfilled: int = 0
     differences: int = 0
     first: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """Something was compared, and it was the same."""
+        return not self.differences and self.candles + self.built + self.books > 0
 
     def differs(self, sentence: str) -> None:
         self.differences += 1
@@ -62,13 +71,15 @@ class Proven(msgspec.Struct, kw_only=True):
 
 
 class Tape(NamedTuple):
-    """Where everything is read from. `gaps` are those of the symbol, open and closed; `book` None = not provable."""
+    """Where everything is read from. `gaps` are those of the symbol, open and closed; `book` None = not provable;
+    `kept` are the times of the first and the last message of each channel that are stored at all."""
 
     raw: RawStore
     candles: CandleStore
     decode: Decode
     book: BookProof | None
     gaps: Sequence[GapView]
+    kept: Mapping[str, tuple[Micros, Micros]] = MappingProxyType({})
 
 
 async def prove(tape: Tape, wish: Wish, told: Callable[[Played], None]) -> Proven:
@@ -101,12 +112,51 @@ class _Built:
             self.candles[candle.open_ts] = candle
 
 
+class _Said:
+    """One length that the venue sends: what its messages say, until the stored candles are held against it."""
+
+    def __init__(self, wish: Wish, timeframe: Timeframe, kept: tuple[Micros, Micros]) -> None:
+        self.timeframe, self._end = timeframe, wish.end_ts
+        self.done = max(wish.start_ts, timeframe.floor(kept[0]))  # up to here all are compared
+        self._running = kept[1] < wish.end_ts + _LATE  # the last messages may be on their way into the table
+        self._newest = -1
+        self._there: set[Micros] = set()
+        self._at_open = True  # whether a message bears the time of its candle, or of the one that began with it
+
+    def add(self, candle: Candle, ts: Micros) -> None:
+        self._there.add(candle.open_ts)
+        self._newest = max(self._newest, candle.open_ts)
+        self._at_open &= ts == candle.open_ts
+
+    def until(self, *, end: bool) -> Micros:
+        """Up to where no message says more. At the end only candles are judged whose message lies in the span."""
+        if not end:
+            return self.timeframe.floor(self._newest - _SAID)
+        last = self.timeframe.floor(self._end - (not self._at_open))
+        if not self._running:
+            return last
+        said = self.timeframe.next(self._newest) if self._newest >= 0 else self.done
+        return min(last, max(said, self.timeframe.floor(self._end - _LATE)))
+
+    def silent(self, stored: dict[Micros, Candle], until: Micros) -> list[Candle]:
+        """The stored candles before `until` that no message says."""
+        found = [candle for ts, candle in stored.items() if ts not in self._there]
+        self._there = {ts for ts in self._there if ts >= until}
+        self.done = until
+        return found
+
+
 class _Proof:
     def __init__(self, tape: Tape, wish: Wish) -> None:
         self._tape, self._wish = tape, wish
         self._trades = trades_of(wish.channels)
         self._built = [_Built(wish, each) for each in wish.build]
         self._sent: dict[str, dict[Micros, Candle]] = {}
+        lengths = [c.partition(":")[2] for c in wish.channels if c.startswith(candle_channel(""))]
+        whole = (wish.start_ts, wish.end_ts)
+        self._said = {
+            text: _Said(wish, Timeframe.parse(text), tape.kept.get(candle_channel(text), whole)) for text in lengths
+        }
         self.found = Proven()
 
     def take(self, frame: RawFrame, events: tuple[MarketEvent, ...]) -> None:
@@ -116,6 +166,8 @@ class _Proof:
                     built.add(event)
             elif isinstance(event, Candle):
                 self._sent.setdefault(event.timeframe, {})[event.open_ts] = event
+                if said := self._said.get(event.timeframe):
+                    said.add(event, frame.ts)
         if self._tape.book is not None:
             self._book(self._tape.book.take(frame))
 
@@ -137,6 +189,8 @@ class _Proof:
         sent, self._sent = self._sent, {}
         for timeframe, candles in sent.items():
             await self._compare_sent(Timeframe.parse(timeframe), candles)
+        for said in self._said.values():
+            await self._compare_said(said, end)
         for built in self._built:
             await self._compare_built(built, end)
 
@@ -153,6 +207,22 @@ class _Proof:
             if any(_equal(_numbers(candles[ts]), one.before) for one in changed):
                 continue
             self.found.differs(_difference(candles[ts], own))
+
+    async def _compare_said(self, said: _Said, end: bool) -> None:
+        """Whether what is stored as received was received."""
+        until = said.until(end=end)
+        if until <= said.done:
+            return
+        key = (self._wish.exchange, self._wish.symbol, said.timeframe)
+        stored = _by_time(await self._tape.candles.load(*key, said.done, until))
+        channel = candle_channel(said.timeframe)
+        for candle in said.silent(stored, until):
+            explained = self._missed(channel, candle.open_ts + 1, candle.close_ts - 1)
+            if candle.origin is not Origin.VENUE or explained:
+                self.found.backfilled += 1
+            else:
+                place = f"{rfc3339(candle.open_ts)} candle {said.timeframe}:"
+                self.found.differs(f"{place} stored as received from the venue, and no stored message says it.")
 
     async def _compare_built(self, built: _Built, end: bool) -> None:
         newest = built.series.builder.newest

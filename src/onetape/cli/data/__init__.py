@@ -28,6 +28,7 @@ VERBS: Final = (
     Verb("download", "downloading", "candles from a venue, as far as they are not stored yet"),
     Verb("list", "listing", "what is stored: series, first and last candle, rows, gaps"),
     Verb("check", "checking", "gaps, duplicates, impossible values, oddities, anchors; exit code 3 when wrong"),
+    Verb("gaps", "missing", "every hole that was noted: its cause, and how and when it was closed"),
     Verb("audit", "auditing", "whether the venue's candles agree with the trades that were received"),
     Verb("fill", "filling", "make up flat candles for the holes of a series, marked synthetic"),
     Verb("compare", "comparing", "the same instrument on two exchanges: differences, what is missing, who moves first"),

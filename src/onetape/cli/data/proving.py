@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Reads the messages of a span as they came, from the database or the archive, builds candles and books from "
-        "them once more, and compares bit for bit. Exit code 3 when something differs; the first difference is named."
+        "them once more, and compares bit for bit. Exit code 3 when something differs (the first difference is named) "
+        "and when nothing could be compared."
     )
     add_span(parser)
 
@@ -29,6 +30,7 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
     from onetape.marketdata.proof import Tape, prove
 
     span = await chosen(platform, wish)
+    stored = await platform.catalogue.raw(span.exchange, span.symbol)
     span = span._replace(build=await _built(platform, span))
     tape = Tape(
         raw=platform.raw,
@@ -36,6 +38,7 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
         decode=decoder(span.exchange, await platform.candles.instruments()),
         book=book_proof(span.exchange, span.symbol),
         gaps=await _gaps(platform, span),
+        kept={one.channel: (one.first_ts, one.last_ts) for one in stored},
     )
     found = await prove(tape, span, lambda played: show_progress(played, span))
     show_progress(None, span)
@@ -43,7 +46,7 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
         print_json({"exchange": span.exchange, "symbol": span.symbol, **_document(found, span)})
     else:
         print(_sentences(found, span))
-    return NOT_HELD if found.differences else DONE
+    return DONE if found.proved else NOT_HELD
 
 
 async def _built(platform: Platform, span: Wish) -> tuple[Timeframe, ...]:
@@ -55,24 +58,25 @@ async def _built(platform: Platform, span: Wish) -> tuple[Timeframe, ...]:
 
 
 async def _gaps(platform: Platform, span: Wish) -> list[GapView]:
+    from onetape.cli.data.missing import latest
     from onetape.ports import OnlyGaps
 
-    found: list[GapView] = []
-    cursor = ""
-    while True:
-        only = OnlyGaps(exchange=span.exchange, symbol=span.symbol, limit=1000, before=cursor)
-        page, cursor = await platform.queries.gaps(only)
-        found += [gap for gap in page if gap.end_ts >= span.start_ts and gap.start_ts < span.end_ts]
-        if not cursor:
-            return found
+    found, _ = await latest(platform.queries, OnlyGaps(exchange=span.exchange, symbol=span.symbol))
+    return [gap for gap in found if gap.end_ts >= span.start_ts and gap.start_ts < span.end_ts]
 
 
 def _sentences(found: Proven, span: Wish) -> str:
     where = f"{span.exchange}:{span.symbol}, {rfc3339(span.start_ts)} to {rfc3339(span.end_ts)}"
+    if not found.frames:
+        return f"{where}: no message lies in that time, so nothing could be proved."
     counts = (
         f"{found.frames:,} messages make {found.candles:,} candles of the venue, {found.built:,} built ones and "
         f"{found.books:,} states of the book that could be compared; {found.not_judged:,} could not."
     )
+    if found.backfilled:
+        counts += f" {found.backfilled:,} candles came later (backfilled or imported): no message speaks of them."
+    if not found.proved and not found.differences:
+        return f"{where}: nothing in these messages could be compared, so nothing is proved.\n{counts}"
     if not found.differences:
         return f"{where}: all that is stored is what the messages make.\n{counts}"
     more = f" That is the first of {found.differences:,}." if found.differences > 1 else ""
@@ -88,6 +92,8 @@ def _document(found: Proven, span: Wish) -> dict[str, object]:
         "built": found.built,
         "books": found.books,
         "not_judged": found.not_judged,
+        "backfilled": found.backfilled,
+        "proved": found.proved,
         "differences": found.differences,
         "first_difference": found.first or None,
     }
