@@ -14,7 +14,7 @@ from onetape.archive.moving import archive
 from onetape.clock import RealClock
 from onetape.domain.frame import COLUMNS, CandleFrame
 from onetape.domain.instrument import Instrument, Kind
-from onetape.domain.market import NONE_THERE, Gap, Origin, taken_from
+from onetape.domain.market import NONE_THERE, Candle, Gap, Origin, taken_from
 from onetape.domain.parts import Which
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.ports import Appended, CandleStore, Coverage
@@ -193,6 +193,40 @@ async def test_instruments_are_replaced_by_their_id(store: CandleStore) -> None:
     finer = Instrument(exchange="okx", symbol="BTC-USDT", tick=0.01)
     await store.put_instruments([finer])
     assert await store.instruments() == [finer, swap]
+
+
+async def test_a_gap_of_months_closes_with_its_last_candle(store: CandleStore) -> None:
+    month = Timeframe.parse("1M")
+    starts = [parse_time(text) for text in ("2024-12-01", "2025-01-01", "2025-02-01", "2025-03-01")]
+    rows = [
+        Candle("okx", "BTC-USDT", "1M", ts, month.next(ts), 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, Origin.VENUE) for ts in starts
+    ]
+    gap = Gap("okx", "BTC-USDT", "candles:1M", starts[1], starts[3], "line cut")
+    await store.append(CandleFrame.from_candles([rows[0], rows[3]]))
+    await store.add_gaps([gap])
+    await store.append(CandleFrame.from_candles([rows[1]]))
+    assert await store.gaps("okx", "BTC-USDT", "candles:1M") == [gap]
+    await store.append(CandleFrame.from_candles([rows[2]]))
+    assert await store.gaps("okx", "BTC-USDT", "candles:1M") == []
+
+
+async def test_a_gap_of_weeks_closes_with_its_candle(store: CandleStore) -> None:
+    week = Timeframe.parse("1w")
+    start = parse_time("2025-01-06")  # a Monday
+    gap = Gap("okx", "BTC-USDT", "candles:1w", start + 1, week.next(start) + 1, "line cut")
+    await store.add_gaps([gap])
+    ts = week.next(start)
+    row = Candle("okx", "BTC-USDT", "1w", ts, week.next(ts), 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, Origin.VENUE)
+    await store.append(CandleFrame.from_candles([row]))
+    assert await store.gaps("okx", "BTC-USDT", "candles:1w") == []
+
+
+async def test_an_absence_whose_candles_came_after_all_is_none(store: CandleStore) -> None:
+    await store.close_gaps([hole(25, 27)], NONE_THERE)
+    await store.append(frame(1, 25))
+    assert await store.absent("okx", "BTC-USDT", "candles:1m") == [hole(25, 27)]
+    await store.append(frame(1, 26))
+    assert await store.absent("okx", "BTC-USDT", "candles:1m") == []
 
 
 async def test_a_gap_that_the_venue_cannot_fill_is_closed_with_what_it_has(store: CandleStore) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import NONE_THERE, Gap, Origin, candle_channel
-from onetape.domain.units import Timeframe
+from onetape.domain.units import MINUTE, Micros, Timeframe
 from onetape.marketdata.absence import STOPPED
 from onetape.marketdata.quality import Span, missing, without
 from onetape.marketdata.repair import from_trades
@@ -20,6 +20,7 @@ from onetape.ports import CandleStore, MarketFeed
 
 ABSENT: Final = "the venue has no candle here"
 TOO_OLD: Final = "older than the reach of the backfill"
+SETTLE: Final[Micros] = MINUTE  # of the venue's time after a candle's close: only then its absence is believed
 _CANDLES: Final = 1_500
 _CANDLES_1M: Final = 3 * 1_440
 _REACH: Final = 10  # times the depth: so far back a hole behind the stored end is filled
@@ -31,19 +32,22 @@ def depth(timeframe: Timeframe) -> int:
 
 
 async def backfill(
-    feed: MarketFeed, store: CandleStore, symbol: str, timeframe: Timeframe, span: Span
+    feed: MarketFeed,
+    store: CandleStore,
+    symbol: str,
+    timeframe: Timeframe,
+    span: Span,
+    left: list[Span] | None = None,
 ) -> AsyncIterator[CandleFrame]:
     """Stores what is missing of the closed candles that open in `span`, and yields it page by page, oldest first.
 
     A candle that the venue lacks is built from its trades where that costs little (repair.from_trades). What it has
-    not at all is kept as a gap and not asked for again. Raises Transient and Refused; what was
-    stored until then stays, and the next call goes on from there.
+    not at all is kept as a gap and not asked for again; but what closed less than SETTLE ago may still come, is left
+    open and added to `left`. Raises Transient and Refused; what was stored until then stays, and the next call goes on
+    from there.
     """
-    start_ts, end_ts = span
     channel = candle_channel(timeframe)
-    stored = await store.load(feed.exchange, symbol, timeframe, start_ts, end_ts)
-    absent = [(gap.start_ts, gap.end_ts) for gap in await store.absent(feed.exchange, symbol, channel)]
-    holes = without(missing(stored, start_ts, end_ts), absent)
+    holes = await open_spans(store, feed.exchange, symbol, timeframe, span)
     rows = 0
     for hole in holes:
         got: list[CandleFrame] = []
@@ -54,6 +58,11 @@ async def backfill(
             got.append(marked)
             yield marked
         still = _still_missing(got, hole)
+        if not still:
+            continue
+        still, fresh = _by_age(still, timeframe.floor(await feed.now() - SETTLE))
+        if left is not None:
+            left += fresh
         if still and (built := await from_trades(feed, symbol, timeframe, still)) is not None:
             await store.append(built)
             rows += len(built)
@@ -64,15 +73,36 @@ async def backfill(
         log.info("candles_backfilled", symbol=symbol, timeframe=str(timeframe), holes=len(holes), rows=rows)
 
 
-async def first_span(feed: MarketFeed, store: CandleStore, symbol: str, timeframe: Timeframe, candles: int) -> Span:
-    """What a start must look at: the last `candles` closed candles, and further back to the stored end.
+async def open_spans(store: CandleStore, exchange: str, symbol: str, timeframe: Timeframe, span: Span) -> list[Span]:
+    """What of a span is neither stored nor known to be absent."""
+    stored = await store.load(exchange, symbol, timeframe, *span)
+    absent = [(gap.start_ts, gap.end_ts) for gap in await store.absent(exchange, symbol, candle_channel(timeframe))]
+    return without(missing(stored, *span), absent)
 
-    A stored end that lies too far back (old files were imported) is left alone, with a gap that says so.
+
+def _by_age(spans: list[Span], settled_ts: Micros) -> tuple[list[Span], list[Span]]:
+    """What lies before that time, and what lies after it."""
+    before = [(start, min(end, settled_ts)) for start, end in spans if start < settled_ts]
+    return before, [(max(start, settled_ts), end) for start, end in spans if end > settled_ts]
+
+
+async def first_span(
+    feed: MarketFeed,
+    store: CandleStore,
+    symbol: str,
+    timeframe: Timeframe,
+    candles: int,
+    end_ts: Micros | None = None,
+) -> Span:
+    """What a start must look at: the last `candles` closed candles, and further back to the stored end. With `end_ts`,
+    those before that time, without asking the venue for its own.
+
+    A stored end that lies too far back (old files were imported) is left to the repair, with a gap that says so.
     """
     if candles < 0:
         raise BadInput("candles", candles, "not a number of candles")
     exchange = feed.exchange
-    end = timeframe.floor(await feed.now())
+    end = timeframe.floor(await feed.now() if end_ts is None else end_ts)
     start = timeframe.floor(max(0, end - candles * timeframe.micros))
     tail = await store.tail(exchange, symbol, timeframe, 1, before_ts=end)
     if not len(tail):

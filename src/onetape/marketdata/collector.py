@@ -241,8 +241,8 @@ class Collector:
                 if gap := self._trades.lost(verdict):
                     await self._take_gap(gap)
 
-    async def _forward(self, candle: Candle) -> None:
-        await self._closed.put((candle, True))
+    async def _forward(self, candle: Candle, told: bool) -> None:
+        await self._closed.put((candle, told))
 
     def _announce(self, candle: Candle) -> None:
         self._bus.publish(topics.candle(candle.exchange, candle.symbol, candle.timeframe), candle)

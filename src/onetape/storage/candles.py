@@ -189,7 +189,9 @@ class PgCandleStore:
 async def _close(
     connection: Any, series: tuple[str, str, str], span: tuple[Micros, Micros], timeframe: Timeframe, how: str
 ) -> None:
-    await connection.execute(load("gaps_close"), *series, *span, timeframe.micros, how)
+    months = 0 if timeframe.regular else timeframe.count
+    grid = (timeframe.micros, how, months, timeframe.next(0) % timeframe.micros if timeframe.regular else 0)
+    await connection.execute(load("gaps_close"), *series, *span, *grid)
 
 
 def _how_closed(frame: CandleFrame) -> str:

@@ -98,19 +98,16 @@ class MemoryCandleStore:
 
     def _close_gaps(self, series: Series, how: str) -> None:
         frame, (exchange, symbol, timeframe) = self._frames[series], series
-        channel, step = f"candles:{timeframe}", frame.timeframe.micros
-        absent = {
-            ts
+        known = {
+            gap: closed
             for gap, closed in self._gaps.items()
-            if closed == NONE_THERE and (gap.exchange, gap.symbol, gap.channel) == (exchange, symbol, channel)
-            for ts in range(gap.start_ts, gap.end_ts, step)
+            if closed in ("", NONE_THERE)
+            and (gap.exchange, gap.symbol, gap.channel) == (exchange, symbol, f"candles:{timeframe}")
         }
-        for gap, closed in self._gaps.items():
-            if closed or (gap.exchange, gap.symbol, gap.channel) != (exchange, symbol, channel):
-                continue
-            there = set(frame.between(gap.start_ts, gap.end_ts).ts.tolist())
-            there |= {ts for ts in absent if gap.start_ts <= ts < gap.end_ts}
-            if len(there) >= -(-(gap.end_ts - gap.start_ts) // step):
+        absent = {ts for gap, closed in known.items() if closed for ts in _opens(frame.timeframe, gap)}
+        for gap, closed in known.items():
+            there = set(frame.between(gap.start_ts, gap.end_ts).ts.tolist()) | (set() if closed else absent)
+            if how != closed and there.issuperset(_opens(frame.timeframe, gap)):
                 self._gaps[gap] = how
 
     async def load(
@@ -174,3 +171,13 @@ class MemoryCandleStore:
 
     async def put_instruments(self, instruments: Sequence[Instrument]) -> None:
         self._instruments |= {i.id: i for i in instruments}
+
+
+def _opens(timeframe: Timeframe, gap: Gap) -> list[Micros]:
+    """The open times of the candles that open in a gap."""
+    ts = timeframe.floor(gap.start_ts)
+    found = []
+    while ts < gap.end_ts:
+        found += [ts] if ts >= gap.start_ts else []
+        ts = timeframe.next(ts)
+    return found

@@ -280,3 +280,12 @@ async def test_newest_trades_help_out_when_they_reach_back_far_enough() -> None:
         assert [int(e.id) for e in pages[0].events if isinstance(e, Print)] == list(range(300, 400))
         with pytest.raises(Transient, match="down"):
             _ = [page async for page in Past(client).trades("BTC-USDT", 100_000, 400_000)]
+
+
+async def test_page_of_a_proxy_that_is_not_okx_s_json_is_worth_another_try() -> None:
+    def forbid(_: web.Request) -> tuple[int, object]:
+        return 403, "<html>Access denied</html>"
+
+    async with asked(forbid) as client:
+        with pytest.raises(Transient, match="403"):
+            await client.now()

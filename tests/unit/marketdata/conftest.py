@@ -30,7 +30,7 @@ class FakeFeed:
     exchange = "okx"
     timeframes = frozenset(("1m", "1h"))
 
-    def __init__(self, minutes: Sequence[int] = (), now_minute: int = 0) -> None:
+    def __init__(self, minutes: Sequence[int] = (), now_minute: float = 0) -> None:
         self.minutes, self.now_minute = set(minutes), now_minute
         self.asked: list[tuple[int, int]] = []
         self.broken = False
@@ -43,7 +43,7 @@ class FakeFeed:
     async def now(self) -> int:
         if self.broken:
             raise Transient("the venue is away.")
-        return self.now_minute * MINUTE
+        return int(self.now_minute * MINUTE)
 
     async def instruments(self) -> list[Instrument]:
         return [Instrument.unknown("okx", SYMBOL)]
@@ -78,7 +78,7 @@ class FakeFeed:
         self.changed.append(tuple(wants))
 
     def streams(self) -> Streams:
-        return Streams("okx", self.now_minute * MINUTE, ())
+        return Streams("okx", int(self.now_minute * MINUTE), ())
 
     async def past_trades(self, symbol: str, start_ts: int, end_ts: int) -> AsyncIterator[Received]:
         if self.broken:

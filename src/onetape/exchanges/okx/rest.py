@@ -183,7 +183,7 @@ class OkxRest:
         said = f"{self.exchange} answered {asked} with: {answer.msg or 'no reason'} ({answer.code or status})."
         if status == 429 or answer.code in _BUSY:
             raise _Again(f"{said} It limits how often it is asked; this waits and goes on slower.", busy=True)
-        if status >= 500 or answer.code in _PASSING or (status == 200 and not answer.code):
+        if status >= 500 or answer.code in _PASSING or not answer.code:  # a page of some proxy is not OKX's word
             raise _Again(said)
         if answer.code != "0":
             raise Refused(said)
