@@ -6,9 +6,11 @@ import asyncio
 import json
 import sys
 import time
+from typing import cast
 
 from onetape.bus.redis import RedisBus
 from onetape.domain import topics
+from onetape.domain.market import Prints
 from onetape.marketdata.latency import Histogram
 from onetape.ports import Message
 
@@ -19,7 +21,9 @@ async def main() -> None:
     async def hear() -> None:
         async for message in bus.subscribe(topics.prints("*", "*")):
             if isinstance(message, Message):
-                heard.add(time.time_ns() / 1e6 - message.body.recv_ts / 1e3)
+                now, prints = time.time_ns() / 1e6, cast(Prints, message.body)
+                for trade in prints.trades:
+                    heard.add(now - trade.recv_ts / 1e3)
             else:
                 print("ready", flush=True)
 

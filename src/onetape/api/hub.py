@@ -18,7 +18,7 @@ import msgspec
 from onetape.api import wire, wire_data
 from onetape.domain.bots import BotView, Wish
 from onetape.domain.errors import NotFound, Transient
-from onetape.domain.market import Book, Candle, Forming, Gap, Print, Quote, Streams
+from onetape.domain.market import Book, Candle, Forming, Gap, Print, Prints, Quote, Streams
 from onetape.domain.orders import Fill, OrderEvent
 from onetape.domain.services import Recording, ServiceState
 from onetape.domain.units import Micros
@@ -104,7 +104,7 @@ class Hub:
             Book: self.on_book,
             Forming: self.on_forming,
             Candle: self.on_candle,
-            Print: self.on_print,
+            Prints: self.on_prints,
             BotView: self.on_bot,
             Fill: self.on_fill,
             SignalView: self.on_signal,
@@ -176,10 +176,12 @@ class Hub:
         for box in self.of(candle.exchange, candle.symbol):
             box.event("candles", wire.tick(candle), candle.recv_ts)
 
-    def on_print(self, trade: Print) -> None:
-        self.symbol(trade.exchange, trade.symbol).prints.append(trade)
-        for box in self.of(trade.exchange, trade.symbol):
-            box.event("prints", wire.print_out(trade), trade.recv_ts)
+    def on_prints(self, prints: Prints) -> None:
+        newest = prints.trades[-KEPT:]
+        self.symbol(prints.exchange, prints.symbol).prints.extend(newest)
+        for box in self.of(prints.exchange, prints.symbol):
+            for trade in newest:
+                box.event("prints", wire.print_out(trade), trade.recv_ts)
 
     def on_bot(self, view: BotView) -> None:
         self.bots[view.spec.name] = view

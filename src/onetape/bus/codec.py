@@ -15,7 +15,7 @@ from onetape.domain.market import (
     Gap,
     Index,
     Mark,
-    Print,
+    Prints,
     Quote,
     Streams,
     VenueStatus,
@@ -27,7 +27,7 @@ from onetape.ports import EquityPoint, SignalView
 
 # Structs that carry their own tag, and plain ones that travel under the name given here.
 TAGGED: Final = (
-    *(Candle, Forming, Print, Quote, Book, Funding, Mark, Index, VenueStatus, Gap, Streams),
+    *(Candle, Forming, Prints, Quote, Book, Funding, Mark, Index, VenueStatus, Gap, Streams),
     *(OrderEvent, Fill, Note, Recording, ServiceState, Wish),
 )
 NAMED: Final[dict[str, type[msgspec.Struct]]] = {"bot": BotView, "signal": SignalView, "equity": EquityPoint}

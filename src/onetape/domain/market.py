@@ -88,6 +88,14 @@ class Print(msgspec.Struct, frozen=True, tag="print", gc=False):
     recv_ts: Micros = 0
 
 
+class Prints(msgspec.Struct, frozen=True, tag="prints", gc=False):
+    """The trades of one symbol that were committed together, in the order in which they came."""
+
+    exchange: str
+    symbol: str
+    trades: tuple[Print, ...]
+
+
 class Quote(msgspec.Struct, frozen=True, tag="quote", gc=False):
     """Best bid and ask and the last price."""
 

@@ -57,7 +57,7 @@ def quote(exchange: str, symbol: str) -> str:
 
 
 def prints(exchange: str, symbol: str) -> str:
-    """Public trades (Print), one message each."""
+    """Public trades, those of one commit together (Prints)."""
     return f"prints:{exchange}:{symbol}"
 
 

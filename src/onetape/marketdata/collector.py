@@ -25,6 +25,7 @@ from onetape.domain.market import (
     Gap,
     MarketEvent,
     Print,
+    Prints,
     RawFrame,
     Received,
     Want,
@@ -292,11 +293,18 @@ class Collector:
         return list(dict.fromkeys(w.symbol for w in self._wants if w.channel in (Channel.TRADES, Channel.TRADES_ALL)))
 
     def _committed(self, frames: list[Item]) -> None:
+        """Trades are told in one message for each symbol: a message each would cost more than to store them."""
+        now, committed = self._clock.now(), self._latency["frame_committed"]
+        by_symbol: dict[str, list[Print]] = {}
         for raw, prints in frames:
-            self._measure("frame_committed", raw.recv_ts)
-            self._counts["prints"] += len(prints)
-            for trade in prints:
-                self._bus.publish(topics.prints(trade.exchange, trade.symbol), trade)
+            if raw.recv_ts:
+                committed.add((now - raw.recv_ts) / 1e3)
+            if prints:
+                by_symbol.setdefault(raw.symbol, []).extend(prints)
+        for symbol, trades in by_symbol.items():
+            self._counts["prints"] += len(trades)
+            exchange = self._feed.exchange
+            self._bus.publish(topics.prints(exchange, symbol), Prints(exchange, symbol, tuple(trades)))
 
     def _measure(self, stage: str, recv_ts: Micros) -> None:
         if recv_ts:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from onetape.domain import topics
-from onetape.domain.market import Candle, Gap, MarketEvent, Print, RawFrame
+from onetape.domain.market import Candle, Gap, MarketEvent, Print, Prints, RawFrame
 from onetape.domain.units import Micros, Timeframe
 from onetape.marketdata.building import LateBuilder
 from onetape.marketdata.trades import CHANNELS
@@ -134,21 +134,26 @@ class Stage:
             self.send_hints()
             self._hints_due = frame.recv_ts + topics.HINT  # of recorded time
         self._hash.update(self._encode(events))
+        trades = []
         for event in events:
-            if type(event) is Print:
-                if frame.channel == self._trades:
-                    self._print(event)
-            else:
+            if type(event) is not Print:
                 self._other(event)
+            elif frame.channel == self._trades:
+                trades.append(event)
+        if trades:
+            self._print(frame.symbol, trades)
 
-    def _print(self, trade: Print) -> None:
-        self.counts["print"] += 1
-        self._publish(topics.prints(self._name, trade.symbol), trade)
-        for builder in self._builders:
-            for candle in builder.add(trade):
-                self.counts["built"] += 1
-                self._hash.update(self._encode(candle))
-                self._publish(topics.candle(self._name, candle.symbol, candle.timeframe), candle)
+    def _print(self, symbol: str, trades: list[Print]) -> None:
+        """Those of one message."""
+        self.counts["print"] += len(trades)
+        named = tuple([msgspec.structs.replace(trade, exchange=self._name) for trade in trades])
+        self._bus.publish(topics.prints(self._name, symbol), Prints(self._name, symbol, named))
+        for trade in trades:
+            for builder in self._builders:
+                for candle in builder.add(trade):
+                    self.counts["built"] += 1
+                    self._hash.update(self._encode(candle))
+                    self._publish(topics.candle(self._name, candle.symbol, candle.timeframe), candle)
 
     def _other(self, event: MarketEvent) -> None:
         self.counts[str(event.__struct_config__.tag)] += 1

@@ -9,7 +9,7 @@ from onetape.api.hub import KEPT, Hub
 from onetape.bots.desk import Desk
 from onetape.domain import topics
 from onetape.domain.bots import BotSpec, Wish
-from onetape.domain.market import Candle, Forming, Print, Quote
+from onetape.domain.market import Candle, Forming, Print, Prints, Quote
 
 TS = 1_700_000_000_000_000
 SYMBOL = "okx:BTC-USD"
@@ -23,8 +23,9 @@ def candle(open_ts: int) -> Candle:
     return Candle("okx", "BTC-USD", "1m", open_ts, open_ts + 60_000_000, 1.0, 2.0, 0.5, 1.5, 3.0)
 
 
-def trade(number: int) -> Print:
-    return Print("okx", "BTC-USD", str(number), TS + number, 100.0, 1.0, 1)
+def trades(*numbers: int) -> Prints:
+    found = (Print("okx", "BTC-USD", str(number), TS + number, 100.0, 1.0, 1) for number in numbers)
+    return Prints("okx", "BTC-USD", tuple(found))
 
 
 def test_of_values_only_the_newest_is_sent(hub: Hub) -> None:
@@ -52,9 +53,18 @@ def test_events_are_sent_all_and_in_order(hub: Hub) -> None:
 def test_a_page_that_does_not_read_costs_a_bounded_mailbox(hub: Hub) -> None:
     box = hub.open(SYMBOL, bots=False)
     for i in range(10 * KEPT):
-        hub.on_print(trade(i))
+        hub.on_prints(trades(i))
     prints = box.take()["prints"]
     assert [each.id for each in prints] == [str(i) for i in range(9 * KEPT, 10 * KEPT)]
+
+
+def test_of_trades_that_come_together_the_newest_are_shown_oldest_first(hub: Hub) -> None:
+    box = hub.open(SYMBOL, bots=False)
+    hub.on_prints(trades(*range(3)))
+    hub.on_prints(trades(*range(3, 10 * KEPT)))
+    newest = [str(i) for i in range(9 * KEPT, 10 * KEPT)]
+    assert [each.id for each in box.take()["prints"]] == newest
+    assert [each.id for each in hub.open(SYMBOL, bots=False).take()["prints"]] == newest
 
 
 def test_a_page_gets_its_own_symbol_only(hub: Hub) -> None:
@@ -68,7 +78,7 @@ def test_a_page_gets_its_own_symbol_only(hub: Hub) -> None:
 def test_a_page_that_opens_later_sees_what_is_known(hub: Hub) -> None:
     hub.on_quote(quote(7.0))
     hub.on_forming(Forming("okx", "BTC-USD", "1m", TS, 1.0, 2.0, 0.5, 1.5, 3.0))
-    hub.on_print(trade(1))
+    hub.on_prints(trades(1))
     seen = hub.open(SYMBOL, bots=False).take()
     assert seen["quote"].last == 7.0
     assert seen["forming_1m"].close == 1.5

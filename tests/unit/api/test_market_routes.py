@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from onetape.api.hub import Hub
-from onetape.domain.market import Book, Print
+from onetape.domain.market import Book, Print, Prints
 
 START = "2024-01-01T00:00:00Z"
 
@@ -70,7 +70,8 @@ async def test_an_unknown_path_is_a_problem_and_not_a_page(client: httpx.AsyncCl
 async def test_trades_and_book_are_what_was_heard_last(client: httpx.AsyncClient, hub: Hub) -> None:
     assert (await client.get("book?symbol=BTC-USD")).status_code == 404
     for i in range(3):
-        hub.on_print(Print("okx", "BTC-USD", str(i), 1_700_000_000_000_000 + i, 100.0 + i, 0.5, -1))
+        trade = Print("okx", "BTC-USD", str(i), 1_700_000_000_000_000 + i, 100.0 + i, 0.5, -1)
+        hub.on_prints(Prints("okx", "BTC-USD", (trade,)))
     hub.on_book(Book("okx", "BTC-USD", 1_700_000_000_000_000, [(99.0, 1.0), (98.0, 2.0)], [(101.0, 3.0)]))
     trades = (await client.get("trades?symbol=BTC-USD&limit=2")).json()["items"]
     assert [(each["id"], each["side"], each["price"]) for each in trades] == [
@@ -82,7 +83,7 @@ async def test_trades_and_book_are_what_was_heard_last(client: httpx.AsyncClient
 
 
 async def test_symbols_say_what_is_stored_and_what_is_received(client: httpx.AsyncClient, hub: Hub) -> None:
-    hub.on_print(Print("okx", "ETH-USD", "1", 1, 5.0, 1.0, 1))
+    hub.on_prints(Prints("okx", "ETH-USD", (Print("okx", "ETH-USD", "1", 1, 5.0, 1.0, 1),)))
     items = (await client.get("symbols")).json()["items"]
     assert [(each["id"], each["live"], each["timeframes"]) for each in items] == [
         ("okx:ETH-USD", True, []),

@@ -8,7 +8,7 @@ import pytest
 from onetape.bus import codec
 from onetape.domain import topics
 from onetape.domain.bots import BotSpec, BotStatus, BotView
-from onetape.domain.market import Book, Candle, Forming, Gap, Origin, Print, Quote
+from onetape.domain.market import Book, Candle, Forming, Gap, Origin, Print, Prints, Quote
 from onetape.domain.orders import Fill, Order, OrderEvent, OrderKind, Role, Side
 from onetape.ports import EquityPoint, SignalView
 
@@ -24,7 +24,7 @@ SPEC = BotSpec(name="b", exchange="okx", symbol="X-Y", timeframe="1h", strategy=
 EVERYTHING: list[msgspec.Struct] = [
     Candle("okx", "X-Y", "1m", 1, 2, 1.5, 2.0, 1.0, 1.75, 3.0, 4.0, Origin.BUILT, 9),
     Forming("okx", "X-Y", "1m", 1, 1.5, 2.0, 1.0, 1.75, 3.0),
-    Print("okx", "X-Y", "7", 1, 1.5, 2.0, -1),
+    Prints("okx", "X-Y", (Print("okx", "X-Y", "7", 1, 1.5, 2.0, -1), Print("okx", "X-Y", "8", 1, 1.5, 3.0, 1, 4))),
     Quote("okx", "X-Y", 1, 1.0, 2.0, 3.0, 4.0, 5.0),
     Book("okx", "X-Y", 1, [(1.0, 2.0)], [(3.0, 4.0)], valid=False),
     Gap("okx", "X-Y", "trades", 1, 2, "connection lost"),

@@ -58,9 +58,16 @@ class FakeFeed:
         for i in range(0, len(wanted), 50):
             yield CandleFrame.from_candles(candle(m, symbol=symbol) for m in wanted[i : i + 50])
 
-    def say(self, *events: object, text: bytes = b"{}", channel: str = "candles:1m", ts: int = 0) -> None:
+    def say(
+        self,
+        *events: object,
+        text: bytes = b"{}",
+        channel: str = "candles:1m",
+        ts: int = 0,
+        symbol: str = SYMBOL,
+    ) -> None:
         self._seq += 1
-        raw = RawFrame("okx", SYMBOL, channel, ts or self._seq, 1, self._seq, text)
+        raw = RawFrame("okx", symbol, channel, ts or self._seq, 1, self._seq, text)
         self._said.put_nowait(Received(raw, events))  # type: ignore[arg-type]
 
     def close_minute(self, minute: int) -> None:

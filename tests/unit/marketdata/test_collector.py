@@ -375,6 +375,17 @@ async def test_raw_frames_are_kept_byte_for_byte_and_prints_follow_their_commit(
     assert [f.data for f in desk.raws.frames] == [text]
 
 
+async def test_trades_of_one_commit_are_told_in_one_message_for_each_symbol(make_feed: Any) -> None:
+    others = "ETH-USDT"
+    desk = Desk(make_feed(range(100), 100), [Want(SYMBOL, Channel.TRADES), Want(others, Channel.TRADES)])
+    async with desk.running():
+        for i, symbol in enumerate((SYMBOL, others, SYMBOL, SYMBOL)):
+            desk.feed.say(Print("okx", symbol, str(i), 5, 9.0, 1.0, 1, 1), channel="trades", symbol=symbol)
+        await until(lambda: len(desk.raws.frames) == 4 and len(desk.bus.of("prints:")) == 2)
+    told = {each.symbol: [trade.id for trade in each.trades] for each in desk.bus.of("prints:")}
+    assert told == {SYMBOL: ["0", "2", "3"], others: ["1"]}
+
+
 async def test_newest_book_and_forming_win_over_those_not_yet_sent(make_feed: Any) -> None:
     desk = Desk(make_feed(range(100), 100), [*CANDLES, Want(SYMBOL, Channel.BOOK)])
     async with desk.running():
