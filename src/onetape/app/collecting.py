@@ -15,7 +15,7 @@ from onetape.domain import topics
 from onetape.domain.bots import BotStatus, BotView
 from onetape.domain.errors import BadInput, Transient
 from onetape.domain.market import Want
-from onetape.domain.markets import Markets, Recorded
+from onetape.domain.markets import Keep, Kept, Markets, Recorded
 from onetape.domain.units import Timeframe
 from onetape.marketdata import wanted
 from onetape.marketdata.collector import Collector
@@ -27,13 +27,16 @@ from onetape.supervisor.services import Beat, Service, keep_all
 
 LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
 INSTRUMENTS_EVERY: Final = 3600.0
+PLAYS_THE_PAST: Final = "demo"  # the simulated venue of the demo
 
 Told = Callable[[Service, BaseException, float], None]
 
 
 def defaults(settings: Settings) -> Markets:
-    """What is recorded where nobody has said anything."""
-    return Markets((Recorded(_symbols(settings)),))
+    """What is recorded where nobody has said anything. Messages go from the database into files after a month: books
+    alone are a gigabyte a day. Those of the demo are old when they come, and few: they stay."""
+    keep = Keep() if settings.exchange == PLAYS_THE_PAST else Keep(raw={"*": Kept(database="30d")})
+    return Markets((Recorded(_symbols(settings)),), keep)
 
 
 def _symbols(settings: Settings) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from onetape.app.collecting import defaults, wants
 from onetape.domain.bots import BotSpec, BotStatus, BotView
 from onetape.domain.market import Channel
 from onetape.domain.markets import Markets, Recorded
+from onetape.domain.units import DAY
 from onetape.settings import Settings
 
 
@@ -14,6 +15,12 @@ def bot(exchange: str, symbol: str, timeframe: str, wanted: BotStatus = BotStatu
 
 def test_the_defaults_are_the_symbols_of_the_settings() -> None:
     assert defaults(Settings()).markets == (Recorded(("BTC-USDT", "ETH-USDT")),)
+
+
+def test_by_default_messages_leave_the_database_after_a_month_and_are_kept_in_files() -> None:
+    kept = defaults(Settings()).keep.of_raw("book")
+    assert (kept.in_database, kept.in_archive) == (30 * DAY, None)
+    assert defaults(Settings(exchange="demo")).keep.of_raw("book").in_database is None
 
 
 def test_the_file_decides_what_is_recorded_of_which_exchange() -> None:
