@@ -11,13 +11,10 @@ divides it, and not stored; only where there is none (30s) it is built from trad
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from onetape.domain import topics
-from onetape.domain.errors import Transient
-from onetape.domain.frame import CandleFrame
 from onetape.domain.market import (
     WATCHED,
     Candle,
@@ -29,20 +26,20 @@ from onetape.domain.market import (
     RawFrame,
     Received,
     Want,
-    candle_channel,
 )
 from onetape.domain.markets import Recorded
 from onetape.domain.services import Recording
 from onetape.domain.units import SECOND, Micros, Timeframe
-from onetape.marketdata.absence import NO_PAST, Absences, has_past
+from onetape.marketdata.absence import Absences
 from onetape.marketdata.audit import EQUAL, NOT_JUDGED
-from onetape.marketdata.backfill import depth, filled
+from onetape.marketdata.backfill import depth
 from onetape.marketdata.commit import GroupCommit
 from onetape.marketdata.frames import Frames, Item
 from onetape.marketdata.keeper import SeriesKeeper
 from onetape.marketdata.latency import Histogram
 from onetape.marketdata.quality import fault
 from onetape.marketdata.repair import Repairs
+from onetape.marketdata.stored import store_candles
 from onetape.marketdata.streams import Tally
 from onetape.marketdata.trades import Trades
 from onetape.observe import log
@@ -76,6 +73,7 @@ class Collector:
         self._feed, self._candles, self._raw, self._bus, self._clock = feed, candles, raw, bus, clock
         self._depth, self._spool, self._audits = depth, spool, audits
         self._closed: GroupCommit[tuple[Candle, bool]] = GroupCommit("candles", self._commit_candles)
+        self._built: GroupCommit[tuple[Candle, bool]] = GroupCommit("built candles", self._commit_built)
         self._gaps: GroupCommit[Gap] = GroupCommit("gaps", self._commit_gaps)
         self._verdicts: GroupCommit[Verdict] = GroupCommit("verdicts", self._commit_verdicts, linger=0.5)
         self._frames = Frames(raw, candles, spool, bus, self._committed, feed.exchange)
@@ -99,17 +97,20 @@ class Collector:
 
         A candle that had to wait for a hole before it to be filled counts with its wait.
         """
-        waiting = {"frames_waiting": self._frames.queue.waiting, "candles_waiting": self._closed.waiting}
+        waiting = {"frames_waiting": self._frames.queue.waiting, "candles_waiting": self._candles_waiting()}
         done = {"late": self._trades.late, "repaired": self._repairs.repaired}
         return {**self._counts, **waiting, **done, **{name: h.summary() for name, h in self._latency.items()}}
 
     def _recording(self) -> Recording:
-        waiting = {"frames": self._frames.queue.waiting, "candles": self._closed.waiting, "gaps": self._gaps.waiting}
+        waiting = {"frames": self._frames.queue.waiting, "candles": self._candles_waiting(), "gaps": self._gaps.waiting}
         if self._spool is not None:
             waiting["spool"] = self._spool.state.items
         stages = {name: histogram.took() for name, histogram in self._latency.items()}
         exchange, now, counts = self._feed.exchange, self._clock.now(), dict(self._counts)
         return Recording(exchange=exchange, ts=now, counts=counts, waiting=waiting, stages=stages)
+
+    def _candles_waiting(self) -> int:
+        return self._closed.waiting + self._built.waiting
 
     def want(self, wants: Sequence[Want]) -> None:
         """From now on these streams; those that were there before go on undisturbed."""
@@ -119,15 +120,14 @@ class Collector:
             self._changed.set()
 
     async def run(self) -> None:
-        self._keepers = {}
+        self._keepers, self._absences = {}, Absences(self._feed.exchange)
+        self._frames.begin_with(self._begin)  # not before the streams: the database may be away
         try:
             async with asyncio.TaskGroup() as tasks:
-                for queue in (self._closed, self._gaps, self._verdicts, self._frames):
+                for queue in (self._closed, self._built, self._gaps, self._verdicts, self._frames):
                     tasks.create_task(queue.run())
                 for work in (self._send_hints(), self._tell(), self._repairs.run()):
                     tasks.create_task(work)
-                with contextlib.suppress(Transient):  # without the database nobody knows where the last run ended
-                    await self._absences.begin(self._raw, self._spool, self._wants)
                 self._changed.clear()
                 tasks.create_task(self._consume(self._offered()))
                 self._follow(tasks)
@@ -139,12 +139,18 @@ class Collector:
         finally:
             await self._drain()
 
+    async def _begin(self) -> None:
+        for gap in await self._absences.begin(self._raw, self._spool, self._wants):
+            await self._take_gap(gap)
+
     async def _drain(self) -> None:
-        queues: tuple[GroupCommit[Any], ...] = (self._closed, self._gaps, self._frames.queue, self._verdicts)
+        """Side by side: those that may wait on disk do not wait for those that cannot."""
+        soon: tuple[GroupCommit[Any], ...] = (self._frames.queue, self._gaps, self._built)
+        queues = (*soon, self._closed, self._verdicts)
         try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
+            async with asyncio.timeout(_DRAIN_SECONDS), asyncio.TaskGroup() as tasks:
                 for queue in queues:
-                    await queue.drain()
+                    tasks.create_task(queue.drain())
         except TimeoutError:
             log.warning("end_without_commit", left=sum(queue.waiting for queue in queues))
 
@@ -181,7 +187,7 @@ class Collector:
         if raw.channel == self._trades.source(raw.symbol):
             prints = tuple(event for event in received.events if isinstance(event, Print))
             for built in self._trades.add(raw.symbol, prints):
-                await self._closed.put(built)
+                await self._built.put(built)
         await self._frames.queue.put((raw, prints))
 
     async def _take(self, event: MarketEvent) -> None:
@@ -250,27 +256,23 @@ class Collector:
 
     async def _commit_candles(self, candles: list[tuple[Candle, bool]]) -> None:
         """Each with whether it is to be announced: one that is only corrected is not, who listens had it before."""
-        series: dict[tuple[str, str], dict[Micros, Candle]] = {}
-        for candle, _ in candles:
-            series.setdefault((candle.symbol, candle.timeframe), {})[candle.open_ts] = candle
-        frames = [CandleFrame.from_candles(rows[ts] for ts in sorted(rows)) for rows in series.values()]
-        await asyncio.gather(*(self._candles.append(frame) for frame in frames))
+        await store_candles(self._candles, [candle for candle, _ in candles])
+        self._tell_candles(candles)
+
+    async def _commit_built(self, candles: list[tuple[Candle, bool]]) -> None:
+        if await self._frames.keep_candles([candle for candle, _ in candles]):
+            self._tell_candles(candles)
+
+    def _tell_candles(self, candles: list[tuple[Candle, bool]]) -> None:
         self._counts["candles"] += len(candles)
+        newest = {(candle.symbol, candle.timeframe, candle.open_ts): candle for candle, _ in candles}
         for candle, announced in candles:
             self._measure("candle_committed", candle.recv_ts)
             if announced:
-                self._announce(series[candle.symbol, candle.timeframe][candle.open_ts])
+                self._announce(newest[candle.symbol, candle.timeframe, candle.open_ts])
 
     async def _commit_gaps(self, gaps: list[Gap]) -> None:
-        candles = candle_channel("")
-        missed = [gap for gap in gaps if has_past(gap.channel) and not gap.channel.startswith(candles)]
-        await self._frames.keep_gaps(missed)  # first: the others wait for the database, these can wait on disk
-        await self._candles.close_gaps([gap for gap in gaps if not has_past(gap.channel)], NO_PAST)
-        held = [gap for gap in gaps if gap.channel.startswith(candles)]
-        there = [gap for gap in held if await filled(self._candles, gap)]
-        await self._candles.add_gaps([gap for gap in held if gap not in there])
-        real = [gap for gap in gaps if gap not in there]
-        for gap in real:
+        for gap in await self._frames.keep_gaps(gaps):
             self._bus.publish(topics.gap(gap.exchange, gap.symbol), gap)
         self._repairs.wake.set()
 
@@ -280,6 +282,7 @@ class Collector:
 
     async def _settled(self) -> None:
         await self._gaps.settled()
+        await self._built.settled()
         await self._closed.settled()
 
     async def _keep_answer(self, raw: RawFrame) -> None:

@@ -67,11 +67,12 @@ class GroupCommit(Generic[T]):
             self._idle.set()
 
     async def _until_committed(self, batch: list[T]) -> None:
-        delay = 0.05
+        delay, say = 0.05, log.warning
         while True:
             try:
                 return await self._commit(batch)
             except Transient as error:
-                log.warning("commit_delayed", what=self._name, items=len(batch), problem=str(error))
+                say("commit_delayed", what=self._name, items=len(batch), problem=str(error))
+                say = log.debug  # once is enough
                 await asyncio.sleep(delay * (1 + random.random() / 2))
                 delay = min(5.0, delay * 2)

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from onetape.domain import topics
 from onetape.domain.errors import Transient
-from onetape.domain.market import Gap, Print, RawFrame
+from onetape.domain.market import Candle, Gap, Print, RawFrame
 from onetape.marketdata.commit import GroupCommit
+from onetape.marketdata.stored import store_candles, store_gaps
 from onetape.observe import log
-from onetape.ports import Bus, CandleStore, RawStore, Spool
+from onetape.ports import Bus, CandleStore, RawStore, Spool, Spooled
 
 Item = tuple[RawFrame, tuple[Print, ...]]
 Committed = Callable[[list[Item]], None]
+T = TypeVar("T")
 LINGER: Final = 0.002
 PATIENCE: Final = 2.0  # seconds that a commit may take before its batch goes to the spool
 QUEUE: Final = 100_000
@@ -36,9 +38,9 @@ class Frames:
     the spool was seen by nobody and is not announced later: who wants it reads the table."""
 
     def __init__(
-        self, raw: RawStore, gaps: CandleStore, spool: Spool | None, bus: Bus, committed: Committed, name: str = ""
+        self, raw: RawStore, candles: CandleStore, spool: Spool | None, bus: Bus, committed: Committed, name: str = ""
     ) -> None:
-        self._raw, self._gaps, self._spool, self._bus = raw, gaps, spool, bus
+        self._raw, self._candles, self._spool, self._bus = raw, candles, spool, bus
         self._committed, self._name = committed, name
         self.queue: GroupCommit[Item] = GroupCommit("frames", self._commit, linger=LINGER, limit=QUEUE)
         self._turn = asyncio.Lock()
@@ -46,6 +48,7 @@ class Frames:
         self._nothing = asyncio.Event()  # the opposite
         self._nothing.set()
         self._stuck: asyncio.Future[Any] | None = None
+        self._before: Callable[[], Awaitable[None]] | None = None
         self._alarm = 0  # 0 quiet, 1 half full, 2 full
         if spool is not None and spool.state.items:
             self._wait_on_disk()
@@ -68,37 +71,64 @@ class Frames:
             if self._spool is not None:
                 tasks.create_task(self._empty(self._spool))
 
-    async def keep_gaps(self, gaps: Sequence[Gap]) -> None:
-        """Stored, or at least on disk."""
-        if not gaps:
-            return
-        try:
-            await self._patiently(self._gaps.add_gaps(gaps))
-        except Transient:
-            if self._spool is None or not await self._spool.write(gaps):
-                raise
-            self._wait_on_disk()
+    def begin_with(self, before: Callable[[], Awaitable[None]]) -> None:
+        """No message is stored before `before` has succeeded, which may raise Transient."""
+        self._before = before
+
+    async def keep_gaps(self, gaps: Sequence[Gap]) -> list[Gap]:
+        """Gives those that are stored and real; the others are on disk, or filled by now. Raises Transient."""
+        return await self._keep(gaps, lambda: store_gaps(self._candles, gaps)) or []
+
+    async def keep_candles(self, candles: Sequence[Candle]) -> bool:
+        """Whether they are stored; else they are on disk. For those that nobody else has. Raises Transient."""
+
+        async def store() -> bool:
+            await store_candles(self._candles, candles)
+            return True
+
+        return await self._keep(candles, store) or False
+
+    async def _keep(self, items: Sequence[Spooled], store: Callable[[], Awaitable[T]]) -> T | None:
+        """What `store` gives, or None when they are on disk."""
+        if not self.spooling:
+            try:
+                return await self._patiently(store())
+            except Transient:
+                if self._spool is None:
+                    raise
+        async with self._turn:
+            await self._onto_disk(items)
+        return None
+
+    async def _onto_disk(self, items: Sequence[Spooled]) -> None:
+        assert self._spool is not None
+        written = await self._spool.write(items)
+        self._wait_on_disk()
+        self._watch(self._spool)
+        if not written:
+            raise Transient("the spool is full.")
+
+    async def _append(self, frames: Sequence[RawFrame]) -> None:
+        if self._before is not None:
+            await self._before()
+            self._before = None
+        await self._raw.append(frames)
 
     async def _commit(self, batch: list[Item]) -> None:
         async with self._turn:
             if not self._spooled.is_set():
                 try:
-                    await self._patiently(self._raw.append([frame for frame, _ in batch]))
+                    await self._patiently(self._append([frame for frame, _ in batch]))
                 except Transient as error:
                     if self._spool is None:
                         raise
                     log.warning("database_away", says=f"Messages wait on disk until it is back: {error}")
                 else:
                     return self._committed(batch)
-            assert self._spool is not None
-            written = await self._spool.write([frame for frame, _ in batch])
-            self._wait_on_disk()
-            self._watch(self._spool)
-            if not written:
-                raise Transient("the spool is full.")
+            await self._onto_disk([frame for frame, _ in batch])
         return None
 
-    async def _patiently(self, work: Awaitable[Any]) -> None:
+    async def _patiently(self, work: Awaitable[T]) -> T:
         """Raises Transient when it takes too long. It is not cancelled: whether it was in time would be unknown, and a
         server that hangs would not even answer that. The next try waits for its end."""
         if self._stuck is not None:
@@ -113,7 +143,7 @@ class Frames:
             self._stuck = task
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             raise Transient(f"PostgreSQL did not answer for {PATIENCE:g} seconds.")
-        task.result()
+        return task.result()
 
     async def _empty(self, spool: Spool) -> None:
         """Commits what waits on disk, for ever."""
@@ -140,10 +170,13 @@ class Frames:
             return False
         frames = [item for item in items if isinstance(item, RawFrame)]
         gaps = [item for item in items if isinstance(item, Gap)]
+        candles = [item for item in items if isinstance(item, Candle)]
         for i in range(0, len(frames), _BATCH):
-            await self._patiently(self._raw.append(frames[i : i + _BATCH]))
+            await self._patiently(self._append(frames[i : i + _BATCH]))
         if gaps:
-            await self._patiently(self._gaps.add_gaps(gaps))
+            await self._patiently(store_gaps(self._candles, gaps))
+        if candles:
+            await self._patiently(store_candles(self._candles, candles))
         await spool.done()
         return True
 

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from onetape.domain.market import Gap, RawFrame
+from onetape.domain.market import Candle, Gap, RawFrame
 from onetape.domain.parts import Archived, Part, Weight, Which
 from onetape.domain.units import Micros
 
-Spooled = RawFrame | Gap
+Spooled = RawFrame | Gap | Candle
 
 
 class SpoolState(msgspec.Struct, frozen=True, kw_only=True):

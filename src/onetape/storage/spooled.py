@@ -1,13 +1,14 @@
 """One part of the spool on disk: its records, what can still be read of a damaged one, and what was lost with it.
 
 A part is the magic and then records: length and CRC-32 of the payload (two little-endian uint32), and the payload, one
-message or gap as MessagePack. A record that does not fit its check is passed over, and reading goes on with the next
-whole one: so little is lost of a damaged part, and what is lost is said as a gap of every stream in it.
+message, gap or candle as MessagePack. A record that does not fit its check is passed over, and reading goes on with the
+next whole one: so little is lost of a damaged part, and what is lost is said as a gap of every stream in it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from onetape.domain.market import Gap, RawFrame
+from onetape.domain.market import Candle, Gap, RawFrame
 from onetape.domain.units import Micros
 from onetape.observe import log
 from onetape.ports import Spooled
@@ -24,12 +25,13 @@ from onetape.ports import Spooled
 MAGIC: Final = b"1TSPOOL1"
 DAMAGED: Final = "a part of the spool on disk was damaged"
 _HEAD: Final = struct.Struct("<II")
-_FIRST: Final = b"\x92"  # of every payload: an array of two
+_FIRST: Final = re.compile(rb"[\x92\x93]")  # of every payload: an array, of two before candles waited here too
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True):
     frame: RawFrame | None = None
     gap: Gap | None = None
+    candle: Candle | None = None
 
 
 class Content(NamedTuple):
@@ -47,10 +49,18 @@ _decoder: Final = msgspec.msgpack.Decoder(_Record)
 
 
 def packed(items: Sequence[Spooled]) -> bytes:
-    records = [
-        _encoder.encode(_Record(frame=item) if isinstance(item, RawFrame) else _Record(gap=item)) for item in items
-    ]
+    records = [_encoder.encode(_record_of(item)) for item in items]
     return b"".join(_HEAD.pack(len(record), zlib.crc32(record)) + record for record in records)
+
+
+def _record_of(item: Spooled) -> _Record:
+    match item:
+        case RawFrame():
+            return _Record(frame=item)
+        case Gap():
+            return _Record(gap=item)
+        case Candle():
+            return _Record(candle=item)
 
 
 def read(path: Path, size: int | None = None) -> Content:
@@ -89,16 +99,16 @@ def _record(data: bytes, at: int) -> tuple[Spooled, int] | None:
         record = _decoder.decode(payload)
     except msgspec.DecodeError:
         return None
-    item = record.frame or record.gap
+    item = record.frame or record.gap or record.candle
     return None if item is None else (item, start + length)
 
 
 def _following(data: bytes, at: int) -> int | None:
     """Where the next whole record begins."""
-    place = at + _HEAD.size - 1
-    while (place := data.find(_FIRST, place + 1)) >= 0:
-        if _record(data, place - _HEAD.size) is not None:
-            return place - _HEAD.size
+    for found in _FIRST.finditer(data, at + _HEAD.size):
+        start = found.start() - _HEAD.size
+        if _record(data, start) is not None:
+            return start
     return None
 
 
