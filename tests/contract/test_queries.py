@@ -11,11 +11,13 @@ import pytest
 from onetape.domain.accounts import Account
 from onetape.domain.bots import BotSpec
 from onetape.domain.errors import BadInput
-from onetape.domain.market import NONE_THERE, Gap
+from onetape.domain.frame import CandleFrame
+from onetape.domain.market import NONE_THERE, Candle, Gap
 from onetape.domain.orders import Fill, Order, OrderKind, Role, Side
 from onetape.domain.signals import SignalRow
 from onetape.domain.units import MINUTE
-from onetape.ports import BotState, Only, OnlyGaps
+from onetape.ports import BotState, Only, OnlyGaps, OnlySeries, Verdict
+from onetape.storage.audit import PgAuditStore
 from onetape.storage.bots import PgBotStore
 from onetape.storage.candles import PgCandleStore
 from onetape.storage.queries import PgQueries
@@ -123,3 +125,34 @@ async def test_holes_of_candles_are_those_that_are_open_and_those_that_the_venue
     ]  # fmt: skip
     span = (TS + 3 * MINUTE, TS + 5 * MINUTE)
     assert [row.cause for row in await queries.holes(*span)] == ["cause 3", "cause 4"]
+
+
+async def test_differences_and_corrections_come_newest_first_in_pages(pool: Any) -> None:
+    numbers = [1.0, 2.0, 1.0, 2.0, 3.0, 6.0]
+    judged = [
+        Verdict("t", name, "1m", TS + i * MINUTE, "price", numbers, []) for i in range(3) for name in ("A-B", "C-D")
+    ]
+    await PgAuditStore(pool).judged(judged)
+    queries = PgQueries(pool)
+    seen, before = [], ""
+    for size in (4, 2):
+        page, before = await queries.differences(OnlySeries(limit=4, before=before))
+        assert len(page) == size
+        seen += page
+    assert (before, seen) == ("", sorted(judged, key=lambda v: (v.open_ts, v.symbol), reverse=True))
+    only, _ = await queries.differences(OnlySeries(symbol="C-D", timeframe="1m", limit=1))
+    assert only == [judged[-1]]
+    with pytest.raises(BadInput, match="not a cursor"):
+        await queries.differences(OnlySeries(before="1.t"))
+
+    store = PgCandleStore(pool)
+    for close in (2.0, 2.5, 3.0):  # final, and changed twice
+        rows = [Candle("t", "A-B", "1m", TS + i * MINUTE, TS + (i + 1) * MINUTE, 1, 3, 1, close, 3) for i in range(2)]
+        await store.append(CandleFrame.from_candles(rows))
+    found, before = await queries.corrections(OnlySeries(limit=3))
+    rest, end = await queries.corrections(OnlySeries(limit=3, before=before))
+    changes = [(one.open_ts - TS, one.before[3], one.after[3]) for one in [*found, *rest]]
+    assert {change[1:] for change in changes[:2]} == {(2.5, 3.0)}
+    assert {change[1:] for change in changes[2:]} == {(2.0, 2.5)}
+    assert (len(changes), end) == (4, "")
+    assert await queries.corrections(OnlySeries(symbol="C-D")) == ([], "")

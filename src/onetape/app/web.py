@@ -54,6 +54,7 @@ def desk_of(platform: Platform) -> Desk:
         bots=platform.bots,
         candles=platform.candles,
         catalogue=platform.catalogue,
+        audits=platform.audits,
         runs=platform.runs,
         bus=platform.bus,
         registry=platform.registry,

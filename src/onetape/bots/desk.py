@@ -25,7 +25,7 @@ from onetape.domain.units import Timeframe
 from onetape.marketdata import reading
 from onetape.marketdata.download import DownloadWish
 from onetape.marketdata.downloads import DownloadJob, Downloads
-from onetape.ports import BotStore, Bus, CandleStore, Catalogue, Coverage, GateStore, Queries, RunStore
+from onetape.ports import AuditStore, BotStore, Bus, CandleStore, Catalogue, Coverage, GateStore, Queries, RunStore
 from onetape.strategies.gate import GateReport, check
 from onetape.strategies.registry import Registry
 
@@ -42,6 +42,7 @@ class Desk:
     bots: BotStore
     candles: CandleStore
     catalogue: Catalogue
+    audits: AuditStore
     runs: RunStore
     bus: Bus
     registry: Registry

@@ -14,7 +14,18 @@ from onetape.ports.market import (
     RawStore,
     Verdict,
 )
-from onetape.ports.people import EquityPoint, GapView, Only, OnlyGaps, Queries, RunStore, RunView, SignalView, StoredRun
+from onetape.ports.people import (
+    EquityPoint,
+    GapView,
+    Only,
+    OnlyGaps,
+    OnlySeries,
+    Queries,
+    RunStore,
+    RunView,
+    SignalView,
+    StoredRun,
+)
 from onetape.ports.system import Budgets, Bus, Clock, Message, Resync
 from onetape.ports.trading import BotState, BotStore, Broker, GateStore, Holdings, TradeStore
 
@@ -41,6 +52,7 @@ __all__ = [
     "Message",
     "Only",
     "OnlyGaps",
+    "OnlySeries",
     "Queries",
     "RawCoverage",
     "RawStore",

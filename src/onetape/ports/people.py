@@ -11,6 +11,7 @@ from onetape.domain.frame import Floats, Ints
 from onetape.domain.orders import Fill, Order
 from onetape.domain.results import BacktestSpec, Result, Trade
 from onetape.domain.units import Micros
+from onetape.ports.market import Correction, Verdict
 
 
 class SignalView(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +73,16 @@ class OnlyGaps(msgspec.Struct, frozen=True, kw_only=True):
     before: str = ""
 
 
+class OnlySeries(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows about candles are wanted: the newest first, at most `limit`, those before the cursor."""
+
+    exchange: str | None = None
+    symbol: str | None = None
+    timeframe: str | None = None
+    limit: int = 100
+    before: str = ""
+
+
 class Queries(Protocol):
     """Reads for people. Each list comes with the cursor of the rows after it, "" at the end. Cursors are opaque."""
 
@@ -85,6 +96,14 @@ class Queries(Protocol):
 
     async def holes(self, start_ts: Micros | None = None, end_ts: Micros | None = None) -> list[GapView]:
         """What is missing of all candle series in [start_ts, end_ts): open gaps, and those that the venue has not."""
+        ...
+
+    async def differences(self, only: OnlySeries) -> tuple[list[Verdict], str]:
+        """Candles of a venue that differ from their trades, by their time."""
+        ...
+
+    async def corrections(self, only: OnlySeries) -> tuple[list[Correction], str]:
+        """Final candles that were changed, by the time of the change."""
         ...
 
     async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from onetape.domain.errors import BadInput
-from onetape.domain.market import NONE_THERE
+from onetape.domain.market import NONE_THERE, Origin
 from onetape.domain.orders import Fill, Order, OrderKind, OrderStatus, Role, Side
 from onetape.domain.units import Micros
-from onetape.ports import EquityPoint, GapView, Only, OnlyGaps, SignalView
+from onetape.ports import Correction, EquityPoint, GapView, Only, OnlyGaps, OnlySeries, SignalView, Verdict
 from onetape.storage import sql
 from onetape.storage.pool import reading
 
@@ -48,6 +48,28 @@ class PgQueries:
                 GapView(**row) for row in await connection.fetch(sql.load("gaps_holes"), start_ts, end_ts, NONE_THERE)
             ]
 
+    async def differences(self, only: OnlySeries) -> tuple[list[Verdict], str]:
+        ts, key = _cursor(only.limit, only.before, str)
+        place = str(key).split(" ") if key is not None else [None, None, None]
+        if len(place) != 3:
+            raise _no_cursor(only.before)
+        asked = (only.exchange, only.symbol, only.timeframe, ts, *place, only.limit + 1)
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(sql.load("audit_page"), *asked)
+        page = [Verdict(**row) for row in rows[: only.limit]]
+        if len(rows) <= only.limit:
+            return page, ""
+        last = page[-1]
+        return page, f"{last.open_ts}.{last.exchange} {last.symbol} {last.timeframe}"
+
+    async def corrections(self, only: OnlySeries) -> tuple[list[Correction], str]:
+        _, number = _cursor(only.limit, only.before, int)
+        asked = (only.exchange, only.symbol, only.timeframe, number, only.limit + 1)
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(sql.load("corrections_page"), *asked)
+        page = [_correction(row) for row in rows[: only.limit]]
+        return page, f"{page[-1].made_ts}.{rows[only.limit - 1]['id']}" if len(rows) > only.limit else ""
+
     async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
         async with reading(self._pool) as connection:
             rows = await connection.fetch(sql.load("bot_equity"), bot, points)
@@ -75,7 +97,16 @@ def read_cursor(text: str, kind: type[int] | type[str]) -> tuple[int, int | str]
     try:
         return int(ts), kind(key)
     except ValueError:
-        raise BadInput("before", text, "not a cursor", "Give the `next` of the page before, unchanged.") from None
+        raise _no_cursor(text) from None
+
+
+def _no_cursor(text: str) -> BadInput:
+    return BadInput("before", text, "not a cursor", "Give the `next` of the page before, unchanged.")
+
+
+def _correction(row: Any) -> Correction:
+    known = {name: row[name] for name in ("exchange", "symbol", "timeframe", "open_ts", "before", "after", "made_ts")}
+    return Correction(origin_before=Origin(row["origin_before"]), origin_after=Origin(row["origin_after"]), **known)
 
 
 def _signal(row: Any) -> SignalView:

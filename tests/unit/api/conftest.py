@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,20 @@ from onetape.domain.results import Result
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.marketdata.downloads import Downloads
 from onetape.ports import (
+    AuditCount,
+    Correction,
     Disk,
     EquityPoint,
     GapView,
     Only,
     OnlyGaps,
+    OnlySeries,
     RawCoverage,
     RunView,
     SignalView,
     StoredRun,
     TableSize,
+    Verdict,
 )
 from onetape.storage.memory import MemoryCandleStore
 from onetape.strategies.registry import Registry
@@ -84,7 +88,9 @@ class FakeQueries:
     """Fulfils ports.Queries over lists, newest last; the cursor is a position."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, list[Any]] = {"signals": [], "orders": [], "fills": []}
+        self.rows: dict[str, list[Any]] = {
+            kind: [] for kind in ("signals", "orders", "fills", "differences", "corrections")
+        }
         self.curve: list[EquityPoint] = []
         self.holed: list[GapView] = []
 
@@ -113,8 +119,37 @@ class FakeQueries:
     async def holes(self, start_ts: int | None = None, end_ts: int | None = None) -> list[GapView]:
         return self.holed
 
+    async def differences(self, only: OnlySeries) -> tuple[list[Verdict], str]:
+        return self.of_series("differences", only)
+
+    async def corrections(self, only: OnlySeries) -> tuple[list[Correction], str]:
+        return self.of_series("corrections", only)
+
+    def of_series(self, kind: str, only: OnlySeries) -> tuple[list[Any], str]:
+        rows = [row for row in reversed(self.rows[kind]) if only.symbol in (None, row.symbol)]
+        rows = [row for row in rows if only.timeframe in (None, row.timeframe)]
+        first = int(only.before or 0)
+        following = first + only.limit
+        return rows[first:following], str(following) if following < len(rows) else ""
+
     async def equity(self, bot: str, points: int = 2000) -> list[EquityPoint]:
         return self.curve[-points:]
+
+
+class FakeAudits:
+    """Fulfils ports.AuditStore as far as faces use it."""
+
+    def __init__(self) -> None:
+        self.counted: list[AuditCount] = []
+
+    async def counts(self, exchange: str | None = None, symbol: str | None = None) -> list[AuditCount]:
+        return [one for one in self.counted if exchange in (None, one.exchange) and symbol in (None, one.symbol)]
+
+    async def judged(self, verdicts: Sequence[Verdict]) -> None:
+        raise AssertionError("a face judges nothing")
+
+    async def differences(self, exchange: str, symbol: str, timeframe: Timeframe, limit: int = 100) -> list[Verdict]:
+        return []
 
 
 class FakeRuns:
@@ -214,6 +249,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         bots=FakeBots(),
         candles=candles,
         catalogue=FakeCatalogue(),
+        audits=FakeAudits(),
         runs=runs,
         bus=MemoryBus(),
         registry=registry,
