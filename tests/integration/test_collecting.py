@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
 
+from onetape.app import lastknown
 from onetape.app.collecting import Collecting
 from onetape.app.wiring import open_platform
+from onetape.domain.bots import BotSpec, BotStatus, BotView
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Channel
 from onetape.domain.markets import Markets, Recorded
@@ -77,3 +82,67 @@ async def test_a_market_that_is_added_to_the_file_is_recorded_and_the_other_goes
         verdicts = {one.verdict for one in await platform.audits.counts("demo")}
         assert verdicts <= {"equal", "not judged", "rounding"}
     await venue.stop()
+
+
+class Door:
+    """The way to a server over a socket, shut until it is opened."""
+
+    def __init__(self, url: str) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="door"))  # the path of a socket must be short
+        address = urlsplit(url)
+        (host,) = parse_qs(address.query)["host"]
+        self._sockets = list(Path(host).glob(".s.PGSQL.*[0-9]"))
+        self.url = url.replace(quote(host, safe=""), quote(str(self._folder), safe="")).replace(host, str(self._folder))
+
+    def open(self) -> None:
+        for socket in self._sockets:
+            (self._folder / socket.name).symlink_to(socket)
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder)
+
+
+async def test_started_while_the_database_is_away_everything_wanted_is_recorded_and_stored_later(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """The file wants BTC-USD; a bot, of which only the file of the last answer knows, ETH-USD."""
+    venue = Venue(
+        [tape("BTC-USD"), dataclasses.replace(tape("BTC-USD"), symbol="ETH-USD")],
+        speed=120.0,
+        start_ts=START + 1_500 * MINUTE,
+        limits=False,
+    )
+    await venue.start()
+    door = Door(database_url)
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=door.url,
+        redis_url=redis_url,
+        exchange="demo",
+        okx_rest_url=venue.rest_url,
+        okx_ws_url=venue.ws_url,
+    )
+    wanted.write(settings.config_dir, Markets((Recorded(("BTC-USD",), (Channel.TRADES, Channel.CANDLES), ()),)))
+    spec = BotSpec(name="b", exchange="demo", symbol="ETH-USD", timeframe="1m", strategy="ema_cross")
+    bot = BotView(spec=spec, status=BotStatus.RUNNING, wanted=BotStatus.RUNNING)
+    lastknown.remember(tmp_path / "collector" / "bots.json", [bot])
+    async with open_platform(settings, services=False, patient=True) as platform:
+        failures: list[BaseException] = []
+        collecting = Collecting(platform, lambda _, error, __: failures.append(error))
+        task = asyncio.create_task(collecting.run())
+
+        async def spooled() -> bool:
+            return sum(state.items for state in collecting.spooled().values()) > 5
+
+        try:
+            await until(spooled)
+            door.open()
+            for symbol in ("BTC-USD", "ETH-USD"):
+                await until(lambda symbol=symbol: platform.raw.tail("demo", symbol, "candles:1m", 1))  # type: ignore[misc]
+            await until(lambda: platform.raw.tail("demo", "BTC-USD", "trades", 1))
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert failures == []
+    await venue.stop()
+    door.close()

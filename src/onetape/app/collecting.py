@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from onetape.app import housekeeping
+from onetape.app import housekeeping, lastknown
 from onetape.app.feeds import open_feed
 from onetape.app.wiring import MEGABYTE, Platform
 from onetape.clock import RealClock
@@ -27,6 +27,7 @@ from onetape.supervisor.services import Beat, Service, keep_all
 
 LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
 INSTRUMENTS_EVERY: Final = 3600.0
+_PATIENCE: Final = 2.0  # for the list of bots
 PLAYS_THE_PAST: Final = "demo"  # the simulated venue of the demo
 
 Told = Callable[[Service, BaseException, float], None]
@@ -112,6 +113,9 @@ class Collecting:
             log.error("markets_refused", says=f"{error} Until it is mended the usual markets are recorded.")
         self._exchanges: dict[str, tuple[_Exchange, asyncio.Task[None]]] = {}
         self._turn = asyncio.Lock()
+        self._file = settings.data_dir / "collector" / "bots.json"
+        self._known = lastknown.recall(self._file)
+        self._unsure = asyncio.Event()  # set while the bots are those of an earlier answer
 
     def spooled(self) -> dict[str, SpoolState]:
         """By exchange, what waits on disk."""
@@ -120,11 +124,15 @@ class Collecting:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             await self._follow(tasks)
-            services = [housekeeping.service(self._platform), Service("fallback", self._fall_back)]
+            services = [
+                housekeeping.service(self._platform),
+                Service("fallback", self._fall_back, patient=(Transient,)),
+            ]
             tasks.create_task(keep_all(services, self._told))
             tasks.create_task(self._roll_up())
             tasks.create_task(self._by_file(tasks))
             tasks.create_task(self._by_bots(tasks))
+            tasks.create_task(self._ask_again(tasks))
 
     async def _by_file(self, tasks: asyncio.TaskGroup) -> None:
         async for markets in wanted.follow(self._platform.settings.config_dir, self._markets):
@@ -163,12 +171,25 @@ class Collecting:
             await asyncio.gather(task, return_exceptions=True)  # its spool is free for whoever wants it again
 
     async def _bots(self) -> list[BotView]:
+        """Those of the database; while it is away those that it had last: no stream waits for it."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                found = await self._platform.bots.list()
+        except (Transient, TimeoutError) as error:
+            log.info("bots_delayed", problem=str(error))
+            self._unsure.set()
+            return self._known
+        self._unsure.clear()
+        if found != self._known:
+            self._known = found
+            await asyncio.to_thread(lastknown.remember, self._file, found)
+        return found
+
+    async def _ask_again(self, tasks: asyncio.TaskGroup) -> None:
         while True:
-            try:
-                return await self._platform.bots.list()
-            except Transient as error:
-                log.info("bots_delayed", problem=str(error))
-                await asyncio.sleep(LOOK_EVERY)
+            await self._unsure.wait()
+            await asyncio.sleep(LOOK_EVERY)
+            await self._follow(tasks)
 
     async def _fall_back(self, _: Beat) -> None:
         """Candles that an exchange has not, from those that the file names beside it."""
@@ -182,11 +203,16 @@ class Collecting:
 
     async def _roll_up(self) -> None:
         """Once: the longer candles of what was stored before they were kept ready."""
-        try:
-            if count := await self._platform.roll_up():
-                log.info("rolled_up", series=count)
-        except Transient as error:
-            log.warning("not_rolled_up", problem=str(error))
+        while True:
+            try:
+                count = await self._platform.roll_up()
+            except Transient as error:
+                log.info("roll_up_delayed", problem=str(error))
+                await asyncio.sleep(LOOK_EVERY)
+            else:
+                if count:
+                    log.info("rolled_up", series=count)
+                return
 
 
 async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:

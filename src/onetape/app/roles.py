@@ -107,10 +107,13 @@ ROLES: Final[dict[str, Callable[[Platform, Ready], Awaitable[None]]]] = {
     "venue": venue,
 }
 
+PATIENT: Final = ("collector",)  # does its work while PostgreSQL is away
+
 
 async def run(role: str, settings: Settings) -> None:
     """One role against servers whose addresses are given, until it is cancelled."""
-    async with open_platform(settings, services=False) as platform, asyncio.TaskGroup() as group:
+    opening = open_platform(settings, services=False, patient=role in PATIENT)
+    async with opening as platform, asyncio.TaskGroup() as group:
         ready = asyncio.Event()
 
         async def beat() -> None:

@@ -138,11 +138,11 @@ class Platform:
 
 
 @asynccontextmanager
-async def open_platform(settings: Settings, *, services: bool = True) -> AsyncIterator[Platform]:
+async def open_platform(settings: Settings, *, services: bool = True, patient: bool = False) -> AsyncIterator[Platform]:
     """Servers started or joined, tables brought up to date, everything closed in reverse order.
 
-    `services=False` starts no server: the addresses must be given (a child of a running platform). Raises BadInput,
-    Transient.
+    `services=False` starts no server: the addresses must be given (a child of a running platform). With `patient`
+    PostgreSQL need not be there yet: who asks it gets Transient until it is. Raises BadInput, Transient.
     """
     async with AsyncExitStack() as stack:
         database_url, redis_url = settings.database_url, settings.redis_url
@@ -158,7 +158,7 @@ async def open_platform(settings: Settings, *, services: bool = True) -> AsyncIt
             redis_url = await valkey.start()
         if services:
             await migrate(database_url)
-        pool = await open_pool(database_url)
+        pool = await open_pool(database_url, min_size=0 if patient else 1)
         stack.push_async_callback(pool.close)
         bus = RedisBus(redis_url)
         stack.push_async_callback(bus.close)

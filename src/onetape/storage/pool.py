@@ -84,7 +84,8 @@ async def connect(url: str) -> Any:
 
 
 async def open_pool(url: str, *, min_size: int = 1, max_size: int = 10) -> Any:
-    """A pool for one process. Raises BadInput for an URL that cannot be used, Transient when the server is away."""
+    """A pool for one process. Raises BadInput for an URL that cannot be used, Transient when the server is away; with
+    `min_size` 0 the server is first asked when somebody wants a connection."""
     with _readable(url), _named(url), translated():
         return await asyncpg.create_pool(
             url,
