@@ -236,6 +236,9 @@ class Want(msgspec.Struct, frozen=True):
         return candle_channel(self.timeframe) if self.channel is Channel.CANDLES else str(self.channel)
 
 
+UNKNOWN: Final = "unknown"  # the channel of stored text that is no message, of symbol *
+
+
 def candle_channel(timeframe: object) -> str:
     """`candles:1m`: the channel name of a candle series in gaps and raw frames, whatever its source."""
     return f"candles:{timeframe}"

@@ -16,7 +16,7 @@ import msgspec
 
 from onetape.domain import documents
 from onetape.domain.errors import BadInput
-from onetape.domain.market import WATCHED, Channel, Want
+from onetape.domain.market import UNKNOWN, WATCHED, Channel, Want
 from onetape.domain.units import DAY, Micros, Timeframe
 
 FOREVER: Final = "forever"
@@ -116,7 +116,7 @@ class Markets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def _check_kept(self, path: str, kind: str, name: str, kept: Kept) -> None:
         if kind == "candles" and name != "*":
             Timeframe.parse(name, f"{path}.{name}")
-        elif kind == "raw" and name != "*" and name.partition(":")[0].removesuffix("_rest") not in set(Channel):
+        elif kind == "raw" and name != "*" and name.partition(":")[0].removesuffix("_rest") not in (*Channel, UNKNOWN):
             raise BadInput(f"{path}.{name}", name, "not a channel", f"Channels are {', '.join(Channel)}.")
         for field in ("database", "archive"):
             text = getattr(kept, field)

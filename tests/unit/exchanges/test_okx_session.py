@@ -9,7 +9,9 @@ from onetape.domain.market import Book, Candle, Channel, Forming, Gap, Received,
 from onetape.domain.units import Timeframe
 from onetape.exchanges.connection import Closed, Frame, Opened, Tick
 from onetape.exchanges.okx import names
+from onetape.exchanges.okx.decoding import decoder
 from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.odd import RATE, SIZE
 from onetape.exchanges.okx.session import Around, Link, Seed, Session
 from onetape.exchanges.okx.wire import Arg
 
@@ -259,7 +261,8 @@ def test_upgrade_notice_changes_the_connection_and_unknown_events_change_nothing
 def test_frame_that_is_no_json_or_of_strange_form_does_not_stop_the_stream() -> None:
     desk = Desk(Want("BTC-USDT", Channel.TRADES))
     desk.open()
-    assert desk.put(Frame(URL, b"<html>", 1)) == []
+    (odd,) = desk.put(Frame(URL, b"<html>", 1))
+    assert odd.events == ()
     (received,) = desk.frame({"arg": {"channel": "trades", "instId": "BTC-USDT"}, "data": [{"px": "x"}]})
     assert received.events == ()
     assert received.raw is not None  # kept all the same
@@ -475,3 +478,19 @@ def test_channel_whose_connection_has_no_requests_left_moves_to_another_connecti
         desk.frame({"event": "subscribe", "arg": {"channel": "books", "instId": "BTC-USDT"}})
     assert len(desk.sent) <= 460
     assert any("requests" in cause for cause in desk.replaced)
+
+
+def test_text_that_is_no_message_is_kept_as_it_came_but_no_flood_of_it() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.TRADES))
+    desk.open()
+    (one,) = desk.put(Frame(URL, b"<html>502 Bad Gateway", 7))
+    assert one.events == ()
+    assert one.raw is not None
+    assert (one.raw.exchange, one.raw.symbol, one.raw.channel) == ("okx", "*", "unknown")
+    assert (one.raw.ts, one.raw.recv_ts, one.raw.data) == (7, 7, b"<html>502 Bad Gateway")
+    flood = [kept for i in range(100) for kept in desk.put(Frame(URL, b"x" * 100_000, i))]
+    assert len(flood) == RATE - 1
+    assert {len(kept.raw.data) for kept in flood if kept.raw} == {SIZE}
+    desk.seconds += 1.0
+    assert len(desk.put(Frame(URL, b"[", 9))) == 1
+    assert decoder("okx")(one.raw) == ()

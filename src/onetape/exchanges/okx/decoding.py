@@ -7,7 +7,7 @@ from typing import Final
 
 from onetape.domain.errors import Refused
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Channel, MarketEvent, RawFrame
+from onetape.domain.market import UNKNOWN, Channel, MarketEvent, RawFrame
 from onetape.domain.units import Timeframe
 from onetape.exchanges.okx import names, past, pushes, wire
 from onetape.exchanges.okx.events import Series
@@ -32,6 +32,8 @@ def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
     readers: dict[tuple[str, str], Decode] = {}
 
     def decode(raw: RawFrame) -> tuple[MarketEvent, ...]:
+        if raw.channel == UNKNOWN:
+            return ()
         key = (raw.symbol, raw.channel)
         reader = readers.get(key)
         if reader is None:

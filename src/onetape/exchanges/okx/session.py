@@ -12,11 +12,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from onetape.domain.market import RawFrame, Received, StreamState
+from onetape.domain.market import UNKNOWN, RawFrame, Received, StreamState
 from onetape.domain.units import Micros
 from onetape.exchanges.connection import Closed, Frame, Item, Opened, Tick
-from onetape.exchanges.okx import pushes, wire
+from onetape.exchanges.okx import odd, pushes, wire
 from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.odd import Odd
 from onetape.exchanges.okx.reading import Taken
 from onetape.exchanges.okx.subscriptions import Subscriptions
 from onetape.exchanges.okx.tracks import Carrier, Track, together
@@ -64,7 +65,7 @@ class Session:
         self._seq = 0
         self._second = float("-inf")
         self._refused: dict[wire.Arg, str] = {}  # sentences
-        self._odd_frames, self._odd_told = 0, float("-inf")
+        self._odd = Odd(around.monotonic)
 
     @property
     def args(self) -> KeysView[wire.Arg]:
@@ -144,24 +145,23 @@ class Session:
         try:
             arg, message = pushes.decode(frame.data)
         except msgspec.DecodeError as error:
-            self._odd(frame, str(error))
-            return ()
+            return self._not_understood(frame, str(error))
         if isinstance(message, wire.Envelope) and message.event:
             self._event(link, frame.source, message)
         elif arg is not None and (track := self._tracks.get(arg)) is not None:
             return self._data(track, message, frame)
         else:
-            log.debug("frame_ignored", source=frame.source, begin=_begin(frame))
+            log.debug("frame_ignored", source=frame.source, begin=odd.begin(frame))
         return ()
 
-    def _odd(self, frame: Frame, problem: str) -> None:
-        """Said once a second at most: a venue that sends nonsense must not fill the disk with our complaints."""
-        self._odd_frames += 1
-        now = self._around.monotonic()
-        if now - self._odd_told >= 1.0:
-            begin, count = _begin(frame), self._odd_frames
-            log.warning("frame_not_understood", source=frame.source, problem=problem, begin=begin, frames=count)
-            self._odd_told, self._odd_frames = now, 0
+    def _not_understood(self, frame: Frame, problem: str) -> tuple[Received, ...]:
+        kept = self._odd.came(frame, problem)
+        exchange = next((track.series.exchange for track in self._tracks.values()), "")
+        if kept is None or not exchange:
+            return ()
+        self._seq += 1
+        raw = RawFrame(exchange, "*", UNKNOWN, frame.recv_ts, frame.recv_ts, self._seq, kept)
+        return (Received(raw, ()),)
 
     def _event(self, link: Link, source: str, message: wire.Envelope) -> None:
         arg, now = message.arg, self._around.monotonic()
@@ -289,8 +289,3 @@ class Session:
         if moved.told:
             track.broke(*why)
             yield Received(None, moved.told)
-
-
-def _begin(frame: Frame) -> str:
-    """Enough of a strange frame to recognise it in the log."""
-    return frame.data[:200].decode("utf8", "replace")
