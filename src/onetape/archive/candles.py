@@ -117,7 +117,7 @@ class ArchivedCandleStore:
     async def add_gaps(self, gaps: Sequence[Gap]) -> int:
         return await self._database.add_gaps(gaps)
 
-    async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
+    async def gaps(self, exchange: str, symbol: str | None, channel: str | None) -> list[Gap]:
         return await self._database.gaps(exchange, symbol, channel)
 
     async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:

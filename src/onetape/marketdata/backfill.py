@@ -63,7 +63,7 @@ async def backfill(
         still, fresh = _by_age(still, timeframe.floor(await feed.now() - SETTLE))
         if left is not None:
             left += fresh
-        if still and (built := await from_trades(feed, symbol, timeframe, still)) is not None:
+        if still and (built := await from_trades(feed, symbol, timeframe, still)):
             await store.append(built)
             rows += len(built)
             yield built

@@ -11,6 +11,7 @@ divides it, and not stored; only where there is none (30s) it is built from trad
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ from onetape.marketdata.commit import GroupCommit
 from onetape.marketdata.frames import Frames, Item
 from onetape.marketdata.keeper import SeriesKeeper
 from onetape.marketdata.latency import Histogram
+from onetape.marketdata.mending import Mending
 from onetape.marketdata.quality import fault
 from onetape.marketdata.repair import Repairs
 from onetape.marketdata.stored import store_candles
@@ -47,6 +49,7 @@ from onetape.ports import AuditStore, Bus, CandleStore, Clock, MarketFeed, RawSt
 
 _DRAIN_SECONDS: Final = 3.0
 _TELL_SECONDS: Final = 1.0
+_CARRIED: Final = ("live", "silent")  # states of a stream whose socket lives
 
 
 def wants_for(symbols: Iterable[str], timeframes: Iterable[str], channels: Sequence[Channel] = WATCHED) -> list[Want]:
@@ -84,8 +87,9 @@ class Collector:
         self._changed = asyncio.Event()
         self._tally, self._trades = Tally(), Trades(feed.exchange)
         self._absences = Absences(feed.exchange)
-        self._repairs = Repairs(feed, candles, raw, self._keep_answer, self._frames_settled)
+        self._repairs = Repairs(feed, candles, self._keep_answer, self._frames_settled)
         self._repairs.serve(self._recorded_trades, self._trades.built)
+        self._mending = Mending(feed, candles, self._recorded_candles)
         self.measure_afresh()
 
     def measure_afresh(self) -> None:
@@ -126,7 +130,7 @@ class Collector:
             async with asyncio.TaskGroup() as tasks:
                 for queue in (self._closed, self._built, self._gaps, self._verdicts, self._frames):
                     tasks.create_task(queue.run())
-                for work in (self._send_hints(), self._tell(), self._repairs.run()):
+                for work in (self._send_hints(), self._tell(), self._repairs.run(), self._mending.run()):
                     tasks.create_task(work)
                 self._changed.clear()
                 tasks.create_task(self._consume(self._offered()))
@@ -239,8 +243,13 @@ class Collector:
         while True:
             await asyncio.sleep(_TELL_SECONDS)
             trouble = "PostgreSQL is away: messages wait on disk." if self._frames.spooling else ""
-            self._bus.publish(topics.streams(self._feed.exchange), self._tally.told(self._feed.streams(), trouble))
+            streams = self._tally.told(self._feed.streams(), trouble)
+            self._bus.publish(topics.streams(self._feed.exchange), streams)
             self._bus.publish(topics.recording(self._feed.exchange), self._recording())
+            carried = [s for s in streams.items if s.state in _CARRIED]
+            live = {s.symbol for s in carried if s.channel == self._trades.source(s.symbol)}
+            for built in self._trades.advance(int(time.monotonic() * 1e6), live):
+                await self._built.put(built)
             for verdict in self._trades.verdicts(self._clock.now()):
                 self._counts["judged"] += verdict.verdict != NOT_JUDGED
                 self._counts["differing"] += verdict.verdict not in (NOT_JUDGED, EQUAL)
@@ -294,6 +303,11 @@ class Collector:
 
     def _recorded_trades(self) -> list[str]:
         return list(dict.fromkeys(w.symbol for w in self._wants if w.channel in (Channel.TRADES, Channel.TRADES_ALL)))
+
+    def _recorded_candles(self) -> list[tuple[str, str]]:
+        offered = [(w.symbol, w.timeframe) for w in self._offered() if w.channel is Channel.CANDLES]
+        symbols = self._recorded_trades()
+        return [*offered, *((symbol, str(each)) for symbol in symbols for each in self._trades.built(symbol))]
 
     def _committed(self, frames: list[Item]) -> None:
         """Trades are told in one message for each symbol: a message each would cost more than to store them."""

@@ -77,6 +77,12 @@ class Fallback:
         channel = candle_channel(series.timeframe)
         gaps = await self._store.absent(series.exchange, series.symbol, channel)
         gaps += [g for g in await self._store.gaps(series.exchange, series.symbol, channel) if g.cause == TOO_OLD]
+        series_of = (series.exchange, series.symbol, channel)
+        self._asked = {
+            (source, gap)
+            for source, gap in self._asked
+            if gap in gaps or (gap.exchange, gap.symbol, gap.channel) != series_of
+        }
         taken = 0
         for gap in sorted(gaps, key=lambda gap: gap.start_ts):
             if gap.end_ts - gap.start_ts > REACH:

@@ -3,17 +3,19 @@ of those that it has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 from onetape.domain.market import Candle, Channel, Gap, Print, Want, candle_channel
 from onetape.domain.units import MINUTE, Micros, Timeframe
 from onetape.marketdata.audit import MISSING, SeriesAudit
 from onetape.marketdata.building import LateBuilder
+from onetape.marketdata.quality import Span
 from onetape.ports import Verdict
 
 LOST: Final = "trades were lost under a live connection"
 _FINEST: Final = "1m"
+_HOLES: Final = 100  # that are remembered: a candle that can still be built lies on one of the last
 CHANNELS: Final = (Channel.TRADES_ALL, Channel.TRADES)  # the better one first
 
 
@@ -23,8 +25,9 @@ class Series:
     def __init__(self, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self.builder = LateBuilder(exchange, symbol, timeframe)
         self.since: Micros = -1  # the bucket of the first trade was not seen whole
-        self.hole: tuple[Micros, Micros] = (0, -1)
+        self.holes: list[Span] = []
         self._told: set[Micros] = set()
+        self._newest: tuple[Micros, Micros] = (-1, 0)  # time of the newest trade, and ours when it was seen
 
     def add(self, trade: Print) -> list[tuple[Candle, bool]]:
         if self.since < 0:
@@ -32,13 +35,21 @@ class Series:
         return self._whole(self.builder.add(trade))
 
     def advance(self, now_ts: Micros) -> list[tuple[Candle, bool]]:
-        return self._whole(self.builder.advance(now_ts))
+        """Ends what is over, `now_ts` by a clock of ours that never jumps. The venue's time is that of the newest trade
+        and what has passed since it was seen, a little late therefore; late trades are waited for."""
+        if self.builder.newest != self._newest[0]:
+            self._newest = (self.builder.newest, now_ts)
+        venue_ts = self._newest[0] + now_ts - self._newest[1]
+        return self._whole(self.builder.advance(venue_ts - self.builder.lateness))
+
+    def missed(self, gap: Gap) -> None:
+        self.holes = [*self.holes, (gap.start_ts, gap.end_ts)][-_HOLES:]
 
     def _whole(self, candles: Iterable[Candle]) -> list[tuple[Candle, bool]]:
         """Those of which every trade was seen, each with whether it comes for the first time."""
         found = []
         for candle in candles:
-            missed = self.hole[0] < candle.close_ts and self.hole[1] >= candle.open_ts
+            missed = any(start < candle.close_ts and end >= candle.open_ts for start, end in self.holes)
             if candle.open_ts > self.since and not missed:
                 found.append((candle, candle.open_ts not in self._told))
                 self._told.add(candle.open_ts)
@@ -100,6 +111,10 @@ class Trades:
                 found += one.add(trade)
         return found
 
+    def advance(self, now_ts: Micros, live: Container[str]) -> list[tuple[Candle, bool]]:
+        """The built candles whose time is over although no later trade came, of the symbols whose trades are `live`."""
+        return [found for (symbol, _), one in self._built.items() if symbol in live for found in one.advance(now_ts)]
+
     def gap(self, gap: Gap) -> list[Gap]:
         """Trades were missed. The gaps of the built candles that cannot be whole because of it."""
         if gap.channel != self.source(gap.symbol):
@@ -111,7 +126,7 @@ class Trades:
         for (symbol, text), series in self._built.items():
             if symbol == gap.symbol:
                 timeframe = series.builder.timeframe
-                series.hole = (min(gap.start_ts, series.hole[0] or gap.start_ts), gap.end_ts)
+                series.missed(gap)
                 start, end = timeframe.floor(gap.start_ts), timeframe.next(gap.end_ts)
                 found.append(Gap(gap.exchange, symbol, candle_channel(text), start, end, gap.cause))
         return found

@@ -138,8 +138,9 @@ class CandleStore(Protocol):
         """How many were new."""
         ...
 
-    async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
-        """The open ones, oldest first. A gap of `candle_channel` closes by itself when its last candle is appended."""
+    async def gaps(self, exchange: str, symbol: str | None, channel: str | None) -> list[Gap]:
+        """The open ones, oldest first; None = of any. A gap of `candle_channel` closes by itself when its last
+        candle is appended."""
         ...
 
     async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:

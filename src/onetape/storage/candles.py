@@ -164,14 +164,14 @@ class PgCandleStore:
                     await _close(connection, series, span, Timeframe.parse(text), how)
         return closed
 
-    async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
+    async def gaps(self, exchange: str, symbol: str | None, channel: str | None) -> list[Gap]:
         """The open ones, oldest first; a candle gap closes by itself when its last candle is appended."""
         return await self._gaps("gaps", exchange, symbol, channel)
 
     async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
         return await self._gaps("gaps_absent", exchange, symbol, channel)
 
-    async def _gaps(self, query: str, *series: str) -> list[Gap]:
+    async def _gaps(self, query: str, *series: str | None) -> list[Gap]:
         async with reading(self._pool) as connection:
             return [Gap(**row) for row in await connection.fetch(load(query), *series)]
 

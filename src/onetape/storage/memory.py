@@ -156,8 +156,10 @@ class MemoryCandleStore:
             self._close_gaps(series, how)
         return len(closing)
 
-    async def gaps(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
-        return self._of((exchange, symbol, channel), "")
+    async def gaps(self, exchange: str, symbol: str | None, channel: str | None) -> list[Gap]:
+        found = [g for g, how in self._gaps.items() if not how and g.exchange == exchange]
+        found = [g for g in found if symbol in (None, g.symbol) and channel in (None, g.channel)]
+        return sorted(found, key=lambda g: (g.start_ts, g.end_ts))
 
     async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
         return self._of((exchange, symbol, channel), NONE_THERE)

@@ -1,0 +1,100 @@
+"""Old holes of recorded candle series, worked off in the background, oldest first: those that a start left behind its
+depth, those that imported files have, those of a time when the venue's past could not be had.
+
+They are filled like fresh ones (`backfill`): from the venue's candles, and where it lacks some, from its past trades.
+Holes of lengths that only trades make are filled from trades once no trades are missing there. The newest holes belong
+to the keepers. All requests go through the venue's budget like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from onetape.domain.errors import Refused, Transient
+from onetape.domain.market import NONE_THERE, Gap, candle_channel
+from onetape.domain.units import MINUTE, Micros, Timeframe
+from onetape.marketdata.backfill import ABSENT, backfill, open_spans
+from onetape.marketdata.quality import Span, missing
+from onetape.marketdata.repair import from_trades
+from onetape.marketdata.trades import CHANNELS
+from onetape.marketdata.turns import Turns
+from onetape.observe import log
+from onetape.ports import CandleStore, MarketFeed
+
+AGE: Final[Micros] = 5 * MINUTE  # what ended less than that ago is left to the keepers
+_SLICE: Final = 1_000  # candles that are looked at together
+_LOOK_SECONDS: Final = 60.0
+
+Wanted = Callable[[], Iterable[tuple[str, str]]]
+
+
+class Mending:
+    """`run` for ever. `wanted` gives symbol and length of the candle series that are recorded."""
+
+    def __init__(self, feed: MarketFeed, candles: CandleStore, wanted: Wanted) -> None:
+        self._feed, self._candles, self._wanted = feed, candles, wanted
+        self._turns = Turns()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.work()
+            except Transient as error:
+                log.debug("mending_delayed", problem=str(error))
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def work(self) -> None:
+        """Every old hole whose turn it is, once. Raises Transient when neither holes nor venue can be asked."""
+        channels = {(symbol, candle_channel(text)): Timeframe.parse(text) for symbol, text in self._wanted()}
+        found = await self._candles.gaps(self._feed.exchange, None, None) if channels else []
+        due = self._turns.due(gap for gap in found if (gap.symbol, gap.channel) in channels)
+        now = await self._feed.now() if due else 0
+        for gap in due:
+            if gap.end_ts + AGE > now:
+                continue
+            try:
+                await self._mend(gap, channels[gap.symbol, gap.channel], found)
+            except Transient as error:
+                log.debug("mending_delayed", symbol=gap.symbol, problem=str(error))
+                self._turns.later(gap)
+            except Refused as error:
+                says = f"Candles of {gap.symbol} that are missing stay missing for now: {error}"
+                log.warning("candles_not_mended", says=says, start_ts=gap.start_ts, end_ts=gap.end_ts)
+                self._turns.aside(gap)
+
+    async def _mend(self, gap: Gap, timeframe: Timeframe, known: list[Gap]) -> None:
+        span = timeframe.floor(gap.start_ts), timeframe.next(gap.end_ts - 1)
+        if str(timeframe) in self._feed.timeframes:
+            for part in _slices(span, timeframe):
+                async for _ in backfill(self._feed, self._candles, gap.symbol, timeframe, part):
+                    pass
+        elif not any(_trades_lack(other, gap.symbol, span) for other in known):
+            await self._build(gap, timeframe, span)
+        else:
+            return
+        self._turns.aside(gap)  # should it be open still
+        log.info("hole_mended", symbol=gap.symbol, timeframe=str(timeframe), start_ts=gap.start_ts, end_ts=gap.end_ts)
+
+    async def _build(self, gap: Gap, timeframe: Timeframe, span: Span) -> None:
+        where = (gap.exchange, gap.symbol)
+        holes = await open_spans(self._candles, *where, timeframe, span)
+        built = await from_trades(self._feed, gap.symbol, timeframe, holes)
+        if built is None:
+            raise Refused("its trades are not told, or too many would have to be asked for.")
+        await self._candles.append(built)
+        none = [Gap(*where, gap.channel, *part, ABSENT) for hole in holes for part in missing(built, *hole)]
+        await self._candles.close_gaps(none, NONE_THERE)
+
+
+def _slices(span: Span, timeframe: Timeframe) -> Iterable[Span]:
+    start, end = span
+    while start < end:
+        stop = min(end, timeframe.next(start + (_SLICE - 1) * timeframe.micros))
+        yield start, stop
+        start = stop
+
+
+def _trades_lack(gap: Gap, symbol: str, span: Span) -> bool:
+    return gap.symbol == symbol and gap.channel in CHANNELS and gap.start_ts < span[1] and gap.end_ts >= span[0]
