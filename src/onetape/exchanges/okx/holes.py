@@ -43,20 +43,20 @@ class Holes:
 
     def __init__(self) -> None:
         self.trusted = True
-        self._high = -1
+        self.high = -1  # the greatest id
         self._open: list[Hole] = []
-        self._messages = self._found = 0
+        self.messages = self._found = 0
         self._told = False
 
     def follows(self, told: tuple[MarketEvent, ...]) -> bool:
         """Whether this is the one trade after the last: the usual case, done as fast as can be."""
-        self._messages += 1
+        self.messages += 1
         if len(told) != 1:
             return False
         trade = told[0]
-        if not isinstance(trade, Print) or trade.id != str(self._high + 1):
+        if not isinstance(trade, Print) or trade.id != str(self.high + 1):
             return False
-        self._high += 1
+        self.high += 1
         return True
 
     def jumped(self, frame: bytes, span: tuple[Micros, Micros], now: float, known: bool) -> None:
@@ -81,7 +81,7 @@ class Holes:
         if found:
             self._open = [hole for hole in self._open if now < hole.due]
             self._found += len(found)
-            if self._found >= _MANY and self._found * _RARE > self._messages:
+            if self._found >= _MANY and self._found * _RARE > self.messages:
                 self.trusted = False
         return found if self.trusted else []
 
@@ -91,9 +91,9 @@ class Holes:
         return self._told and not told
 
     def _passed(self, last: int, count: int) -> Hole | None:
-        first, high = last - count + 1, self._high
+        first, high = last - count + 1, self.high
         if last > high:
-            self._high = last
+            self.high = last
             return Hole(high + 1, first - 1, last) if 0 <= high < first - 1 else None
         for hole in reversed(self._open):
             if hole.first <= last <= hole.upto:

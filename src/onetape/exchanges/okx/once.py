@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from onetape.domain.market import Candle, Channel, Forming, MarketEvent, Print
 from onetape.domain.units import SECOND, Micros
 from onetape.exchanges.okx import wire
+from onetape.exchanges.okx.ids import Ids
 from onetape.exchanges.okx.recent import Recent
 
 Events = tuple[MarketEvent, ...]
@@ -31,8 +32,8 @@ class ById:
     """Trades: by their id."""
 
     def __init__(self) -> None:
-        self._seen: Recent[int | str] = Recent(_TRADES)  # numbers, which lie side by side in a set
-        self._last = -1  # the greatest id
+        self.ids = Ids(_TRADES)
+        self._others: Recent[str] = Recent(_TRADES)  # that are no numbers
 
     def new(self, source: str, ts: Micros, told: Events, data: Any, recv_ts: Micros) -> Events | None:  # noqa: ARG002
         if len(told) == 1:  # nearly always
@@ -44,11 +45,8 @@ class ById:
             return False
         text = trade.id
         if len(text) > _DIGITS or not text.isdecimal():
-            return self._seen.add(text)
-        number = int(text)
-        if number > self._last:
-            self._last = number
-        return self._seen.add(number)
+            return self._others.add(text)
+        return self.ids.add(int(text))
 
     def joins(self, frame: bytes) -> bool:
         """Whether this message begins with the id after the last one: then nothing is missing before it.
@@ -59,7 +57,7 @@ class ById:
             first = min((t.tradeId - t.count + 1 for t in wire.counted.decode(frame).data), default=-1)
         except wire.UNREADABLE:
             return False
-        return 0 <= first <= self._last + 1 and self._last >= 0
+        return 0 <= first <= self.ids.last + 1 and self.ids.last >= 0
 
 
 class LatestWins:

@@ -7,7 +7,6 @@ otherwise, or does not fit its channel, is read in two steps, which also says wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -47,16 +46,21 @@ _READERS: Final[dict[str, _Read]] = {
 }
 _ROWS: Final = _reader(Row)
 
+# By `{"arg":{"channel":"trades","instId":"BTC-USDT"`, which each stream repeats in each message.
+_known: Final[dict[bytes, tuple[Arg, _Read] | None]] = {}
+_MOST: Final = 4096  # of those
+
 
 def decode(data: bytes) -> tuple[Arg | None, Message]:
     """What a message is about, and what it says: its `data` is a list of structs, or `Raw` when it was read in two
     steps. Raises msgspec.DecodeError for what is no message at all."""
-    end = data.find(b"}")
-    known = _known(data[:end]) if 0 < end < _LONGEST else None
+    begin = data.partition(b"}")[0]  # one call: to find and to cut take longer than to copy the rest
+    known = _known.get(begin)
+    if known is None and begin not in _known:
+        known = _learnt(begin)
     if known is not None:
-        arg, read = known
         try:
-            return arg, read(data)
+            return known[0], known[1](data)
         except UNREADABLE:
             pass  # told by whoever reads it in two steps
     try:
@@ -66,11 +70,17 @@ def decode(data: bytes) -> tuple[Arg | None, Message]:
     return message.arg, message
 
 
-@lru_cache(4096)
-def _known(begin: bytes) -> tuple[Arg, _Read] | None:
-    """By `{"arg":{"channel":"trades","instId":"BTC-USDT"`, which each stream repeats in each message."""
-    if not begin.startswith(b'{"arg":{'):
+def _learnt(begin: bytes) -> tuple[Arg, _Read] | None:
+    """The same for a beginning that is new; None = such messages are read in two steps."""
+    if len(begin) > _LONGEST or not begin.startswith(b'{"arg":{'):
         return None
+    if len(_known) >= _MOST:
+        _known.clear()
+    known = _known[begin] = _stream(begin)
+    return known
+
+
+def _stream(begin: bytes) -> tuple[Arg, _Read] | None:
     try:
         arg = envelope.decode(begin + b"}}").arg
     except UNREADABLE:

@@ -31,6 +31,7 @@ class Reading:
         self.series = series
         self.book = BookStream(series) if series.channel is Channel.BOOK else None
         self._once = rule(series.channel)
+        self.ids = self._once.ids if isinstance(self._once, ById) else None
         self._decode = DECODE.get(series.channel)
         self._odd: object = None  # the data of the last message that could not be understood
 

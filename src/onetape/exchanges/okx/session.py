@@ -18,6 +18,7 @@ from onetape.exchanges.connection import Closed, Frame, Item, Opened, Tick
 from onetape.exchanges.okx import odd, pushes, wire
 from onetape.exchanges.okx.events import Series
 from onetape.exchanges.okx.odd import Odd
+from onetape.exchanges.okx.once import Events
 from onetape.exchanges.okx.reading import Taken
 from onetape.exchanges.okx.subscriptions import Subscriptions
 from onetape.exchanges.okx.tracks import Carrier, Track, together
@@ -189,6 +190,9 @@ class Session:
 
     def _data(self, track: Track, message: pushes.Message, frame: Frame) -> tuple[Received, ...]:
         track.heard(frame.source, self._around.monotonic())
+        trade = track.next_trade(message.data, frame.recv_ts)
+        if trade is not None:
+            return (self._kept(track.series, trade.ts, frame.recv_ts, frame.data, (trade,)),)
         joined = track.absent and track.reading.joins(frame.data)
         taken = track.reading.take(frame.source, message, frame.recv_ts)
         if taken.broken:
@@ -206,12 +210,13 @@ class Session:
         return (received,)
 
     def _received(self, track: Track, taken: Taken, data: bytes, recv_ts: Micros, joined: bool = False) -> Received:
-        self._seq += 1
-        series = track.series
         if taken.broken and track.reading.book is not None and not track.reading.book.valid:
             track.broke("broken", _BROKEN_CHAIN)
-        raw = RawFrame(series.exchange, series.symbol, series.name, taken.ts or recv_ts, recv_ts, self._seq, data)
-        return Received(raw, track.told(taken, recv_ts, joined))
+        return self._kept(track.series, taken.ts or recv_ts, recv_ts, data, track.told(taken, recv_ts, joined))
+
+    def _kept(self, series: Series, ts: Micros, recv_ts: Micros, data: bytes, told: Events) -> Received:
+        self._seq += 1
+        return Received(RawFrame(series.exchange, series.symbol, series.name, ts, recv_ts, self._seq, data), told)
 
     def _renew(self, track: Track, sources: Iterable[str], cause: str) -> None:
         """One channel is left and asked for again, on these connections only."""

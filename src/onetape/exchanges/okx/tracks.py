@@ -7,10 +7,11 @@ from typing import Final
 
 import msgspec
 
-from onetape.domain.market import Candle, Channel, Gap, MarketEvent, StreamState
+from onetape.domain.market import Candle, Channel, Gap, MarketEvent, Print, StreamState
 from onetape.domain.units import SECOND, Micros
 from onetape.exchanges.okx import wire
 from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import trade as one_trade
 from onetape.exchanges.okx.holes import Holes
 from onetape.exchanges.okx.reading import Reading, Taken
 from onetape.observe import log
@@ -70,12 +71,38 @@ class Track:
             carrier = self.carriers[source] = Carrier(now)
         carrier.heard = now
 
-    def told(self, taken: Taken, recv_ts: Micros, joined: bool) -> tuple[MarketEvent, ...]:
-        """The events of a message that is new, after the gap that it ends. `joined`: nothing is missing before it."""
+    def next_trade(self, data: object, recv_ts: Micros) -> Print | None:
+        """The one trade right after the last, as nearly all are: taken in as few steps as can be, with all that reading
+        it, `told` and `follows` would do. None, and nothing done: it is not that."""
+        ids, holes = self.reading.ids, self.holes
+        if ids is None or holes is None or self.absent or type(data) is not list or len(data) != 1:
+            return None
+        row: wire.Trade = data[0]
+        last = ids.last
+        if row.tradeId != str(last + 1) or not row.ts or (holes.trusted and holes.high != last):
+            return None
+        ids.last = last + 1
+        if holes.trusted:
+            holes.high = last + 1
+            holes.messages += 1
+        trade = one_trade(self.series, row, recv_ts)
+        ts = trade.ts
+        self._felt(recv_ts)
+        self._delays.append(recv_ts - ts)
+        if ts > self.ts:
+            self.ts = ts
+        return trade
+
+    def _felt(self, recv_ts: Micros) -> None:
+        """A message that is new."""
         if self.heard_ts:
             self._pace += ((recv_ts - self.heard_ts) / SECOND - self._pace) / 16
         self.heard_ts = recv_ts
         self.messages += 1
+
+    def told(self, taken: Taken, recv_ts: Micros, joined: bool) -> tuple[MarketEvent, ...]:
+        """The events of a message that is new, after the gap that it ends. `joined`: nothing is missing before it."""
+        self._felt(recv_ts)
         if not taken.ts:
             return taken.events
         self._delays.append(recv_ts - taken.ts)
