@@ -73,6 +73,21 @@ def test_gaps_say_their_cause_and_come_in_pages(page: Page) -> None:
     expect(rows).to_have_count(100)
 
 
+def test_whether_candles_are_right_is_answered_with_both_numbers_of_each_difference(page: Page, api: Any) -> None:
+    until = time.monotonic() + 60
+    while not any(row["compared"] for row in api("audit")["items"]):  # the demo records trades and judges by itself
+        assert time.monotonic() < until, "no candle was compared"
+        time.sleep(0.5)
+    page.goto("/data")
+    judged = {f"{row['exchange']}:{row['symbol']}:{row['timeframe']}": row for row in api("audit")["items"]}
+    for series, row in judged.items():
+        expect(page.locator(f'#audit [data-audit="{series}"] .num').first).not_to_have_text("0")
+        assert row["compared"] == row["equal"] + sum(row["differences"].values())
+    expect(page.locator("#audit p").first).to_contain_text("candles")
+    differences = api("audit/differences?limit=5")["items"]
+    expect(page.locator('#audit [data-list="differences"] tbody tr')).to_have_count(len(differences))
+
+
 def test_room_and_retention_are_told(page: Page) -> None:
     page.goto("/data")
     expect(page.locator("#disk tr", has_text="candles").first).to_contain_text("MB")
@@ -121,6 +136,9 @@ def test_a_phone_shows_all_of_it_without_sideways_scroll(phone: Page, tell: Call
     for part in ("#streams tbody tr", ".cover .strip", "#gaps tbody tr", "#data-download", "#imports .drop"):
         expect(phone.locator(part).first).to_be_visible()
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    answer = phone.locator("#audit p").first.bounding_box()
+    assert answer
+    assert answer["x"] + answer["width"] <= 390
     repair = phone.locator("#gaps tbody tr").first.locator("td").last.bounding_box()
     assert repair
     assert repair["x"] + repair["width"] <= 390

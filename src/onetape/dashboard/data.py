@@ -1,4 +1,4 @@
-"""The Data page: how the streams are, what is stored and what is missing of it, downloads, and files by upload.
+"""The Data page: how the streams are, what is stored, missing and wrong of it, downloads, and files by upload.
 
 What changes by itself is drawn by scripts (`assets/data_*.js`); the download form is a plain form.
 """
@@ -30,7 +30,7 @@ STATES: Final = ["open", "closed", "all"]
 async def content(desk: Desk) -> Any:
     return html.Div(
         [
-            html.Div([_streams(), _coverage(), _gaps()], className="column"),
+            html.Div([_streams(), _coverage(), _audit(), _gaps()], className="column"),
             html.Div([await _download(desk), _import(), _disk()], className="column"),
         ],
         className="data-page",
@@ -57,6 +57,10 @@ def _coverage() -> Any:
         className="key",
     )
     return html.Section([_head("Coverage", span), widget("coverage"), key], className="card")
+
+
+def _audit() -> Any:
+    return html.Section([html.H2("Are the candles right?"), widget("audit")], className="card")
 
 
 def _gaps() -> Any:
