@@ -228,6 +228,27 @@ def test_a_replay_says_the_same_from_the_database_and_from_the_archive(
     assert verify(capsys, "--until", "2026-03-01T12:01:30")[0] == 0
 
 
+async def repaired(platform: Platform) -> None:
+    """The trades 6 to 8 were missed, and fetched a minute later in one answer with their neighbours."""
+    missed = FRAMES[5:8]
+    rows = [json.loads(one.data)["data"][0] for one in reversed(FRAMES[4:9])]
+    answer = json.dumps({"code": "0", "msg": "", "data": rows}).encode()
+    newest = FRAMES[8].ts
+    rest = RawFrame("okx", "BTC-USDT", "trades_rest", newest, newest + 60 * SECOND, 1, answer)
+    await platform.raw.append([*(one for one in FRAMES if one not in missed), rest])
+    hole = Gap("okx", "BTC-USDT", "trades", FRAMES[4].ts, FRAMES[8].ts, "connection lost")
+    await platform.candles.close_gaps([hole], "backfilled from trades")
+
+
+def test_a_repaired_span_is_played_without_its_hole(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    on(repaired)
+    assert main(["replay", "--symbol", "BTC-USDT", "--speed", "max", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["events"]["print"], found["repaired"]) == (20, 3)
+
+
 @pytest.mark.parametrize("flags", [["--speed", "fast"], ["--channels", "rumours"], ["--symbol", "XYZ-USDT"]])
 def test_a_wrong_wish_is_refused_in_a_sentence(
     on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str], flags: list[str]

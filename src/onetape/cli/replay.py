@@ -15,6 +15,7 @@ from onetape.domain.units import Timeframe, parse_time, rfc3339
 
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
+    from onetape.marketdata.missed import Mended
     from onetape.marketdata.replay import Played, Wish
 
 _EPILOG: Final = """\
@@ -50,7 +51,6 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
 
 async def _run(wish: argparse.Namespace) -> int:
     from onetape.app.wiring import open_platform
-    from onetape.exchanges.registry import decoder
     from onetape.marketdata.replay import replay
     from onetape.settings import Settings
 
@@ -60,13 +60,15 @@ async def _run(wish: argparse.Namespace) -> int:
         span = await chosen(platform, wish)
         built = tuple(Timeframe.parse(text, "--build") for text in _parts(wish.build))
         span = span._replace(speed=speed, build=built)
-        decode = decoder(span.exchange, await platform.candles.instruments())
-        played = await replay(platform.raw, decode, platform.bus, span, lambda now: show_progress(now, span))
+        tape = await mended(platform, span)
+        played = await replay(tape, tape, platform.bus, span, lambda now: show_progress(now, span))
     show_progress(None, span)
     if wish.json:
-        print_json(_document(played, span))
+        print_json(_document(played, span) | {"repaired": tape.repaired})
     else:
         print(_sentences(played, span))
+        if tape.repaired:
+            print(f"{tape.repaired:,} of the trades had been missed, and were fetched later.")
     return DONE
 
 
@@ -89,6 +91,20 @@ async def chosen(platform: Platform, wish: argparse.Namespace) -> Wish:
     if start >= end:
         raise BadInput("--since", rfc3339(start), f"not before {rfc3339(end)}", "Give a --since before --until.")
     return Wish(exchange, symbol, tuple(channels), start, end)
+
+
+async def mended(platform: Platform, span: Wish) -> Mended:
+    """Messages and their decoder, with the trades that were missed and fetched later in their place."""
+    from onetape.cli.pages import latest
+    from onetape.exchanges.registry import decoder
+    from onetape.marketdata.missed import Mended
+    from onetape.marketdata.replay import trades_of
+    from onetape.ports import OnlyGaps
+
+    source = trades_of(span.channels)
+    only = OnlyGaps(exchange=span.exchange, symbol=span.symbol, channel=source)
+    gaps = (await latest(platform.queries, only))[0] if source else []
+    return Mended(platform.raw, decoder(span.exchange, await platform.candles.instruments()), span, gaps)
 
 
 def _parts(text: str) -> list[str]:

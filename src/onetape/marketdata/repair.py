@@ -1,9 +1,9 @@
 """Missed trades, fetched again: holes of the trade channels, oldest first, from the venue's past trades.
 
-The answers are stored like every other message (channel `trades_rest`), so a replay has them too. A long hole is worked
-off in gaps of an hour at most, so an interruption costs no more than that; holes longer than `REACH` are left open: the
-trades of a busy day are ten thousand requests, and the candles of the same time are there anyway. A hole that cannot be
-filled now does not keep the others waiting (`turns`).
+The answers are stored like every other message (channel `trades_rest`), and a replay tells their trades in their place
+(`missed`). A long hole is worked off in gaps of an hour at most, so an interruption costs no more than that; holes
+longer than `REACH` are left open: the trades of a busy day are ten thousand requests, and the candles of the same time
+are there anyway. A hole that cannot be filled now does not keep the others waiting (`turns`).
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -22,13 +22,21 @@ from onetape.domain.market import Candle, Gap, MarketEvent, Print, Prints, RawFr
 from onetape.domain.units import Micros, Timeframe
 from onetape.marketdata.building import LateBuilder
 from onetape.marketdata.trades import CHANNELS
-from onetape.ports import Bus, RawStore
+from onetape.ports import Bus
 
 AS_FAST_AS_POSSIBLE: Final = math.inf
 _STRIDE: Final = 1_000  # messages between two looks at the bus
 _LOOK_SECONDS: Final = 0.5  # between two words about the progress
 
 Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
+
+
+class Messages(Protocol):
+    """Where a replay reads: a RawStore, or one whose holes are mended (`missed`)."""
+
+    def read(
+        self, exchange: str, symbol: str, channels: Sequence[str], start_ts: Micros, end_ts: Micros
+    ) -> AsyncIterator[list[RawFrame]]: ...
 
 
 class Wish(NamedTuple):
@@ -68,7 +76,7 @@ def trades_of(channels: Sequence[str]) -> str:
     return next((str(channel) for channel in CHANNELS if channel in channels), "")
 
 
-async def replay(raw: RawStore, decode: Decode, bus: Bus, wish: Wish, told: Callable[[Played], None]) -> Played:
+async def replay(raw: Messages, decode: Decode, bus: Bus, wish: Wish, told: Callable[[Played], None]) -> Played:
     """The whole span. `decode` is fresh: it remembers the books."""
     stage, pace, played = Stage(bus, wish), Pace(wish.speed), Played()
     began = looked = time.monotonic()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from onetape.cli import pages
 from onetape.cli.data import missing, parser
 from onetape.domain.errors import BadInput
 from onetape.domain.units import HOUR, MINUTE, SECOND
@@ -72,13 +73,13 @@ async def test_open_and_closed_ones_are_told_apart(capsys: pytest.CaptureFixture
 async def test_a_limit_is_kept_over_pages_and_says_that_there_are_more(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(missing, "PAGE", 2)
+    monkeypatch.setattr(pages, "PAGE", 2)
     many = opened(*(gap(i) for i in range(7)))
     await missing.run(many, wish("--limit", "5", "--json"))
     found = json.loads(capsys.readouterr().out)
     assert ([one["id"] for one in found["gaps"]], found["more"]) == ([6, 5, 4, 3, 2], True)
     assert [only.limit for only in many.queries.asked] == [2, 2, 1]
-    rows, more = await missing.latest(many.queries, OnlyGaps())
+    rows, more = await pages.latest(many.queries, OnlyGaps())
     assert (len(rows), more) == (7, False)
     with pytest.raises(BadInput, match="--limit"):
         await missing.run(many, wish("--limit", "0"))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from onetape.cli.data.series import short, table
 from onetape.cli.output import DONE, print_json
+from onetape.cli.pages import latest
 from onetape.domain.errors import BadInput
 from onetape.domain.units import SECOND, Micros, rfc3339
 
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
-    from onetape.ports import GapView, OnlyGaps, Queries
+    from onetape.ports import GapView
 
-PAGE: Final = 1000
 MANY: Final = 1000
 
 HELP: Final = """\
@@ -59,20 +59,6 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
         if more:
             print(f"\nThese are the latest {len(found):,}; --limit shows more.")
     return DONE
-
-
-async def latest(queries: Queries, only: OnlyGaps, limit: int | None = None) -> tuple[list[GapView], bool]:
-    """The latest `limit` of them (None: all), and whether there are more."""
-    import msgspec
-
-    found: list[GapView] = []
-    cursor = ""
-    while True:
-        size = PAGE if limit is None else min(PAGE, limit - len(found))
-        page, cursor = await queries.gaps(msgspec.structs.replace(only, limit=size, before=cursor))
-        found += page
-        if not cursor or (limit is not None and len(found) >= limit):
-            return found, bool(cursor)
 
 
 def _nothing(wish: argparse.Namespace) -> str:

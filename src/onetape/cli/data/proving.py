@@ -58,7 +58,7 @@ async def _built(platform: Platform, span: Wish) -> tuple[Timeframe, ...]:
 
 
 async def _gaps(platform: Platform, span: Wish) -> list[GapView]:
-    from onetape.cli.data.missing import latest
+    from onetape.cli.pages import latest
     from onetape.ports import OnlyGaps
 
     found, _ = await latest(platform.queries, OnlyGaps(exchange=span.exchange, symbol=span.symbol))
