@@ -13,7 +13,7 @@ import pytest
 from onetape.domain.frame import CandleFrame
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.ports import Appended
-from onetape.storage import candles
+from onetape.storage import candles, rollups
 from onetape.storage.candles import BULK, PgCandleStore
 
 START = parse_time("2019-12-31T12:00")
@@ -69,3 +69,25 @@ async def test_a_series_loaded_as_two_halves_is_whole(
     loaded = await store.load("okx", "BTC-USDT", Timeframe(1, "m"), limits[0], limits[1])
     np.testing.assert_array_equal(loaded.ts, given.between(limits[0], limits[1]).ts)
     np.testing.assert_array_equal(loaded.close, given.between(limits[0], limits[1]).close)
+
+
+async def test_a_large_import_lets_others_in_between_its_pieces(pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stored before each piece but the first: the pieces before it, and a candle that came meanwhile."""
+    monkeypatch.setattr(candles, "PIECE", 400)
+    store, live = PgCandleStore(pool), PgCandleStore(pool)
+    seen: list[int] = []
+    begin, busy = rollups.begin, False
+
+    async def meanwhile(connection: Any, exchange: str, symbol: str) -> rollups.State:
+        nonlocal busy
+        if not busy:
+            busy = True
+            seen.append(sum(each.rows for each in await live.coverage()))
+            await live.append(frame(1, 5_000 + len(seen)))
+            busy = False
+        return await begin(connection, exchange, symbol)
+
+    monkeypatch.setattr(rollups, "begin", meanwhile)
+    assert await store.append(frame(1_200)) == Appended(1_200, 1_200, 0)
+    assert seen == [0, 401, 802]
+    assert [c.rows for c in await live.coverage()] == [1_203]

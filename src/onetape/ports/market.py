@@ -94,7 +94,7 @@ class CandleStore(Protocol):
     """Closed candles. Appending the same rows twice changes nothing."""
 
     async def append(self, frame: CandleFrame) -> Appended:
-        """One transaction; the rows are upserted by (exchange, symbol, timeframe, timestamp).
+        """In pieces, each one transaction; the rows are upserted by (exchange, symbol, timeframe, timestamp).
 
         The newest word counts, but a candle that was built never replaces the word of a venue or a file, a foreign one
         replaces only its like and synthetic ones, and a synthetic one only its like. A candle that had other numbers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -22,6 +22,7 @@ from onetape.storage.sql import load
 
 TABLE: Final = "processed_market_data"
 BULK: Final = 1_000  # rows from which on a staging table is worth its making
+PIECE: Final = 25_000  # rows of one transaction: a live candle of the series waits for its end
 LONG: Final = 200_000  # rows of a series from which on it is loaded as two halves
 ROW: Final = rollups.ROW
 KEYS: Final = ("exchange", "symbol", "timeframe")
@@ -41,14 +42,16 @@ class PgCandleStore:
         self._partitions: set[Micros] = set()
 
     async def append(self, frame: CandleFrame) -> Appended:
-        """See the port. One transaction; what arrives candle by candle is on the disk when it ends."""
-        if not len(frame):
-            return Appended(0, 0, 0)
-        try:
-            return await self._append(frame)
-        except asyncpg.CheckViolationError:  # a partition that was there has been archived
-            self._partitions.clear()
-            return await self._append(frame)
+        """See the port. Each piece is one transaction; what arrives candle by candle is on the disk when it ends."""
+        rows, new, changed = len(frame), 0, 0
+        for piece in _pieces(frame):
+            try:
+                done = await self._append(piece)
+            except asyncpg.CheckViolationError:  # a partition that was there has been archived
+                self._partitions.clear()
+                done = await self._append(piece)
+            new, changed = new + done.new, changed + done.changed
+        return Appended(rows, new, changed)
 
     async def _append(self, frame: CandleFrame) -> Appended:
         await self._make_partitions(frame)
@@ -184,6 +187,13 @@ class PgCandleStore:
         rows = [tuple(getattr(i, name) for name in Instrument.__struct_fields__) for i in instruments]
         async with transaction(self._pool) as connection:
             await connection.executemany(load("instruments_put"), rows)
+
+
+def _pieces(frame: CandleFrame) -> Iterator[CandleFrame]:
+    """Of nearly the same length, in order."""
+    count = -(-len(frame) // PIECE)
+    for i in range(count):
+        yield frame.rows(i * len(frame) // count, (i + 1) * len(frame) // count)
 
 
 async def _close(
