@@ -4,17 +4,18 @@ changes."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from onetape.app import housekeeping, lastknown
+from onetape.app.contained import contain
 from onetape.app.feeds import open_feed
 from onetape.app.wiring import MEGABYTE, Platform
 from onetape.clock import RealClock
 from onetape.domain import topics
 from onetape.domain.bots import BotStatus, BotView
 from onetape.domain.errors import BadInput, Transient
-from onetape.domain.market import Want
+from onetape.domain.market import Streams, Want
 from onetape.domain.markets import Keep, Kept, Markets, Recorded
 from onetape.domain.units import Timeframe
 from onetape.marketdata import wanted
@@ -63,24 +64,49 @@ class _Exchange:
     """One exchange that is recorded."""
 
     def __init__(self, platform: Platform, exchange: str, first: list[Want], spool_mb: int) -> None:
-        self._platform = platform
+        self._platform, self._exchange, self._spool_mb = platform, exchange, spool_mb
+        self._open(first)
+
+    def _open(self, wants: Sequence[Want]) -> None:
+        """Raises BadInput."""
+        platform, self._wants = self._platform, wants
         field = "ONETAPE_EXCHANGE or $.markets[].exchange"
-        self._feed = open_feed(platform.settings, exchange, field, platform.budgets)
-        self.spool = platform.spool(exchange, spool_mb)
+        self._feed = open_feed(platform.settings, self._exchange, field, platform.budgets)
+        self.spool = platform.spool(self._exchange, self._spool_mb)
         self.recorder = Collector(
             self._feed,
             platform.candles,
             platform.raw,
             platform.bus,
             RealClock(),
-            first,
+            wants,
             spool=self.spool,
             audits=platform.audits,
         )
+        self._ended = False
 
     def allow(self, spool_mb: int) -> None:
         """So much may wait on disk from now on."""
+        self._spool_mb = spool_mb
         self.spool.allow(spool_mb * MEGABYTE)
+
+    def want(self, wants: Sequence[Want]) -> None:
+        self._wants = wants
+        self.recorder.want(wants)
+
+    async def contained(self, told: Told) -> None:
+        """For ever, and without ending the others."""
+
+        async def life() -> None:
+            if self._ended:
+                self._open(self._wants)
+            await self.run(told)
+
+        def tell(trouble: str) -> None:
+            streams = Streams(self._exchange, RealClock().now(), (), trouble=trouble)
+            self._platform.bus.publish(topics.streams(self._exchange), streams)
+
+        await contain(self._exchange, life, tell)
 
     async def run(self, told: Told) -> None:
         async def record(_: Beat) -> None:
@@ -96,6 +122,7 @@ class _Exchange:
         try:
             await keep_all(services, told)
         finally:
+            self._ended = True
             await self._feed.close()
             self.spool.close()
 
@@ -155,7 +182,7 @@ class Collecting:
         by_exchange = wants(settings, self._markets, await self._bots())
         for exchange, streams in by_exchange.items():
             if exchange in self._exchanges:
-                self._exchanges[exchange][0].recorder.want(streams)
+                self._exchanges[exchange][0].want(streams)
                 continue
             try:
                 one = _Exchange(self._platform, exchange, streams, self._markets.spool_mb)
@@ -164,7 +191,8 @@ class Collecting:
                     raise
                 log.error("exchange_refused", says=f"{error} The others are recorded.")
                 continue
-            self._exchanges[exchange] = (one, tasks.create_task(one.run(self._told)))
+            work = one.run if exchange == settings.exchange else one.contained
+            self._exchanges[exchange] = (one, tasks.create_task(work(self._told)))
         for exchange in [each for each in self._exchanges if each not in by_exchange]:
             _, task = self._exchanges.pop(exchange)
             task.cancel()
