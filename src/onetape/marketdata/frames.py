@@ -19,7 +19,7 @@ from onetape.domain.market import Candle, Gap, Print, RawFrame
 from onetape.marketdata.commit import GroupCommit
 from onetape.marketdata.stored import store_candles, store_gaps
 from onetape.observe import log
-from onetape.ports import Bus, CandleStore, RawStore, Spool, Spooled
+from onetape.ports import Bus, CandleStore, RawStore, Spool, Spooled, SpoolState
 
 Item = tuple[RawFrame, tuple[Print, ...]]
 Committed = Callable[[list[Item]], None]
@@ -103,10 +103,11 @@ class Frames:
     async def _onto_disk(self, items: Sequence[Spooled]) -> None:
         assert self._spool is not None
         written = await self._spool.write(items)
-        self._wait_on_disk()
+        if written:
+            self._wait_on_disk()
         self._watch(self._spool)
         if not written:
-            raise Transient("the spool is full.")
+            raise Transient(f"the spool takes nothing: {self._spool.state.problem}.")
 
     async def _append(self, frames: Sequence[RawFrame]) -> None:
         if self._before is not None:
@@ -124,6 +125,7 @@ class Frames:
                         raise
                     log.warning("database_away", says=f"Messages wait on disk until it is back: {error}")
                 else:
+                    self._quiet()
                     return self._committed(batch)
             await self._onto_disk([frame for frame, _ in batch])
         return None
@@ -183,11 +185,18 @@ class Frames:
     def _watch(self, spool: Spool) -> None:
         """Says once when it is half full, once when it is full, and when it is well again."""
         state = spool.state
-        share = state.bytes / state.limit
-        alarm = 2 if state.full else 1 if share >= _ALARM else 0
+        self._alert(state, 2 if state.full else 1 if state.bytes >= _ALARM * state.limit else 0)
+
+    def _quiet(self) -> None:
+        """The database takes messages and none waits on disk, whatever the disk said last."""
+        if self._alarm and self._spool is not None:
+            self._alert(self._spool.state, 0)
+
+    def _alert(self, state: SpoolState, alarm: int) -> None:
         if alarm == self._alarm:
             return
         self._alarm = alarm
+        share = state.bytes / state.limit
         says = (
             "The spool empties: messages are taken again.",
             f"The spool on disk is {100 * share:.0f} % full. Bring PostgreSQL back, or raise spool_mb in markets.json.",

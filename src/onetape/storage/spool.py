@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
+import time
 from collections.abc import Callable, Collection, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 from onetape.domain.errors import Taken, Transient
-from onetape.domain.market import RawFrame
+from onetape.domain.market import Gap, RawFrame
 from onetape.domain.units import Micros
 from onetape.observe import log
 from onetape.ports import Spooled, SpoolState
@@ -48,6 +50,8 @@ class DiskSpool:
         self._part: FileIO | None = None  # the one that is written to
         self._problem = ""  # why the last write was refused
         self._damaged: set[Path] = set()
+        self._passed: dict[spooled.Stream, Micros] = {}  # the last message of each stream in the parts that are done
+        self._passing: dict[spooled.Stream, Micros] = {}  # the same of the part that was read last
         self._sizes = _found(folder)  # bytes and items of each part, oldest first
         self._earlier = tuple(self._sizes)  # parts of an earlier run
         self._number = max((int(path.stem) for path in folder.glob(f"{_NUMBER}.*")), default=0)
@@ -130,19 +134,24 @@ class DiskSpool:
                 return []
             if path == next(reversed(self._sizes)):
                 self._seal()  # what comes now goes into the next part
-            content = await _to_its_end(_read, path, self._sizes[path][0])
+            content, written_ts = await _to_its_end(_read, path, self._sizes[path][0])
             self._sizes[path] = (self._sizes[path][0], len(content.items))
+            self._passing = spooled.last_times(content.items)
             if not content.holes and content.end == content.size:
                 return content.items
-            gaps = spooled.lost(content, path.stat().st_mtime_ns // 1_000)
-            if path not in self._damaged:
-                self._damaged.add(path)
-                log.error(
-                    "spool_damaged",
-                    says=f"{path} is damaged: {len(content.items):,} of its items could be read. What was lost is "
-                    f"recorded as {len(gaps)} gaps, and the part is kept as {path.stem}.damaged.",
-                )
+            gaps = spooled.lost(content, self._passed, written_ts)
+            self._say_damaged(path, content, gaps)
             return [*content.items, *gaps]
+
+    def _say_damaged(self, path: Path, content: spooled.Content, gaps: Sequence[Gap]) -> None:
+        if path in self._damaged:
+            return
+        self._damaged.add(path)
+        log.error(
+            "spool_damaged",
+            says=f"{path} is damaged: {len(content.items):,} of its items could be read. What was lost is recorded as "
+            f"{len(gaps)} gaps, and the part is kept as {path.stem}.damaged.",
+        )
 
     async def done(self) -> None:
         """See the port."""
@@ -150,10 +159,12 @@ class DiskSpool:
             path = next(iter(self._sizes))
             if path in self._damaged:
                 self._damaged.discard(path)
-                path.replace(path.with_suffix(".damaged"))
+                with contextlib.suppress(FileNotFoundError):  # somebody has taken it away
+                    path.replace(path.with_suffix(".damaged"))
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)
             del self._sizes[path]
+            self._passed |= self._passing
             self._problem = ""
 
     async def newest(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Micros]:
@@ -165,7 +176,7 @@ class DiskSpool:
             async with self._turn:
                 if path not in self._sizes:
                     continue
-                content = await _to_its_end(_read, path, self._sizes[path][0])
+                content, _ = await _to_its_end(_read, path, self._sizes[path][0])
             part: dict[tuple[str, str], Micros] = {}
             for item in content.items:
                 if isinstance(item, RawFrame):
@@ -206,12 +217,15 @@ def _found(folder: Path) -> dict[Path, tuple[int, int]]:
     return found
 
 
-def _read(path: Path, size: int) -> spooled.Content:
+def _read(path: Path, size: int) -> tuple[spooled.Content, Micros]:
+    """What the part holds, and when it was written. One that is gone or cannot be read any more holds nothing."""
     try:
-        content = spooled.read(path, size)
+        content, written_ts = spooled.read(path, size), path.stat().st_mtime_ns // 1_000
     except OSError as error:
-        raise Transient(f"{path} cannot be read ({error.strerror}).") from error
-    return content._replace(size=size)  # a part that is shorter than it was has lost its end
+        if error.errno not in (errno.ENOENT, errno.EIO):
+            raise Transient(f"{path} cannot be read ({error.strerror}).") from error
+        return spooled.Content([], [], 0, size), time.time_ns() // 1_000
+    return content._replace(size=size), written_ts  # a part that is shorter than it was has lost its end
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,6 +26,8 @@ MAGIC: Final = b"1TSPOOL1"
 DAMAGED: Final = "a part of the spool on disk was damaged"
 _HEAD: Final = struct.Struct("<II")
 _FIRST: Final = re.compile(rb"[\x92\x93]")  # of every payload: an array, of two before candles waited here too
+
+Stream = tuple[str, str, str]  # exchange, symbol, channel
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True):
@@ -112,25 +114,23 @@ def _following(data: bytes, at: int) -> int | None:
     return None
 
 
-def lost(content: Content, until: Micros) -> list[Gap]:
-    """The hole that damage left in each stream of a part: from its last message before to its first one after, or
-    `until` where there is none."""
-    frames = [item for item in content.items if isinstance(item, RawFrame)]
+def lost(content: Content, known: Mapping[Stream, Micros], until: Micros) -> list[Gap]:
+    """The hole that damage left in each stream, in the part or among the `known` ones (with the time of their last
+    message in earlier parts): from the last message before to the first one after, or `until` where there is none."""
+    times = [item.ts for item in content.items if isinstance(item, RawFrame)]
+    first, last = min(times, default=until), max(until, *times, 0)
     places = [*content.holes, len(content.items)] if content.end < content.size else content.holes
-    if not frames:
-        return []
-    first, last = min(frame.ts for frame in frames), max(until, *(frame.ts for frame in frames))
     gaps: list[Gap] = []
     for place in places:
-        before = _times(content.items[:place])
-        after = _times(reversed(content.items[place:]))
+        before = {**known, **last_times(content.items[:place])}
+        after = last_times(reversed(content.items[place:]))
         for stream in before | after:
             start = before.get(stream, first)
             gaps.append(Gap(*stream, start, max(after.get(stream, last), start + 1), DAMAGED))
     return list(dict.fromkeys(gaps))
 
 
-def _times(items: Iterable[Spooled]) -> dict[tuple[str, str, str], Micros]:
+def last_times(items: Iterable[Spooled]) -> dict[Stream, Micros]:
     """By stream, the time of its last message in that order."""
     return {(each.exchange, each.symbol, each.channel): each.ts for each in items if isinstance(each, RawFrame)}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -186,3 +188,40 @@ async def test_gaps_wait_on_disk_too(tmp_path: Path) -> None:
         desk.table.state = "here"
         await until(lambda: not desk.frames.spooling)
     assert await store.gaps("okx", "BTC-USDT", "trades") == [GAP]
+
+
+async def test_a_disk_and_a_database_that_are_full_at_once_are_said_once_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages wait in memory; whatever has room first takes them."""
+    sync, full = os.fsync, [True]
+
+    def fsync(handle: int) -> None:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    desk = Desk(tmp_path)
+    desk.table.state = "away"
+    said: list[str] = []
+
+    async def listen() -> None:
+        async for message in desk.bus.subscribe("service:spool*"):
+            said.extend([message.body.detail["state"]] if isinstance(message, Message) else [])
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    async with desk.running():
+        await desk.put(3)
+        await until(lambda: bool(said))
+        await asyncio.sleep(0.3)  # some more tries
+        assert said == ["full"]
+        assert not desk.frames.spooling
+        desk.table.state = "here"
+        await until(lambda: len(desk.told) == 3)
+        await until(lambda: said == ["full", "filling"])
+        desk.table.state, full[0] = "away", False
+        await desk.put(2)
+        await until(lambda: desk.spool.state.items == 2)
+    listening.cancel()

@@ -22,9 +22,11 @@ def frame(i: int, size: int = 10) -> RawFrame:
     return RawFrame("okx", "BTC-USDT", "trades", i, i + 1, i, b'{"a":' + b"1" * size + b"}")
 
 
-async def emptied(spool: DiskSpool) -> list[Spooled]:
+async def emptied(spool: DiskSpool, parts: int = 1_000) -> list[Spooled]:
     found: list[Spooled] = []
-    while items := await spool.oldest():
+    for _ in range(parts):
+        if not (items := await spool.oldest()):
+            break
         found += items
         await spool.done()
     return found
@@ -116,6 +118,23 @@ async def test_a_part_that_lost_its_end_while_running_has_a_gap_until_it_was_wri
     assert await spool.oldest() == [frame(1), Gap("okx", "BTC-USDT", "trades", 1, written_ts, DAMAGED)]
     await spool.done()
     assert part.with_suffix(".damaged").exists()
+
+
+@pytest.mark.parametrize("how", ["zeros", "gone"])
+async def test_of_a_part_without_one_whole_record_all_streams_before_it_have_a_gap(tmp_path: Path, how: str) -> None:
+    spool = DiskSpool(tmp_path, 1_000_000, part_bytes=1)
+    for i in (1, 2, 3):
+        await spool.write([frame(i)])
+    part = sorted(tmp_path.glob("*.spool"))[1]
+    if how == "zeros":
+        part.write_bytes(bytes(part.stat().st_size))
+    else:
+        part.unlink()
+    items = await emptied(spool, parts=3)
+    assert [item for item in items if isinstance(item, RawFrame)] == [frame(1), frame(3)]
+    (gap,) = (item for item in items if isinstance(item, Gap))
+    assert (gap.symbol, gap.channel, gap.start_ts, gap.cause) == ("BTC-USDT", "trades", 1, DAMAGED)
+    assert part.with_suffix(".damaged").exists() == (how == "zeros")
 
 
 async def test_the_start_looks_into_the_last_part_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
