@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import polars as pl
 import pytest
 
 from onetape.app.wiring import Platform, open_platform
@@ -247,6 +249,41 @@ def test_a_repaired_span_is_played_without_its_hole(
     assert main(["replay", "--symbol", "BTC-USDT", "--speed", "max", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["events"]["print"], found["repaired"]) == (20, 3)
+
+
+def test_bars_are_made_of_the_stored_trades(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    on(repaired)
+    wish = ["data", "bars", "--symbol", "BTC-USDT", "--size"]
+    assert main([*wish, "7t", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["trades"], found["bars_made"], found["trades_after_last_bar"]) == (20, 2, 6)
+    first, second = found["bars"]  # prices rise by one with each trade, from 100
+    assert (first["open"], first["close"], first["volume"], first["trades"]) == (100, 106, 3.5, 7)
+    assert (second["open_time"], second["close"]) == ("2026-03-01T12:01:07.900000Z", 113)
+
+    file = tmp_path / "bars.csv"
+    assert main([*wish, "1v", "-o", str(file), "--until", "2026-03-01T12:01"]) == 0
+    assert "7 trades make 3 bars of 1v; 1 trades after the last bar are in none" in capsys.readouterr().out
+    lines = file.read_text().splitlines()
+    assert lines[0] == "exchange,symbol,size,open_time,close_time,open,high,low,close,volume,turnover,trades"
+    times = "2026-03-01T12:00:00.000000Z,2026-03-01T12:00:09.700000Z"
+    assert lines[1] == f"okx,BTC-USDT,1v,{times},100.0,101.0,100.0,101.0,1.0,100.5,2"
+    assert main([*wish, "1v", "-o", str(tmp_path / "bars.parquet")]) == 0
+    assert pl.read_parquet(tmp_path / "bars.parquet")["trades"].to_list() == [2] * 10
+    assert main([*wish, "7x"]) == 2
+
+
+def test_the_only_exchange_that_has_the_symbol_is_meant(
+    on: Callable[[Work], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def elsewhere(platform: Platform) -> None:
+        await platform.raw.append([msgspec.structs.replace(one, exchange="elsewhere") for one in FRAMES])
+
+    on(elsewhere)
+    assert main(["replay", "--symbol", "BTC-USDT", "--speed", "max", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["exchange"] == "elsewhere"
 
 
 @pytest.mark.parametrize("flags", [["--speed", "fast"], ["--channels", "rumours"], ["--symbol", "XYZ-USDT"]])

@@ -7,13 +7,14 @@ layout (`onetape`). The file appears under its name only when it is whole.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
 import polars as pl
 
+from onetape.domain.bars import Bar
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import PRICES, CandleFrame
 from onetape.domain.market import Origin
@@ -29,6 +30,10 @@ def _parquet(table: pl.DataFrame, file: IO[bytes]) -> None:
     table.write_parquet(file, compression="zstd")
 
 
+BAR_COLUMNS: Final = (
+    "exchange", "symbol", "size", "open_time", "close_time", "open", "high", "low", "close", "volume", "turnover",
+    "trades",
+)  # fmt: skip
 WRITERS: Final[dict[str, Writer]] = {".csv": _csv, ".parquet": _parquet}
 
 
@@ -41,11 +46,27 @@ def writer_for(path: Path) -> Writer:
 
 def export(frame: CandleFrame, path: Path) -> None:
     """Writes beside `path` and renames at the end; a file that is there already is replaced then. Raises BadInput."""
-    write = writer_for(path)
+    _put(_table(frame), path, writer_for(path))
+
+
+def export_bars(bars: Sequence[Bar], path: Path) -> None:
+    """As `export`. Bars by what was traded lie on no grid; times are to the microsecond."""
+    columns: dict[str, Any] = {name: [getattr(bar, name) for bar in bars] for name in Bar.__struct_fields__}
+    for name in ("open", "close"):
+        columns[f"{name}_time"] = pl.Series(columns.pop(f"{name}_ts"), dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
+    write = _csv_micros if path.suffix.lower() == ".csv" else writer_for(path)
+    _put(pl.DataFrame(columns).select(BAR_COLUMNS), path, write)
+
+
+def _csv_micros(table: pl.DataFrame, file: IO[bytes]) -> None:
+    table.write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+
+
+def _put(table: pl.DataFrame, path: Path, write: Writer) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            write(_table(frame), file)
+            write(table, file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

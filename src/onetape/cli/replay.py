@@ -42,7 +42,7 @@ def add_span(top: argparse.ArgumentParser) -> None:
     top.add_argument("--symbol", required=True, metavar="BTC-USDT")
     top.add_argument("--since", metavar="TIME", help="first moment (UTC); the beginning of what is stored otherwise")
     top.add_argument("--until", metavar="TIME", help="moment after the last (UTC); the end of what is stored otherwise")
-    top.add_argument("--exchange", metavar="okx", help="okx, where nothing else is said")
+    top.add_argument("--exchange", metavar="okx", help="where several have the symbol; okx otherwise")
 
 
 def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
@@ -77,20 +77,31 @@ async def chosen(platform: Platform, wish: argparse.Namespace) -> Wish:
     from onetape.archive.naming import normal_exchange, normal_symbol
     from onetape.marketdata.replay import Wish
 
-    exchange = normal_exchange(wish.exchange) if wish.exchange else "okx"
     symbol = normal_symbol(wish.symbol)
-    stored = {one.channel: one for one in await platform.catalogue.raw(exchange, symbol)}
+    known = await platform.catalogue.raw(None, symbol)
+    exchange = normal_exchange(wish.exchange) if wish.exchange else _exchange(symbol, {one.exchange for one in known})
+    stored = {one.channel: one for one in known if one.exchange == exchange}
     channels = _parts(getattr(wish, "channels", "") or "") or [c for c in stored if not c.endswith("_rest")]
     missing = [channel for channel in channels if channel not in stored]
     if missing or not channels:
-        known = f"Stored are {', '.join(stored)}." if stored else "`onetape data list` shows what is stored."
+        others = f"Stored are {', '.join(stored)}." if stored else "`onetape data list` shows what is stored."
         asked = missing[0] if missing else f"{exchange}:{symbol}"
-        raise NotFound("the messages", asked, f"none of them is stored of {exchange}:{symbol}", known)
+        raise NotFound("the messages", asked, f"none of them is stored of {exchange}:{symbol}", others)
     start = parse_time(wish.since, "--since") if wish.since else min(stored[c].first_ts for c in channels)
     end = parse_time(wish.until, "--until") if wish.until else max(stored[c].last_ts for c in channels) + 1
     if start >= end:
         raise BadInput("--since", rfc3339(start), f"not before {rfc3339(end)}", "Give a --since before --until.")
     return Wish(exchange, symbol, tuple(channels), start, end)
+
+
+def _exchange(symbol: str, having: set[str]) -> str:
+    """The one that has the symbol; OKX among several, and where none has it. Raises BadInput."""
+    if "okx" in having or not having:
+        return "okx"
+    if len(having) > 1:
+        names = " and ".join(sorted(having))
+        raise BadInput("--exchange", "", f"needed: messages of {symbol} are stored of {names}", "Name one.")
+    return having.pop()
 
 
 async def mended(platform: Platform, span: Wish) -> Mended:

@@ -8,7 +8,7 @@ from onetape.domain.bars import BarSize
 from onetape.domain.errors import BadInput
 from onetape.domain.market import Print
 from onetape.domain.units import SECOND
-from onetape.marketdata.bars import BarBuilder, aggregate_bars
+from onetape.marketdata.bars import BarBuilder, InOrder, aggregate_bars
 
 START = 1_700_000_000 * SECOND
 
@@ -75,3 +75,23 @@ def test_other_sizes_are_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["100t", "5v", "0.25v", "10000q"])
 def test_a_size_is_written_as_it_is_read(text: str) -> None:
     assert str(BarSize.parse(text)) == text
+
+
+def given(*seconds: float) -> list[Print]:
+    return [Print("t", "A-B", str(i), START + round(s * SECOND), 1.0, 1.0, 1) for i, s in enumerate(seconds)]
+
+
+def test_trades_come_out_by_time_and_equal_ones_as_they_came() -> None:
+    order = InOrder(lateness=2 * SECOND)
+    out = [one.id for trade in given(0, 1, 0.5, 1, 4) for one in order.add(trade)]
+    assert out == ["0", "2", "1", "3"]
+    assert [one.id for one in order.rest()] == ["4"]
+    assert order.late == 0
+
+
+def test_a_trade_later_than_the_lateness_is_left_out_and_counted() -> None:
+    order = InOrder(lateness=2 * SECOND)
+    out = [one.id for trade in given(0, 1, 5, 0.5, 6) for one in order.add(trade)]
+    assert out == ["0", "1"]
+    assert [one.id for one in order.rest()] == ["2", "4"]
+    assert order.late == 1

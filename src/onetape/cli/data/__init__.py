@@ -33,6 +33,7 @@ VERBS: Final = (
     Verb("fill", "filling", "make up flat candles for the holes of a series, marked synthetic"),
     Verb("compare", "comparing", "the same instrument on two exchanges: differences, what is missing, who moves first"),
     Verb("export", "exporting", "one series into a CSV or Parquet file"),
+    Verb("bars", "making", "bars by number of trades, volume or value, made of the stored trades"),
     Verb("archive", "archiving", "old rows out of the database into files that every command still reads"),
     Verb("verify", "proving", "candles and books rebuilt from stored messages; exit code 3 when they differ"),
     Verb("restore-archive", "restoring", "archived rows back into the database"),
