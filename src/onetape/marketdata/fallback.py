@@ -1,8 +1,7 @@
 """Candles that an exchange itself does not have, taken from another one where `config/markets.json` says so.
 
-Only what the exchange was asked for and has not, or what lies too far back to be asked for: never what it may still
-deliver. Such candles are marked foreign, give way to every candle of the exchange's own, and their gap says whose they
-are.
+Only what the exchange was asked for and has not: never what it may still deliver. Such candles are marked foreign, give
+way to every candle of the exchange's own, and their gap says whose they are.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Channel, Gap, Origin, candle_channel, taken_from
 from onetape.domain.markets import Markets
 from onetape.domain.units import DAY, Micros, Timeframe
-from onetape.marketdata.backfill import TOO_OLD
 from onetape.marketdata.quality import Span, fault, missing, without
 from onetape.observe import log
 from onetape.ports import CandleStore, MarketFeed
@@ -76,7 +74,6 @@ class Fallback:
         """Fills the gaps of one series, oldest first, and gives the number of candles that were taken."""
         channel = candle_channel(series.timeframe)
         gaps = await self._store.absent(series.exchange, series.symbol, channel)
-        gaps += [g for g in await self._store.gaps(series.exchange, series.symbol, channel) if g.cause == TOO_OLD]
         series_of = (series.exchange, series.symbol, channel)
         self._asked = {
             (source, gap)

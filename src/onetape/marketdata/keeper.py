@@ -94,12 +94,15 @@ class SeriesKeeper:
 
     async def _catch_up(self, announce: Announce) -> None:
         newest: list[CandleFrame] = []
+        span: Span | None = None  # decided once: each look leaves a gap up to its end
 
         async def load() -> None:
+            nonlocal span
             if self.expected is not None:
                 return await self._load_hole(announce)
             left: list[Span] = []
-            span = await first_span(self.feed, self.store, self.symbol, self.timeframe, self._candles)
+            if span is None:
+                span = await first_span(self.feed, self.store, self.symbol, self.timeframe, self._candles)
             async for page in self._backfill(span, left):
                 newest[:] = sorted((*newest, page), key=lambda p: int(p.ts[-1]))[-1:]
             self._reached(span[1], left, to_candle=False)

@@ -1,14 +1,15 @@
 """Old holes of recorded candle series, worked off in the background, oldest first: those that a start left behind its
 depth, those that imported files have, those of a time when the venue's past could not be had.
 
-They are filled like fresh ones (`backfill`): from the venue's candles, and where it lacks some, from its past trades.
-Holes of lengths that only trades make are filled from trades once no trades are missing there. The newest holes belong
-to the keepers. All requests go through the venue's budget like any other.
+A long one is worked off in turn with the others. They are filled like fresh ones (`backfill`): from the venue's
+candles, and where it lacks some, from its past trades. Holes of lengths that only trades make are filled from trades
+once no trades are missing there. The newest holes belong to the keepers. All requests go through the venue's budget.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -25,6 +26,7 @@ from onetape.ports import CandleStore, MarketFeed
 
 AGE: Final[Micros] = 5 * MINUTE  # what ended less than that ago is left to the keepers
 _SLICE: Final = 1_000  # candles that are looked at together
+_SLICES: Final = 20  # of one hole before the next one has its turn
 _LOOK_SECONDS: Final = 60.0
 
 Wanted = Callable[[], Iterable[tuple[str, str]]]
@@ -36,26 +38,31 @@ class Mending:
     def __init__(self, feed: MarketFeed, candles: CandleStore, wanted: Wanted) -> None:
         self._feed, self._candles, self._wanted = feed, candles, wanted
         self._turns = Turns()
+        self._got: dict[Gap, Micros] = {}  # how far each has come
 
     async def run(self) -> None:
         while True:
+            more = False
             try:
-                await self.work()
+                more = await self.work()
             except Transient as error:
                 log.debug("mending_delayed", problem=str(error))
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(0 if more else _LOOK_SECONDS)
 
-    async def work(self) -> None:
-        """Every old hole whose turn it is, once. Raises Transient when neither holes nor venue can be asked."""
+    async def work(self) -> bool:
+        """Every old hole whose turn it is, once, and gives whether one is to go on at once. Raises Transient when
+        neither holes nor venue can be asked."""
         channels = {(symbol, candle_channel(text)): Timeframe.parse(text) for symbol, text in self._wanted()}
         found = await self._candles.gaps(self._feed.exchange, None, None) if channels else []
         due = self._turns.due(gap for gap in found if (gap.symbol, gap.channel) in channels)
         now = await self._feed.now() if due else 0
+        self._got = {gap: ts for gap, ts in self._got.items() if gap in found}
+        more = False
         for gap in due:
             if gap.end_ts + AGE > now:
                 continue
             try:
-                await self._mend(gap, channels[gap.symbol, gap.channel], found)
+                more |= not await self._mend(gap, channels[gap.symbol, gap.channel], found)
             except Transient as error:
                 log.debug("mending_delayed", symbol=gap.symbol, problem=str(error))
                 self._turns.later(gap)
@@ -63,19 +70,26 @@ class Mending:
                 says = f"Candles of {gap.symbol} that are missing stay missing for now: {error}"
                 log.warning("candles_not_mended", says=says, start_ts=gap.start_ts, end_ts=gap.end_ts)
                 self._turns.aside(gap)
+        return more
 
-    async def _mend(self, gap: Gap, timeframe: Timeframe, known: list[Gap]) -> None:
+    async def _mend(self, gap: Gap, timeframe: Timeframe, known: list[Gap]) -> bool:
+        """Whether nothing is left to do for now."""
         span = timeframe.floor(gap.start_ts), timeframe.next(gap.end_ts - 1)
         if str(timeframe) in self._feed.timeframes:
-            for part in _slices(span, timeframe):
+            for part in itertools.islice(_slices((self._got.get(gap, span[0]), span[1]), timeframe), _SLICES):
                 async for _ in backfill(self._feed, self._candles, gap.symbol, timeframe, part):
                     pass
+                self._got[gap] = part[1]
+            if self._got.get(gap, span[1]) < span[1]:
+                return False
         elif not any(_trades_lack(other, gap.symbol, span) for other in known):
             await self._build(gap, timeframe, span)
         else:
-            return
+            return True
+        self._got.pop(gap, None)
         self._turns.aside(gap)  # should it be open still
         log.info("hole_mended", symbol=gap.symbol, timeframe=str(timeframe), start_ts=gap.start_ts, end_ts=gap.end_ts)
+        return True
 
     async def _build(self, gap: Gap, timeframe: Timeframe, span: Span) -> None:
         where = (gap.exchange, gap.symbol)

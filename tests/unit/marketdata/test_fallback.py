@@ -41,9 +41,20 @@ async def test_what_the_exchange_has_not_is_taken_from_the_other_and_marked() ->
 async def test_what_the_exchange_may_still_deliver_is_left_to_it() -> None:
     store, other = Store(), FakeFeed(range(100), 100)
     await store.add_gaps([gap(10, 13, "the connection was lost"), gap(40, 42, TOO_OLD)])
-    assert await Fallback(store, lambda _: other).fill(KRAKEN) == 2
-    assert sorted(await stored(store)) == [40, 41]
-    assert store.how() == {(10, 13): "", (40, 42): taken_from("okx")}
+    assert await Fallback(store, lambda _: other).fill(KRAKEN) == 0
+    assert other.asked == []
+    assert store.how() == {(10, 13): "", (40, 42): ""}
+
+
+async def test_what_was_asked_for_is_forgotten_with_its_gap() -> None:
+    store, other = Store(), FakeFeed([11], 100)
+    await store.close_gaps([gap(10, 13)], NONE_THERE)
+    fallback = Fallback(store, lambda _: other)
+    await fallback.fill(KRAKEN)
+    assert fallback._asked == {("okx", gap(10, 13))}
+    await store.close_gaps([gap(10, 13)], taken_from("another"))
+    await fallback.fill(KRAKEN)
+    assert fallback._asked == set()
 
 
 async def test_part_that_the_other_has_is_taken_and_the_rest_said_to_be_missing() -> None:
@@ -79,7 +90,7 @@ async def test_source_that_does_not_answer_is_asked_again_later() -> None:
 
 async def test_gap_beyond_the_limit_is_left() -> None:
     store, other = Store(), FakeFeed()
-    await store.add_gaps([gap(0, 32 * DAY // MINUTE, TOO_OLD)])
+    await store.close_gaps([gap(0, 32 * DAY // MINUTE)], NONE_THERE)
     assert await Fallback(store, lambda _: other).fill(KRAKEN) == 0
     assert other.asked == []
 

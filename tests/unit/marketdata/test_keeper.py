@@ -179,6 +179,20 @@ async def test_rest_that_is_away_at_the_start_is_owed_and_recorded(make_feed: An
     assert desk.told == [100]
 
 
+async def test_start_that_is_tried_again_while_time_passes_leaves_one_gap(make_feed: Any, candle: Any) -> None:
+    feed = Unwilling(make_feed(range(110), 100), Transient("the venue is away."))
+    desk = Desk(feed, depth=5)
+    await desk.put(*(candle(m) for m in range(90, 95)))
+    async with desk.running():
+        await until(lambda: feed.tries == 1)
+        feed._feed.now_minute = 105
+        await until(lambda: feed.tries == 3)
+        assert await desk.gaps() == [(95, 100, STOPPED)]
+        feed.refusing = False
+        await until(lambda: bool(desk.told))
+    assert await desk.minutes() == list(range(90, 100))
+
+
 async def test_hole_is_recorded_later_when_the_database_was_away_too(make_feed: Any, candle: Any) -> None:
     feed = make_feed(range(101), 101)
     desk = Desk(feed)
@@ -196,17 +210,19 @@ async def test_hole_is_recorded_later_when_the_database_was_away_too(make_feed: 
 
 
 class Unwilling:
-    """A feed that refuses its past while `refusing`."""
+    """A feed whose past cannot be had while `refusing`."""
 
-    def __init__(self, feed: Any) -> None:
-        self._feed, self.refusing = feed, True
+    def __init__(self, feed: Any, error: Exception | None = None) -> None:
+        self._feed, self.refusing, self.tries = feed, True, 0
+        self._error = error or Refused("not for you.")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._feed, name)
 
     async def history(self, *what: Any) -> AsyncIterator[CandleFrame]:
+        self.tries += 1
         if self.refusing:
-            raise Refused("not for you.")
+            raise self._error
         async for page in self._feed.history(*what):
             yield page
 

@@ -167,6 +167,20 @@ async def test_old_hole_of_candles_is_filled_in_the_background(make_feed: Any, c
     assert feed.asked == [(10, 1_010), (1_010, 2_010), (2_010, 2_500)]
 
 
+async def test_long_hole_of_candles_is_filled_in_turn_with_the_others(
+    make_feed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onetape.marketdata.mending._SLICES", 1)
+    feed, store = make_feed(range(9_000), 9_000), MemoryCandleStore()
+    await store.add_gaps([Gap("okx", SYMBOL, "candles:1m", 0, 1_500 * MINUTE, TOO_OLD)])
+    await store.add_gaps([Gap("okx", SYMBOL, "candles:1m", 5_000 * MINUTE, 5_003 * MINUTE, "x")])
+    mending = Mending(feed, store, lambda: [(SYMBOL, "1m")])
+    assert await mending.work()
+    assert not await mending.work()
+    assert feed.asked == [(0, 1_000), (5_000, 5_003), (1_000, 1_500)]
+    assert await store.gaps("okx", None, None) == []
+
+
 async def test_hole_of_a_series_that_is_not_recorded_and_the_newest_are_left_alone(make_feed: Any) -> None:
     feed, store = make_feed(range(100), 100), MemoryCandleStore()
     await store.add_gaps([Gap("okx", SYMBOL, "candles:1m", 96 * MINUTE, 98 * MINUTE, "x")])
