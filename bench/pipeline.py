@@ -27,7 +27,7 @@ from onetape.storage.raw import PgRawStore
 SYMBOLS = 10
 WARM = 10.0  # seconds of the same load before anything is counted
 FEW = 500  # messages a second up to which the tighter target holds
-LONG = 5.0  # minutes from which on the growth of memory says something: what was seen lately fills for a minute or two
+LONG = 5.0  # minutes from which on the growth of memory says something
 PIPE = asyncio.subprocess.PIPE
 
 
@@ -55,7 +55,7 @@ async def under_load(wish: Wish, database: str, redis: str) -> list[Row]:
     port = int(await word(venue))
     assert await word(listener) == "ready"
     pool, bus = await open_pool(database), RedisBus(redis)
-    feed = OkxFeed(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ws/v5", lanes=1)
+    feed = OkxFeed(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ws/v5")
     wants = [Want(f"C{i}-USDT", Channel.TRADES) for i in range(SYMBOLS)]
     collector = Collector(feed, PgCandleStore(pool), PgRawStore(pool), bus, RealClock(), wants)
     task = asyncio.create_task(collector.run())

@@ -1,6 +1,7 @@
 """`python -m bench.stream RATE SECONDS`: as much of OKX's public side as a collector needs, in a process of its own.
 
-Sends RATE trades a second over all subscribed symbols for SECONDS after the first subscription, then says how many.
+Sends RATE trades a second over all subscribed symbols for SECONDS after the first subscription, on each connection that
+asked for them, then says how many.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Venue:
         self.rate, self.seconds = rate, seconds
         self.sent: dict[str, int] = {}
         self.over = asyncio.Event()
-        self.line: web.WebSocketResponse | None = None  # the newest connection gets everything
+        self.lines: dict[web.WebSocketResponse, set[str]] = {}  # by connection: the symbols that it asked for
         self.sending: asyncio.Task[None] | None = None
 
     async def time(self, _: web.Request) -> web.Response:
@@ -42,27 +43,30 @@ class Venue:
             asked: dict[str, Any] = json.loads(message.data)
             for arg in asked["args"]:
                 self.sent.setdefault(arg["instId"], 0)
+                self.lines.setdefault(line, set()).add(arg["instId"])
                 await line.send_str(json.dumps({"id": asked["id"], "event": "subscribe", "arg": arg}))
-            self.line = line
             self.sending = self.sending or asyncio.create_task(self.send())
+        self.lines.pop(line, None)
         return line
 
     async def send(self) -> None:
         begun, done = time.monotonic(), 0
         while (passed := time.monotonic() - begun) < self.seconds:
             while done < passed * self.rate:
-                assert self.line is not None
-                await self.line.send_str(self.trade(done))
+                symbol, text = self.trade(done)
+                for line, symbols in list(self.lines.items()):
+                    if symbol in symbols:
+                        await line.send_str(text)
                 done += 1
             await asyncio.sleep(_BEAT)
         self.over.set()
 
-    def trade(self, i: int) -> str:
+    def trade(self, i: int) -> tuple[str, str]:
         symbols = list(self.sent)
         symbol = symbols[i % len(symbols)]
         self.sent[symbol] += 1
         number, price, now = 1_000_000 + self.sent[symbol], 30_000 + i % 97 / 10, time.time_ns() // 1_000_000
-        return (
+        return symbol, (
             f'{{"arg":{{"channel":"trades","instId":"{symbol}"}},"data":[{{"instId":"{symbol}","tradeId":"{number}",'
             f'"px":"{price:.1f}","sz":"0.12060306","side":"buy","ts":"{now}","count":"1","source":"0",'
             f'"seqId":{number}}}]}}'

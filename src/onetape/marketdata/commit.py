@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
@@ -17,8 +18,9 @@ _BATCH: Final = 5_000
 class GroupCommit(Generic[T]):
     """One task (`run`) commits what others `put`, in order. Bounded: the producer waits for room, nothing is dropped.
 
-    `linger` seconds are waited after the first item, for others to join it. Items stay in the queue until they are
-    committed, so a cancelled `run` loses none: `drain` commits the rest.
+    `linger` seconds are waited after the first item, for others to join it; those that came while the batch before was
+    committed have waited that long already. Items stay in the queue until they are committed, so a cancelled `run`
+    loses none: `drain` commits the rest.
     """
 
     def __init__(
@@ -46,11 +48,16 @@ class GroupCommit(Generic[T]):
         return len(self._items)
 
     async def run(self) -> None:
+        wait = self._linger
         while True:
-            await self._arrived.wait()
-            if self._linger:
-                await asyncio.sleep(self._linger)
+            if not self._arrived.is_set():
+                await self._arrived.wait()
+                wait = self._linger
+            if wait > 0:
+                await asyncio.sleep(wait)
+            begun = time.monotonic()
             await self._flush()
+            wait = self._linger - (time.monotonic() - begun)
 
     async def drain(self) -> None:
         """Commits what is left, for the end of a service."""

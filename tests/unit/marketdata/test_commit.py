@@ -81,3 +81,25 @@ async def test_cancelled_in_the_middle_the_rest_is_committed_by_the_drain() -> N
     await queue.put(2)
     await queue.drain()
     assert kept == [1, 2]
+
+
+async def test_what_waited_for_a_commit_longer_than_the_linger_waits_no_more() -> None:
+    batches: list[list[int]] = []
+    gate = asyncio.Event()
+
+    async def commit(batch: list[int]) -> None:
+        batches.append(list(batch))
+        await gate.wait()
+
+    queue = GroupCommit("numbers", commit, linger=0.05)
+    task = asyncio.create_task(queue.run())
+    await queue.put(1)
+    while not batches:
+        await asyncio.sleep(0.005)
+    await queue.put(2)
+    await asyncio.sleep(0.06)
+    gate.set()
+    for _ in range(10):  # turns of the loop, no time
+        await asyncio.sleep(0)
+    assert batches == [[1], [2]]
+    task.cancel()
