@@ -265,7 +265,7 @@ def test_bars_are_made_of_the_stored_trades(
 
     file = tmp_path / "bars.csv"
     assert main([*wish, "1v", "-o", str(file), "--until", "2026-03-01T12:01"]) == 0
-    assert "7 trades make 3 bars of 1v; 1 trades after the last bar are in none" in capsys.readouterr().out
+    assert "7 trades make 3 bars of 1v; 1 after the last bar are in none" in capsys.readouterr().out
     lines = file.read_text().splitlines()
     assert lines[0] == "exchange,symbol,size,open_time,close_time,open,high,low,close,volume,turnover,trades"
     times = "2026-03-01T12:00:00.000000Z,2026-03-01T12:00:09.700000Z"

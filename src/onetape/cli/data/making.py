@@ -94,7 +94,7 @@ def _progress(made: BarsMade | None, span: Wish) -> None:
 
 def _sentences(bars: list[Bar], made: BarsMade, span: Wish, wish: argparse.Namespace) -> str:
     where = f"{span.exchange}:{span.symbol}, {rfc3339(span.start_ts)} to {rfc3339(span.end_ts)}"
-    left = f"{made.open:,} trades after the last bar are in none"
+    left = f"{made.open:,} after the last bar are in none"
     late = f", {made.late:,} came too late to be in one" if made.late else ""
     says = f"{where}: {made.trades:,} trades make {made.bars:,} bars of {wish.size}; {left}{late}."
     if wish.file is not None:
