@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from onetape.app import housekeeping, lastknown
 from onetape.app.contained import contain
@@ -29,15 +30,16 @@ from onetape.supervisor.services import Beat, Service, keep_all
 LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
 INSTRUMENTS_EVERY: Final = 3600.0
 _PATIENCE: Final = 2.0  # for the list of bots
-PLAYS_THE_PAST: Final = "demo"  # the simulated venue of the demo
 
 Told = Callable[[Service, BaseException, float], None]
 
 
 def defaults(settings: Settings) -> Markets:
     """What is recorded where nobody has said anything. Messages go from the database into files after a month: books
-    alone are a gigabyte a day. Those of the demo are old when they come, and few: they stay."""
-    keep = Keep() if settings.exchange == PLAYS_THE_PAST else Keep(raw={"*": Kept(database="30d")})
+    alone are a gigabyte a day. Those of a simulated venue on this machine are old when they come, and few: they stay.
+    """
+    simulated = urlsplit(settings.okx_rest_url).hostname in ("127.0.0.1", "localhost", "::1")
+    keep = Keep() if simulated else Keep(raw={"*": Kept(database="30d")})
     return Markets((Recorded(_symbols(settings)),), keep)
 
 

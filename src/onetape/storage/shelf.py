@@ -185,7 +185,8 @@ class PgShelf:
                     raise _Changed
                 await connection.execute(f"UPDATE archived SET taken_rows = 0, taken_digest = 0 WHERE {_KEY}", *key)
         except _Changed:
-            log.info("part_changed", part=str(entry.part), says="It was written to meanwhile; the next run takes it.")
+            says = f"{entry.part} was written to while it was moved into a file; the next run takes it."
+            log.info("part_changed", part=str(entry.part), says=says)
             return 0
         return entry.taken.rows
 

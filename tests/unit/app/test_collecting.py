@@ -20,7 +20,7 @@ def test_the_defaults_are_the_symbols_of_the_settings() -> None:
 def test_by_default_messages_leave_the_database_after_a_month_and_are_kept_in_files() -> None:
     kept = defaults(Settings()).keep.of_raw("book")
     assert (kept.in_database, kept.in_archive) == (30 * DAY, None)
-    assert defaults(Settings(exchange="demo")).keep.of_raw("book").in_database is None
+    assert defaults(Settings(okx_rest_url="http://127.0.0.1:8099")).keep.of_raw("book").in_database is None
 
 
 def test_the_file_decides_what_is_recorded_of_which_exchange() -> None:
