@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from onetape.domain.errors import BadInput
 from onetape.ports import Budgets, MarketFeed
@@ -10,6 +10,8 @@ from onetape.settings import Settings
 
 if TYPE_CHECKING:
     from onetape.exchanges.okx.hosts import Addresses
+
+SIMULATED: Final = "demo"
 
 
 def open_feed(
@@ -37,6 +39,9 @@ def _okx(settings: Settings, exchange: str) -> Addresses:
     from onetape.exchanges.okx.hosts import DEMO_TRADING, Addresses, addresses
 
     if not settings.okx_rest_url and not settings.okx_ws_url:
+        if exchange == SIMULATED:  # else OKX's real prices would be stored under its name
+            remedy = "Use the Data page of the running demo, or name another exchange."
+            raise BadInput("--exchange", exchange, "the simulated venue, which only `onetape demo` starts", remedy)
         return addresses(settings.okx_region, exchange)
     if not settings.okx_rest_url or not settings.okx_ws_url:
         missing = "ONETAPE_OKX_WS_URL" if settings.okx_rest_url else "ONETAPE_OKX_REST_URL"
