@@ -95,7 +95,7 @@ async def terms_of(store: CandleStore, exchange: str, symbol: str) -> Terms:
 
 
 def builds(fine: Timeframe, wanted: Timeframe) -> bool:
-    return fine.micros <= wanted.micros and (not wanted.regular or wanted.micros % fine.micros == 0)
+    return fine.divides(wanted)
 
 
 def covered(one: Coverage, spec: BacktestSpec) -> Micros:

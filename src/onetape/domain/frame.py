@@ -176,13 +176,14 @@ def resample(frame: CandleFrame, timeframe: str | Timeframe) -> CandleFrame:
 
     A bucket exists when at least one shorter candle lies in it; it is synthetic, or else foreign, when any of them is.
     The last bucket is included even when it is not complete: callers who must not see it cut it by `close_ts`. Raises
-    BadInput for a shorter target.
+    BadInput for a target that is not made of whole candles of the frame.
     """
     target = Timeframe.parse(timeframe)
     if target == frame.timeframe:
         return frame
-    if target.micros < frame.timeframe.micros or (target.regular and target.micros % frame.timeframe.micros):
-        raise BadInput("timeframe", str(target), f"not a multiple of {frame.timeframe}, the timeframe of the data")
+    if not frame.timeframe.divides(target):
+        problem = f"not made of whole candles of {frame.timeframe}, the timeframe of the data"
+        raise BadInput("timeframe", str(target), problem)
     if not len(frame):
         return CandleFrame.empty(frame.exchange, frame.symbol, target)
     buckets = bucket_starts(frame.ts, target)

@@ -107,6 +107,14 @@ class Timeframe(NamedTuple):
         start = self.floor(ts)
         return self.floor(start + self.count * 31 * DAY) if self.unit == "M" else start + self.micros
 
+    def divides(self, longer: Timeframe) -> bool:
+        """Whether every candle of `longer` is made of whole candles of this length. A whole multiple is not enough:
+        two days begin anywhere in a month, and seven minutes not on every Monday."""
+        if self.unit == "M":
+            return longer.unit == "M" and longer.count % self.count == 0
+        span = DAY if longer.unit == "M" else longer.micros
+        return span % self.micros == 0 and (longer.floor(0) - self.floor(0)) % self.micros == 0
+
     def candles(self, start_ts: Micros, end_ts: Micros) -> int:
         """How many candles fit into [start, end), both on the grid; months are counted, not measured."""
         if self.regular:

@@ -14,7 +14,7 @@ import numpy as np
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import Floats, Ints, bucket_starts
 from onetape.domain.market import Candle, Forming, Origin, Print
-from onetape.domain.units import Micros, Timeframe, epoch_micros
+from onetape.domain.units import LATEST, Micros, Timeframe, epoch_micros
 
 Alignment = Literal["right", "left"]
 Columns = dict[str, Any]
@@ -82,6 +82,12 @@ def columns_of(trades: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> tuple
 
 def _stamps(values: Any) -> Ints:
     array = np.asarray(values)
+    if array.dtype.kind == "f":  # seconds with a fraction, as clocks tell them
+        micros = np.where(array > 1e14, array, np.where(array > 1e11, array * 1e3, array * 1e6))
+        wrong = np.flatnonzero(~(np.abs(micros) <= LATEST))
+        if wrong.size:
+            raise _no_time(int(wrong[0]), array[wrong[0]])
+        return np.rint(micros).astype(np.int64)
     if array.dtype.kind not in "iu":
         return np.fromiter((_stamp(i, value) for i, value in enumerate(values)), np.int64, len(values))
     array = array.astype(np.int64)
@@ -90,10 +96,14 @@ def _stamps(values: Any) -> Ints:
 
 def _stamp(i: int, value: Any) -> Micros:
     try:
-        return epoch_micros(int(value))
+        return epoch_micros(int(value) if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError):
-        remedy = "Use seconds, milliseconds or microseconds since 1970."
-        raise BadInput(f"trades[{i}].timestamp", value, "not a time", remedy) from None
+        raise _no_time(i, value) from None
+
+
+def _no_time(i: int, value: Any) -> BadInput:
+    remedy = "Use seconds, milliseconds or microseconds since 1970."
+    return BadInput(f"trades[{i}].timestamp", value, "not a time", remedy)
 
 
 def _numbers(name: str, values: Any) -> Floats:

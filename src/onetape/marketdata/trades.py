@@ -159,6 +159,6 @@ def needs_trades(timeframe: str, wants: Sequence[Want], offered: frozenset[str])
     (those are built from stored candles where they are read)."""
     if timeframe in offered:
         return False
-    length = Timeframe.parse(timeframe).micros
+    length = Timeframe.parse(timeframe)
     lengths = {w.timeframe for w in wants if w.channel is Channel.CANDLES and w.timeframe in offered}
-    return not any(length % Timeframe.parse(each).micros == 0 for each in lengths)
+    return not any(Timeframe.parse(each).divides(length) for each in lengths)

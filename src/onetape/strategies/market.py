@@ -60,7 +60,7 @@ class Market:
     def at(self, timeframe: str | Timeframe | int) -> Higher:
         """A longer timeframe of this market: `"1h"`, or a whole number of this market's own candles (4 = four in one).
 
-        Raises BadInput when it is no multiple of this market's timeframe.
+        Raises BadInput when it is not made of whole candles of this market.
         """
         if isinstance(timeframe, int):
             own = self.timeframe

@@ -163,3 +163,21 @@ def test_recorded_trades_make_the_same_candles_as_plain_arithmetic(shared_data: 
     assert got["high"].tolist() == [max(p for p, _ in rows) for rows in seconds.values()]
     assert got["close"].tolist() == [rows[-1][0] for rows in seconds.values()]
     assert got["volume"].tolist() == [sum(a for _, a in rows) for rows in seconds.values()]
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e3])
+def test_a_fraction_of_a_second_is_not_cut_off(unit: float) -> None:
+    """0.3 s after the boundary is not on it: (open, close] of the next minute. And of two trades in one second the
+    later one is the close, wherever it stands."""
+    moment = T0 / 1e6 + 60.3
+    late, early = moment + 0.5, moment
+    columns = {"timestamp": [late * unit, early * unit], "price": [2.0, 1.0], "amount": [1.0, 1.0]}
+    got = aggregate_candles(columns, "1m", "left")
+    assert got["timestamp"].tolist() == [T0 + MINUTE]
+    assert (got["open"].tolist(), got["close"].tolist()) == ([1.0], [2.0])
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), 1e30])
+def test_a_number_that_is_no_time_is_named(time: float) -> None:
+    with pytest.raises(BadInput, match=r"trades\[1\].timestamp"):
+        aggregate_candles({"timestamp": [1.5, time], "price": [1.0, 1.0], "amount": [1.0, 1.0]}, "1m")

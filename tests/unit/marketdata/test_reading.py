@@ -59,3 +59,24 @@ async def test_what_cannot_be_built_is_not_found(store: MemoryCandleStore) -> No
         await reading.load(store, ("x", "NO-SUCH", MINUTES), None, None)
     with pytest.raises(NotFound, match="cannot be built"):
         await reading.load(store, ("x", "A-B", Timeframe.parse("30s")), None, None)
+
+
+async def test_months_are_built_of_days_even_where_two_days_are_stored(store: MemoryCandleStore) -> None:
+    """Two days are the longer ones, but one of them lies in both January and February."""
+    for length, n in (("1d", 60), ("2d", 30)):
+        step = Timeframe.parse(length)
+        ts = step.floor(START) + np.arange(n) * step.micros
+        columns: dict[str, object] = {"ts": ts, "volume": np.ones(n)}
+        prices = dict.fromkeys(("open", "high", "low", "close"), np.ones(n))
+        await store.append(CandleFrame.of("x", "C-D", length, columns | prices))
+    found = await reading.load(store, ("x", "C-D", Timeframe.parse("1M")), START, None)
+    assert found.volume.tolist() == [31.0, 29.0]
+
+
+async def test_the_tail_of_long_months_is_as_long_as_asked(store: MemoryCandleStore) -> None:
+    n = 20 * 366
+    columns: dict[str, object] = {"ts": parse_time("2000-01-01") + np.arange(n) * 24 * HOUR, "volume": np.ones(n)}
+    prices = dict.fromkeys(("open", "high", "low", "close"), np.ones(n))
+    await store.append(CandleFrame.of("x", "C-D", "1d", columns | prices))
+    found = await reading.tail(store, ("x", "C-D", Timeframe.parse("1M")), 230)
+    assert len(found) == 230
