@@ -239,16 +239,58 @@ async def test_what_was_restored_stays_for_a_month(place: Place) -> None:
     assert len(await place.read()) == 16
 
 
-async def test_files_that_nobody_names_are_removed_after_an_hour(place: Place) -> None:
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def sweep(place: Place) -> int:
+    return place.files.sweep([entry.file for entry in await place.shelf.entries(ALL)])
+
+
+async def test_what_is_left_of_drafts_and_older_versions_is_removed_after_an_hour(place: Place) -> None:
     await place.database.append(week(("trades",)))
     await place.archive(Which(before_ts=MONDAY + DAY))
     folder = place.files.folder / "raw/okx/BTC-USDT/trades"
-    fresh, stale = folder / "2024-03-04.9.parquet", folder / "2024-03-09.parquet.77.0.new"
-    for path in (fresh, stale):
+    named, older, stale = (folder / f"2024-03-0{name}" for name in ("4.parquet", "4.9.parquet", "9.parquet.77.0.new"))
+    for path in (older, stale):
         path.write_bytes(b"half")
     os.utime(stale, (0, 0))
-    assert place.files.sweep([entry.file for entry in await place.shelf.entries(ALL)]) == 1
-    assert sorted(path.name for path in folder.iterdir()) == ["2024-03-04.9.parquet", "2024-03-04.parquet"]
+    os.utime(older, (0, 0))
+    assert await sweep(place) == 1  # the older version may be read still: the newer one has only just come
+    assert names_in(folder) == [older.name, named.name]
+    os.utime(named, (0, 0))
+    assert await sweep(place) == 1
+    assert names_in(folder) == [named.name]
+
+
+async def test_the_archive_of_another_database_is_left_alone(place: Place) -> None:
+    """A server that was set up anew knows no file of the folder: they may be all that is left of the past."""
+    await place.database.append(week(("trades",)))
+    await place.archive(Which(before_ts=MONDAY + 7 * DAY))
+    folder = place.files.folder / "raw/okx/BTC-USDT/trades"
+    before = names_in(folder)
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    await place.pool.execute("TRUNCATE archived, raw_coverage")
+    await keep(place.shelf, place.files, Keep(), RealClock().now(), lambda _: None)
+    assert names_in(folder) == before
+
+
+async def test_files_of_deleted_rows_are_removed_an_hour_later(place: Place) -> None:
+    await place.database.append(week(("trades",)))
+    await place.archive(Which(before_ts=MONDAY + 7 * DAY))
+    folder = place.files.folder / "raw/okx/BTC-USDT/trades"
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    policy = Keep(raw={"*": Kept(database="1d", archive="1d")})
+    now = MONDAY + 8 * DAY
+    await keep(place.shelf, place.files, policy, now, lambda _: None)
+    assert len(await place.shelf.entries(ALL)) == 1  # Sunday
+    assert len([name for name in names_in(folder) if name.endswith(".parquet")]) == 7
+    for path in folder.glob("*.over"):
+        os.utime(path, (0, 0))
+    await keep(place.shelf, place.files, policy, now, lambda _: None)
+    assert names_in(folder) == ["2024-03-10.parquet"]
 
 
 async def test_who_reads_while_rows_move_always_reads_all_of_them(place: Place) -> None:

@@ -19,13 +19,15 @@ from onetape.archive.sums import Damaged, sha256
 from onetape.domain.errors import BadInput
 from onetape.domain.parts import Archived, Part
 from onetape.domain.units import Micros
+from onetape.observe import log
 
 if TYPE_CHECKING:
     import polars as pl
 
     from onetape.archive.parquet import Columns, Draft
 
-GRACE: Final = 3_600.0  # seconds that a file which nobody names any more is kept for those who still read it
+_OVER: Final = ".over"
+GRACE: Final = 3_600.0  # seconds that a file which nobody needs any more is kept for those who still read it
 
 
 class Files:
@@ -97,15 +99,47 @@ class Files:
             "Put it back from a backup of the archive's folder."
         )
 
+    def over(self, entry: Archived) -> None:
+        """Its rows are to be deleted for good: `sweep` may remove the file, an hour after the entry is gone."""
+        with contextlib.suppress(FileNotFoundError):  # somebody has removed the folder already
+            _mark_of(self.folder / entry.file).touch()
+
     def sweep(self, named: Iterable[str]) -> int:
-        """Removes files that no entry names, once nobody can be reading them, and gives how many there were."""
-        wanted, removed = {self.folder / name for name in named}, 0
+        """Removes what is left of drafts, older versions of files that are named, and files that are `over`, once
+        nobody can be reading them, and gives how many there were. Any other file is left alone: it may belong to
+        another database, or to this one before it was set up anew."""
+        wanted = {self.folder / name for name in named}
+        newest = {_part_of(path): path for path in wanted}
+        removed = unknown = 0
         for path in self.folder.glob("**/*.parquet*"):
+            if path in wanted or path.suffix == _OVER:
+                continue
             with contextlib.suppress(FileNotFoundError):  # another process sweeps as well
-                if path not in wanted and time.time() - path.stat().st_mtime > GRACE:
+                mark = _mark_of(path)
+                if path.suffix == ".parquet" and path.stat().st_size:
+                    since = mark if mark.exists() else newest.get(_part_of(path))
+                else:
+                    since = path
+                if since is None:
+                    unknown += 1
+                elif time.time() - since.stat().st_mtime > GRACE:
                     path.unlink()
+                    mark.unlink(missing_ok=True)
                     removed += 1
+        if unknown:
+            says = f"{unknown:,} files in {self.folder} belong to no entry of this database. They are left alone."
+            log.warning("archive_not_known", files=unknown, says=says)
         return removed
+
+
+def _mark_of(path: Path) -> Path:
+    """Beside a file whose rows were deleted for good."""
+    return path.with_name(path.name + _OVER)
+
+
+def _part_of(path: Path) -> tuple[Path, str]:
+    """What all versions of one part's file have in common."""
+    return path.parent, path.name.partition(".")[0]
 
 
 def _reserved(path: Path) -> bool:

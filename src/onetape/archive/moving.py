@@ -132,7 +132,9 @@ async def keep(shelf: Shelf, files: Files, policy: Keep, now_ts: Micros, told: T
     held = {entry.part: entry for entry in entries}
     over = [part for part in held if _is_over(_kept(policy, part), part, now_ts) and part not in lately]
     for part in [*over, *(part for part in dropped if part not in held)]:
-        rows = await shelf.forget(part, held.get(part))
+        if (entry := held.get(part)) is not None:
+            await asyncio.to_thread(files.over, entry)
+        rows = await shelf.forget(part, entry)
         moved.forgotten += rows
         told(Step(FORGOTTEN, rows, 0, part))
     await shelf.drop_empty()
