@@ -23,7 +23,7 @@ from onetape.domain.market import Channel, Want
 from onetape.exchanges.connection import Connection, Frame, Habits, Inbox, Opened
 from onetape.exchanges.okx import names, pushes
 from onetape.exchanges.okx.book import LocalBook, prepare
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.session import Around, Link, Session
 from onetape.marketdata.aggregator import CandleBuilder
 
@@ -81,7 +81,7 @@ def apply(messages: Iterable[bytes]) -> None:
 
 def session(channel: Channel) -> Session:
     want = Want(okx_messages.SYMBOL, channel)
-    series = {arg: Series("okx", want.symbol, channel, want.name) for arg in names.args(want)}
+    series = {arg: Stream("okx", want.symbol, channel, want.name) for arg in names.args(want)}
     made = Session(Around(time.monotonic, lambda _: None, lambda _: None))
     made.open(URL, Link(lambda _: True, lambda _: None))
     made.add(series)

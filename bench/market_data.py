@@ -15,7 +15,7 @@ import msgspec
 from onetape.domain.market import Channel, Want
 from onetape.exchanges.connection import Frame, Opened
 from onetape.exchanges.okx import names
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.session import Around, Link, Session
 from onetape.observe import configure
 
@@ -57,7 +57,7 @@ def _messages() -> list[bytes]:
 def decode_rate(seconds: float = 1.0) -> float:
     """Messages a second from bytes to events, one core, raw frames included."""
     wants = [Want(_SYMBOL, channel) for channel in (Channel.TRADES, Channel.TICKER, Channel.BOOK)]
-    series = {arg: Series("okx", w.symbol, w.channel, w.name) for w in wants for arg in names.args(w)}
+    series = {arg: Stream("okx", w.symbol, w.channel, w.name) for w in wants for arg in names.args(w)}
     session = Session(Around(time.monotonic, lambda _: None, lambda _: None))
     session.open(_URL, Link(lambda _: True, lambda _: None))
     session.add(series)

@@ -1,11 +1,25 @@
-"""Time: real, or simulated for replays and tests. Knows nobody; times are UTC microseconds since 1970."""
+"""Time: real, or simulated for replays and tests; and how long to wait before something is tried again. Knows nobody;
+times are UTC microseconds since 1970."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
+import random
 import time
+from collections.abc import Iterator
+
+
+def backoff_delays(first: float, limit: float, *, at_once: bool = True) -> Iterator[float]:
+    """Seconds to wait before each next try, for ever: 0 (`at_once`), then `first` doubling up to `limit`; each with up
+    to 50 % jitter, so that many who lost the same server do not come back in one moment."""
+    if at_once:
+        yield 0.0
+    delay = min(first, limit)
+    while True:
+        yield delay * (1 + random.random() / 2)
+        delay = min(limit, delay * 2)
 
 
 class RealClock:

@@ -15,7 +15,7 @@ from onetape.domain.errors import Refused
 from onetape.domain.market import Candle
 from onetape.domain.orders import Fill, Order, OrderEvent, OrderKind, OrderStatus, Role, Side
 from onetape.ports import Broker
-from onetape.trading.rows import Series
+from onetape.trading.rows import BotMarket
 from onetape.trading.sim_broker import SimBroker
 
 RULES = Rules(Costs(0.0, 0.0, 0.0), Sizing(), RiskLimits(), Exits(), Terms(tick=0.5, lot=0.001))
@@ -27,7 +27,7 @@ class Bench:
     """A broker, the market it stands on, and what it told."""
 
     def __init__(self) -> None:
-        self.sim = SimBroker(Series("b", "t", "A-B"), RULES, Account(cash=10_000.0, peak=10_000.0))
+        self.sim = SimBroker(BotMarket("b", "t", "A-B"), RULES, Account(cash=10_000.0, peak=10_000.0))
         self.broker: Broker = self.sim
         self.told: list[Any] = []
         self._ts = 0

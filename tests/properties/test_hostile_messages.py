@@ -35,7 +35,7 @@ from onetape.domain.units import Timeframe
 from onetape.exchanges.connection import Frame, Opened, Tick
 from onetape.exchanges.okx import events, names, wire
 from onetape.exchanges.okx.decoding import decoder
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.rest import OkxRest, _Again
 from onetape.exchanges.okx.rest import read as read_answer
 from onetape.exchanges.okx.session import Around, Link, Session
@@ -100,10 +100,10 @@ class Desk:
         self.seconds = 0.0
         rest = OkxRest("http://127.0.0.1:1", "okx")
         self.session = Session(Around(lambda: self.seconds, lambda _: None, rest.listed))
-        series: dict[Arg, Series] = {}
+        series: dict[Arg, Stream] = {}
         for want in WANTS:
             timeframe = Timeframe.parse(want.timeframe) if want.timeframe else None
-            series |= {arg: Series("okx", want.symbol, want.channel, want.name, timeframe) for arg in names.args(want)}
+            series |= {arg: Stream("okx", want.symbol, want.channel, want.name, timeframe) for arg in names.args(want)}
         self.session.add(series)
         for source in ("one", "two"):
             self.session.open(source, Link(lambda _: True, lambda _: None))
@@ -279,5 +279,5 @@ def test_an_answer_that_is_none_is_refused_in_words(data: bytes, cut: int) -> No
             found = read_answer(wire.trades, rest._judge("/api/v5/market/history-trades", {}, 200, body))
         except (Refused, _Again):
             continue
-        series = Series("okx", SYMBOL, Channel.TRADES_ALL, "trades_rest")
+        series = Stream("okx", SYMBOL, Channel.TRADES_ALL, "trades_rest")
         check([Received(None, tuple(events.trade(series, one) for one in found))])

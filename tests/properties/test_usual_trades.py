@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onetape.domain.market import Channel, StreamState, Want
 from onetape.exchanges.connection import Closed, Frame, Opened, Tick
 from onetape.exchanges.okx import names
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.ids import Ids
 from onetape.exchanges.okx.session import Around, Link, Session
 
@@ -57,7 +57,7 @@ def played(steps: list[Step], usual: bool) -> tuple[list[object], tuple[StreamSt
     seconds, told = 100.0, []
     session = Session(Around(lambda: seconds, lambda _: None, lambda _: None))
     want = Want(SYMBOL, Channel.TRADES_ALL)
-    series = {arg: Series("okx", SYMBOL, want.channel, want.name, size=0.5) for arg in names.args(want)}
+    series = {arg: Stream("okx", SYMBOL, want.channel, want.name, size=0.5) for arg in names.args(want)}
     session.add(series)
     for lane in LANES:
         session.open(lane, Link(lambda _: True, lambda _: None))

@@ -8,8 +8,7 @@ when it breaks, it is made again for ever, and the listener is told by a Resync.
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -23,6 +22,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from onetape.bus.codec import decode, encode
+from onetape.clock import backoff_delays
 from onetape.domain.addresses import without_password
 from onetape.domain.errors import BadInput, Transient
 from onetape.domain.topics import NEWEST_WINS, kind_of
@@ -35,6 +35,10 @@ QUIET: Final = 10.0  # seconds without a message after which the server is asked
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 CLOSE_LIMIT: Final = 1.0
 _LOST: Final = (OSError, TimeoutError, RedisError)
+
+
+def _waits() -> Iterator[float]:
+    return backoff_delays(FIRST_WAIT, LONGEST_WAIT, at_once=False)
 
 
 def _client(url: str, timeout: float | None) -> Any:
@@ -95,7 +99,7 @@ class RedisBus:
             self._sender = asyncio.get_running_loop().create_task(self._send_for_ever(), name="bus-sender")
 
     async def _send_for_ever(self) -> None:
-        wait = FIRST_WAIT
+        waits, lost = _waits(), False
         while True:
             if not self._waiting:
                 self._idle.set()
@@ -109,15 +113,16 @@ class RedisBus:
                     await pipe.execute()
             except _LOST as problem:
                 self.dropped += len(batch)  # some may have arrived: sending again could deliver them twice
-                if wait == FIRST_WAIT:
+                if not lost:
                     log.warning("bus_lost", problem=str(problem))
-                await asyncio.sleep(wait * random.uniform(0.5, 1))
-                wait = min(2 * wait, LONGEST_WAIT)
+                lost = True
+                await asyncio.sleep(next(waits))
             else:
-                wait = FIRST_WAIT
+                if lost:
+                    waits, lost = _waits(), False
 
     async def subscribe(self, *patterns: str) -> AsyncIterator[Message | Resync]:
-        wait = FIRST_WAIT
+        waits = _waits()
         while not self._closed:
             client = _client(self._url, None)
             listener = client.pubsub()
@@ -126,7 +131,7 @@ class RedisBus:
                 await listener.psubscribe(*patterns)
                 for _ in patterns:
                     await listener.get_message(timeout=5.0)  # the server confirms each: from here on nothing is missed
-                wait = FIRST_WAIT
+                waits = _waits()
                 yield Resync()
                 async for message in self._listen(listener, patterns):
                     yield message
@@ -139,8 +144,7 @@ class RedisBus:
                     await listener.aclose()
                     await client.aclose()
             if not self._closed:
-                await asyncio.sleep(wait * random.uniform(0.5, 1))
-                wait = min(2 * wait, LONGEST_WAIT)
+                await asyncio.sleep(next(waits))
 
     async def _listen(self, listener: Any, patterns: tuple[str, ...]) -> AsyncIterator[Message]:
         asked = False

@@ -7,17 +7,17 @@ when a socket is ready (subscribe now), `Frame` for every text message, `Closed`
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from onetape.clock import backoff_delays
 from onetape.domain.errors import Transient
 from onetape.exchanges.limits import Budget
 from onetape.observe import log
@@ -123,15 +123,6 @@ def unreachable(url: str, error: BaseException) -> Transient:
     )
     reason = next((text for kind, text in reasons if isinstance(error, kind)), str(error) or type(error).__name__)
     return Transient(f"{host} cannot be reached: {reason}.")
-
-
-def backoff_delays(first: float, limit: float) -> Iterator[float]:
-    """0, then `first` doubling up to `limit`, each with 0 to 50 % jitter, for ever."""
-    yield 0.0
-    delay = first
-    while True:
-        yield delay * (1 + random.random() / 2)
-        delay = min(limit, delay * 2)
 
 
 _gates: dict[str, Budget] = {}  # by host: the venue counts them by address, so the process shares them

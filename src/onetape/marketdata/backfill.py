@@ -23,7 +23,7 @@ TOO_OLD: Final = "older than the reach of the backfill"
 SETTLE: Final[Micros] = MINUTE  # of the venue's time after a candle's close: only then its absence is believed
 _CANDLES: Final = 1_500
 _CANDLES_1M: Final = 3 * 1_440
-_REACH: Final = 10  # times the depth: so far back a hole behind the stored end is filled
+_DEPTHS: Final = 10  # times the depth: so far back a hole behind the stored end is filled
 
 
 def depth(timeframe: Timeframe) -> int:
@@ -108,7 +108,7 @@ async def first_span(
     if not len(tail):
         return start, end
     stored_end = timeframe.next(int(tail.ts[-1]))
-    if end - stored_end <= _REACH * candles * timeframe.micros or stored_end >= start:
+    if end - stored_end <= _DEPTHS * candles * timeframe.micros or stored_end >= start:
         if stored_end < end:
             await store.add_gaps([Gap(exchange, symbol, candle_channel(timeframe), stored_end, end, STOPPED)])
         return min(start, stored_end), end

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
+from onetape.clock import backoff_delays
 from onetape.domain.errors import Transient
 from onetape.observe import log
 
 T = TypeVar("T")
 _BATCH: Final = 5_000
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before a batch that failed is tried again
 
 
 class GroupCommit(Generic[T]):
@@ -20,7 +21,7 @@ class GroupCommit(Generic[T]):
 
     `linger` seconds are waited after the first item, for others to join it; those that came while the batch before was
     committed have waited that long already. Items stay in the queue until they are committed, so a cancelled `run`
-    loses none: `drain` commits the rest.
+    loses none: `drain` waits for the commit that is under way, and commits the rest.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class GroupCommit(Generic[T]):
     ) -> None:
         self._name, self._commit, self._linger, self._limit = name, commit, linger, limit
         self._items: list[T] = []
+        self._flushing: asyncio.Task[None] | None = None  # goes on when `run` is cancelled: it may be committed already
         self._arrived, self._idle, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._idle.set()
 
@@ -56,11 +58,14 @@ class GroupCommit(Generic[T]):
             if wait > 0:
                 await asyncio.sleep(wait)
             begun = time.monotonic()
-            await self._flush()
+            self._flushing = asyncio.create_task(self._flush())
+            await asyncio.shield(self._flushing)
             wait = self._linger - (time.monotonic() - begun)
 
     async def drain(self) -> None:
         """Commits what is left, for the end of a service."""
+        if self._flushing is not None and not self._flushing.done():
+            await self._flushing
         while self._items:
             await self._flush()
 
@@ -74,12 +79,12 @@ class GroupCommit(Generic[T]):
             self._idle.set()
 
     async def _until_committed(self, batch: list[T]) -> None:
-        delay, say = 0.05, log.warning
-        while True:
+        say = log.warning
+        for delay in backoff_delays(_FIRST_PAUSE, _LONGEST_PAUSE, at_once=False):
             try:
-                return await self._commit(batch)
+                await self._commit(batch)
+                break
             except Transient as error:
                 say("commit_delayed", what=self._name, items=len(batch), problem=str(error))
                 say = log.debug  # once is enough
-                await asyncio.sleep(delay * (1 + random.random() / 2))
-                delay = min(5.0, delay * 2)
+                await asyncio.sleep(delay)

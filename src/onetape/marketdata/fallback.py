@@ -22,11 +22,11 @@ from onetape.marketdata.quality import Span, fault, missing, without
 from onetape.observe import log
 from onetape.ports import CandleStore, MarketFeed
 
-REACH: Final[Micros] = 31 * DAY  # of one gap; the stated limit on cost
+LONGEST_GAP: Final[Micros] = 31 * DAY  # of one gap; the stated limit on cost
 _LOOK_SECONDS: Final = 60.0
 
 
-class Series(NamedTuple):
+class FallbackSeries(NamedTuple):
     """A series that may be filled, and the exchanges that it may be filled from, the best first."""
 
     exchange: str
@@ -35,11 +35,11 @@ class Series(NamedTuple):
     sources: tuple[str, ...]
 
 
-def configured(markets: Markets, exchange: str) -> list[Series]:
+def configured(markets: Markets, exchange: str) -> list[FallbackSeries]:
     """What the file allows; `exchange` is the one that "" stands for."""
     return list(
         dict.fromkeys(
-            Series(one.exchange or exchange, want.symbol, Timeframe.parse(want.timeframe), one.fallback)
+            FallbackSeries(one.exchange or exchange, want.symbol, Timeframe.parse(want.timeframe), one.fallback)
             for one in markets.markets
             if one.fallback
             for want in one.wants()
@@ -56,7 +56,7 @@ class Fallback:
         self._feeds: dict[str, MarketFeed] = {}
         self._asked: set[tuple[str, Gap]] = set()  # what a source has not either is asked once a run
 
-    async def run(self, series: Callable[[], Iterable[Series]]) -> None:
+    async def run(self, series: Callable[[], Iterable[FallbackSeries]]) -> None:
         """For ever."""
         try:
             while True:
@@ -70,7 +70,7 @@ class Fallback:
         while self._feeds:
             await self._feeds.popitem()[1].close()
 
-    async def fill(self, series: Series) -> int:
+    async def fill(self, series: FallbackSeries) -> int:
         """Fills the gaps of one series, oldest first, and gives the number of candles that were taken."""
         channel = candle_channel(series.timeframe)
         gaps = await self._store.absent(series.exchange, series.symbol, channel)
@@ -82,7 +82,7 @@ class Fallback:
         }
         taken = 0
         for gap in sorted(gaps, key=lambda gap: gap.start_ts):
-            if gap.end_ts - gap.start_ts > REACH:
+            if gap.end_ts - gap.start_ts > LONGEST_GAP:
                 continue
             for source in series.sources:
                 if (source, gap) in self._asked:
@@ -97,7 +97,7 @@ class Fallback:
                 self._asked.add((source, gap))
         return taken
 
-    async def _take(self, series: Series, gap: Gap, source: str) -> int:
+    async def _take(self, series: FallbackSeries, gap: Gap, source: str) -> int:
         holes = await self._holes(series, gap)
         taken = 0
         for hole in holes:
@@ -118,7 +118,7 @@ class Fallback:
         )
         return taken
 
-    async def _holes(self, series: Series, gap: Gap) -> list[Span]:
+    async def _holes(self, series: FallbackSeries, gap: Gap) -> list[Span]:
         start, end = series.timeframe.floor(gap.start_ts), series.timeframe.floor(gap.end_ts)
         stored = await self._store.load(series.exchange, series.symbol, series.timeframe, start, end)
         return missing(stored, start, end)

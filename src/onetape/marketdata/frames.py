@@ -140,10 +140,14 @@ class Frames:
                 raise Transient("PostgreSQL hangs.")
             self._stuck = None
         task = asyncio.ensure_future(work)
-        done, _ = await asyncio.wait((task,), timeout=PATIENCE)
+        task.add_done_callback(_looked_at)
+        try:
+            done, _ = await asyncio.wait((task,), timeout=PATIENCE)
+        except asyncio.CancelledError:
+            self._stuck = task
+            raise
         if not done:
             self._stuck = task
-            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             raise Transient(f"PostgreSQL did not answer for {PATIENCE:g} seconds.")
         return task.result()
 
@@ -206,3 +210,9 @@ class Frames:
         (log.error if alarm else log.warning)("spool", says=says, bytes=state.bytes, limit=state.limit)
         detail = {"state": ("filling", "half full", "full")[alarm], "says": says, "share": share, "items": state.items}
         self._bus.publish(topics.service(f"spool.{self._name}"), topics.Note("spool", detail))
+
+
+def _looked_at(ended: asyncio.Future[Any]) -> None:
+    """Its failure is known: nobody may be left who waits for it."""
+    if not ended.cancelled():
+        ended.exception()

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
+from onetape.clock import backoff_delays
 from onetape.domain.errors import Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Candle, Gap, candle_channel
@@ -26,6 +27,7 @@ MISSED: Final = "the stream did not bring it"
 REFUSED: Final = "the venue refused its past"
 _HOLD_SECONDS: Final = 15.0
 _OVERDUE_SECONDS: Final = 10.0
+_FIRST_RETRY_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = 5.0
 
 Pass = Callable[[Candle, bool], Awaitable[None]]  # to commit, and to publish if true
@@ -181,8 +183,7 @@ class SeriesKeeper:
     async def _patiently(self, load: Callable[[], Awaitable[None]]) -> None:
         """Repeats a load that fails for a passing reason, but not while candles wait for longer than they may."""
         begun = time.monotonic()
-        delay = 0.2
-        while True:
+        for delay in backoff_delays(_FIRST_RETRY_SECONDS, _RETRY_SECONDS, at_once=False):
             try:
                 await load()
                 await self._record()
@@ -190,7 +191,6 @@ class SeriesKeeper:
                 self._delayed(error)
                 if self._first_held() is None or time.monotonic() - begun <= _HOLD_SECONDS:
                     await asyncio.sleep(delay)
-                    delay = min(_RETRY_SECONDS, delay * 2)
                     continue
                 await self._go_on(MISSED)
             except Refused as error:

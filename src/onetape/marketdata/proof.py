@@ -20,7 +20,7 @@ from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Candle, Channel, MarketEvent, Origin, Print, RawFrame, candle_channel
 from onetape.domain.units import HOUR, MINUTE, Micros, Timeframe, rfc3339
 from onetape.marketdata.replay import Decode, Played, Wish, trades_of
-from onetape.marketdata.trades import Series
+from onetape.marketdata.trades import BuiltSeries
 from onetape.ports import CandleStore, GapView, RawStore
 
 _NUMBERS: Final = ("open", "high", "low", "close", "volume", "turnover")
@@ -103,7 +103,7 @@ class _Built:
 
     def __init__(self, wish: Wish, timeframe: Timeframe) -> None:
         self.timeframe = timeframe
-        self.series = Series(wish.exchange, wish.symbol, timeframe)
+        self.series = BuiltSeries(wish.exchange, wish.symbol, timeframe)
         self.candles: dict[Micros, Candle] = {}
         self.done: Micros = -1  # up to here everything is compared
 

@@ -9,7 +9,7 @@ from onetape.domain.frame import CandleFrame, resample
 from onetape.domain.units import DAY, Micros, Timeframe
 from onetape.ports import CandleStore
 
-Series = tuple[str, str, Timeframe]  # exchange, symbol, length
+SeriesKey = tuple[str, str, Timeframe]  # exchange, symbol, length
 _ROLLED_FROM: Final = Timeframe(1, "m")
 
 
@@ -18,7 +18,7 @@ async def source_timeframe(store: CandleStore, exchange: str, symbol: str, timef
     return (await _source(store, (exchange, symbol, timeframe)))[0]
 
 
-async def _source(store: CandleStore, series: Series) -> tuple[Timeframe, Micros]:
+async def _source(store: CandleStore, series: SeriesKey) -> tuple[Timeframe, Micros]:
     """Which stored series to build from, and the close of its last candle."""
     exchange, symbol, timeframe = series
     stored = {Timeframe.parse(row.timeframe): row.last_ts for row in await store.coverage(exchange, symbol)}
@@ -36,7 +36,7 @@ async def _source(store: CandleStore, series: Series) -> tuple[Timeframe, Micros
     return source, source.next(stored[source])
 
 
-async def load(store: CandleStore, series: Series, start_ts: Micros | None, end_ts: Micros | None) -> CandleFrame:
+async def load(store: CandleStore, series: SeriesKey, start_ts: Micros | None, end_ts: Micros | None) -> CandleFrame:
     """Closed candles of (exchange, symbol, timeframe) that open in [start_ts, end_ts); None is unbounded."""
     exchange, symbol, timeframe = series
     source, end = await _source(store, series)
@@ -50,7 +50,7 @@ async def load(store: CandleStore, series: Series, start_ts: Micros | None, end_
     return closed(resample(frame, timeframe), end)
 
 
-async def tail(store: CandleStore, series: Series, n: int, before_ts: Micros | None = None) -> CandleFrame:
+async def tail(store: CandleStore, series: SeriesKey, n: int, before_ts: Micros | None = None) -> CandleFrame:
     """The last n closed candles of (exchange, symbol, timeframe) (that open before `before_ts`)."""
     exchange, symbol, timeframe = series
     source, end = await _source(store, series)

@@ -2,8 +2,8 @@
 
 The answers are stored like every other message (channel `trades_rest`), and a replay tells their trades in their place
 (`missed`). A long hole is worked off in gaps of an hour at most, so an interruption costs no more than that; holes
-longer than `REACH` are left open: the trades of a busy day are ten thousand requests, and the candles of the same time
-are there anyway. A hole that cannot be filled now does not keep the others waiting (`turns`).
+longer than `LONGEST_HOLE` are left open: the trades of a busy day are ten thousand requests, and the candles of the
+same time are there anyway. A hole that cannot be filled now does not keep the others waiting (`turns`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from onetape.marketdata.turns import Turns
 from onetape.observe import log
 from onetape.ports import CandleStore, MarketFeed
 
-REACH: Final[Micros] = 6 * HOUR  # of one hole; the stated limit on cost
+LONGEST_HOLE: Final[Micros] = 6 * HOUR  # of one hole; the stated limit on cost
 SPLIT: Final = "split into shorter gaps"
 _PIECE: Final = HOUR
 _FEW: Final = 10  # spans that are asked for while candles are backfilled
@@ -98,7 +98,9 @@ class Repairs:
     async def _open(self) -> list[Gap]:
         symbols = set(self._symbols())
         found = await self._candles.gaps(self._feed.exchange, None, None) if symbols else []
-        return [g for g in found if g.channel in CHANNELS and g.symbol in symbols and g.end_ts - g.start_ts <= REACH]
+        return [
+            g for g in found if g.channel in CHANNELS and g.symbol in symbols and g.end_ts - g.start_ts <= LONGEST_HOLE
+        ]
 
     async def _split(self, gap: Gap) -> None:
         edges = [gap.start_ts, *range(gap.start_ts // _PIECE * _PIECE + _PIECE, gap.end_ts, _PIECE), gap.end_ts]
@@ -159,7 +161,7 @@ class Repairs:
 async def from_trades(feed: MarketFeed, symbol: str, timeframe: Timeframe, spans: Sequence[Span]) -> CandleFrame | None:
     """Candles for a few short spans that the venue's candles lack, built from its past trades; none where nothing was
     traded, None where it tells none or too much would have to be asked for. Raises Transient."""
-    if len(spans) > _FEW or sum(end - start for start, end in spans) > REACH:
+    if len(spans) > _FEW or sum(end - start for start, end in spans) > LONGEST_HOLE:
         return None
     found: list[Candle] = []
     try:

@@ -19,7 +19,7 @@ _HOLES: Final = 100  # that are remembered: a candle that can still be built lie
 CHANNELS: Final = (Channel.TRADES_ALL, Channel.TRADES)  # the better one first
 
 
-class Series:
+class BuiltSeries:
     """One length of candles that is built because nobody else has it."""
 
     def __init__(self, exchange: str, symbol: str, timeframe: Timeframe) -> None:
@@ -64,9 +64,9 @@ class Trades:
     def __init__(self, exchange: str) -> None:
         self._exchange = exchange
         self._channels: dict[str, Channel] = {}  # by symbol: where its prints are taken from
-        self._built: dict[tuple[str, str], Series] = {}
+        self._built: dict[tuple[str, str], BuiltSeries] = {}
         self._audits: dict[tuple[str, str], SeriesAudit] = {}
-        self._of: dict[str, tuple[list[Series], list[SeriesAudit]]] = {}  # the same, by symbol
+        self._of: dict[str, tuple[list[BuiltSeries], list[SeriesAudit]]] = {}  # the same, by symbol
 
     def follow(self, wants: Sequence[Want], offered: frozenset[str]) -> None:
         """What was followed before and still is goes on undisturbed."""
@@ -77,7 +77,8 @@ class Trades:
         built = {(w.symbol, w.timeframe) for w in candles if needs_trades(w.timeframe, wants, offered)}
         audited = {(w.symbol, w.timeframe) for w in candles if w.timeframe in offered}
         self._built = {
-            (symbol, text): self._built.get((symbol, text)) or Series(self._exchange, symbol, Timeframe.parse(text))
+            (symbol, text): self._built.get((symbol, text))
+            or BuiltSeries(self._exchange, symbol, Timeframe.parse(text))
             for symbol, text in sorted(built)
         }
         self._audits = {

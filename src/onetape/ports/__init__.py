@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onetape.ports.keeping import Catalogue, Disk, RawCoverage, Shelf, Spool, Spooled, SpoolState, TableSize, Taken
+from onetape.ports.keeping import Catalogue, Disk, PartRows, RawCoverage, Shelf, Spool, Spooled, SpoolState, TableSize
 from onetape.ports.market import (
     Appended,
     AuditCount,
@@ -53,6 +53,7 @@ __all__ = [
     "Only",
     "OnlyGaps",
     "OnlySeries",
+    "PartRows",
     "Queries",
     "RawCoverage",
     "RawStore",
@@ -66,7 +67,6 @@ __all__ = [
     "Spooled",
     "StoredRun",
     "TableSize",
-    "Taken",
     "TradeStore",
     "Verdict",
 ]

@@ -57,7 +57,7 @@ class Spool(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Taken:
+class PartRows:
     """The rows of a part as the database had them at one moment: `columns` are names and kinds (text, int, float, time)
     of the values in each row; times are micros."""
 
@@ -76,7 +76,7 @@ class Shelf(Protocol):
 
     async def weigh(self, part: Part) -> Weight: ...
 
-    def take(self, part: Part) -> AbstractAsyncContextManager[Taken]:
+    def take(self, part: Part) -> AbstractAsyncContextManager[PartRows]:
         """A copy of its rows, all of one moment."""
         ...
 

@@ -13,7 +13,7 @@ from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin
 from onetape.domain.units import Micros, Timeframe
 from onetape.ports import Appended, Correction, Coverage
 
-Series = tuple[str, str, str]
+SeriesKey = tuple[str, str, str]
 _WEAK: Final = (NONE_THERE, CLOSED_BY[Origin.FOREIGN])  # may still become "taken from" an exchange
 
 
@@ -21,7 +21,7 @@ class MemoryCandleStore:
     """Fulfils ports.CandleStore."""
 
     def __init__(self) -> None:
-        self._frames: dict[Series, CandleFrame] = {}
+        self._frames: dict[SeriesKey, CandleFrame] = {}
         self._gaps: dict[Gap, str] = {}  # how it was closed, "" while open
         self._corrections: list[Correction] = []
         self._instruments: dict[str, Instrument] = {}
@@ -96,7 +96,7 @@ class MemoryCandleStore:
     ) -> CandleFrame | None:
         return None  # in memory a fresh aggregation costs nothing
 
-    def _close_gaps(self, series: Series, how: str) -> None:
+    def _close_gaps(self, series: SeriesKey, how: str) -> None:
         frame, (exchange, symbol, timeframe) = self._frames[series], series
         known = {
             gap: closed
@@ -164,7 +164,7 @@ class MemoryCandleStore:
     async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
         return self._of((exchange, symbol, channel), NONE_THERE)
 
-    def _of(self, series: Series, closed: str) -> list[Gap]:
+    def _of(self, series: SeriesKey, closed: str) -> list[Gap]:
         found = [g for g, how in self._gaps.items() if how == closed and (g.exchange, g.symbol, g.channel) == series]
         return sorted(found, key=lambda g: (g.start_ts, g.end_ts))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from operator import attrgetter
 from typing import Any, Final
 
 import asyncpg
@@ -18,7 +17,7 @@ from onetape.storage.sql import load
 TABLE: Final = "raw_market_data"
 _PAGE: Final = 5_000  # rows of one page of `read`
 _json: Final = msgspec.json.Decoder(msgspec.Raw)
-_key: Final = attrgetter("exchange", "symbol", "channel", "ts", "seq", "recv_ts")
+_KEY: Final = ("exchange", "symbol", "channel", "ts", "seq", "recv_ts")
 
 
 class PgRawStore:
@@ -42,7 +41,9 @@ class PgRawStore:
 
     async def _append(self, frames: Sequence[RawFrame]) -> int:
         await self._make_partitions(frames)
-        columns = zip(*map(_key, frames), strict=True)
+        # Lists, because the interpreter keeps thousands of dead tuples of every length up to 20: a batch of each length
+        # would seem to need ever more memory.
+        columns = [[getattr(frame, name) for frame in frames] for name in _KEY]
         texts = [_text(frame.data) for frame in frames]
         async with reading(self._pool) as connection:  # one statement is a transaction: two ways to the server less
             return len(await connection.fetch(load("raw_append"), *columns, texts))

@@ -17,7 +17,7 @@ from onetape.domain.errors import NotFound, Transient
 from onetape.domain.parts import KINDS, RAW, Archived, Part, Weight, Which, span_of
 from onetape.domain.units import LATEST, Micros
 from onetape.observe import log
-from onetape.ports import Taken
+from onetape.ports import PartRows
 from onetape.storage import chunks
 from onetape.storage.chunks import WITHIN, Chunk
 from onetape.storage.partitions import ensure_partitions, make_ahead
@@ -82,7 +82,7 @@ class PgShelf:
             return await self._rows.weigh(connection, part.kind, *where_of(part))
 
     @asynccontextmanager
-    async def take(self, part: Part) -> AsyncIterator[Taken]:
+    async def take(self, part: Part) -> AsyncIterator[PartRows]:
         """See the port. One snapshot serves the weight and the rows."""
         where, *values = where_of(part)
         async with (
@@ -97,7 +97,7 @@ class PgShelf:
                 *values,
                 timeout=LONG,
             )
-            yield Taken(tuple((name, KINDS_OF[of]) for name, of in columns), weight, _pages(cursor))
+            yield PartRows(tuple((name, KINDS_OF[of]) for name, of in columns), weight, _pages(cursor))
 
     async def enter(self, entry: Archived) -> None:
         part = entry.part

@@ -19,7 +19,7 @@ _KIND_OF_ROLE: Final = {
 }
 
 
-class Series(NamedTuple):
+class BotMarket(NamedTuple):
     """Whose orders they are, and of what."""
 
     bot: str
@@ -36,7 +36,7 @@ def _rate(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def order_of(row: Floats, series: Series, status: OrderStatus, ts: Micros) -> Order:
+def order_of(row: Floats, series: BotMarket, status: OrderStatus, ts: Micros) -> Order:
     """The order in a row of a book."""
     return Order(
         id=f"{series.bot}-{int(row[col.ID])}",
@@ -68,7 +68,7 @@ def row_of(order: Order) -> Floats:
     return row
 
 
-def fill_of(row: Floats, series: Series, ts: Micros) -> Fill:
+def fill_of(row: Floats, series: BotMarket, ts: Micros) -> Fill:
     """The fill in a row of the kernels' report. An order fills at once or not at all, so its only fill is number 1."""
     order_id = f"{series.bot}-{int(row[col.F_ID])}"
     return Fill(

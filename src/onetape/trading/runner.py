@@ -34,7 +34,7 @@ from onetape.observe import log
 from onetape.ports import BotState, Bus, SignalView, TradeStore
 from onetape.strategies.contract import Strategy, evaluate
 from onetape.strategies.market import Market
-from onetape.trading.rows import Series, order_of
+from onetape.trading.rows import BotMarket, order_of
 from onetape.trading.sim_broker import SimBroker, changes
 from onetape.trading.window import SPARE, Window, fill_timeframe
 
@@ -76,7 +76,7 @@ def compile_kernels(rules: Rules) -> None:
     account, book = Account(cash=1.0), col.empty_book()
     col.watch(col.book_of([]))
     account, _ = on_signal(account, book, (1.0, 0.1, 0.1, 0.1, float("nan")), 1.0, rules)
-    broker = SimBroker(Series("none", "none", "none"), rules, account, list(col.resting(book)))
+    broker = SimBroker(BotMarket("none", "none", "none"), rules, account, list(col.resting(book)))
     broker.match(Candle("none", "none", "1m", 0, 60_000_000, 1.0, 1.0, 1.0, 1.0, 0.0))
     account, _ = apply_fill(account, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
     protected(heard(watched(account, 0.0, 0.0, 0.0, 1.0), 0.0, 0.0, 1.0), book, rules)
@@ -89,7 +89,7 @@ class Runner:
     def __init__(self, spec: BotSpec, strategy: Strategy, instrument: Instrument, outside: Outside) -> None:
         self.spec, self.strategy, self.rules = spec, strategy, rules_of(spec, instrument)
         self.candles, self.ledger, self.bus = outside
-        self.series = Series(spec.name, spec.exchange, spec.symbol)
+        self.series = BotMarket(spec.name, spec.exchange, spec.symbol)
         timeframe = Timeframe.parse(spec.timeframe)
         self.fills = fill_timeframe(timeframe)
         size = strategy.warmup() + SPARE

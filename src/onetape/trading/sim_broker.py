@@ -23,7 +23,7 @@ from onetape.domain.market import Candle
 from onetape.domain.orders import Fill, Order, OrderEvent, OrderStatus
 from onetape.domain.units import Micros
 from onetape.ports import Holdings
-from onetape.trading.rows import Series, fill_of, number_of, order_behind, order_of, row_of
+from onetape.trading.rows import BotMarket, fill_of, number_of, order_behind, order_of, row_of
 
 
 class Matched(NamedTuple):
@@ -36,7 +36,7 @@ class Matched(NamedTuple):
 class SimBroker:
     """One bot's account at a simulated venue. Fulfils ports.Broker."""
 
-    def __init__(self, series: Series, rules: Rules, account: Account, resting: Sequence[Floats] = ()) -> None:
+    def __init__(self, series: BotMarket, rules: Rules, account: Account, resting: Sequence[Floats] = ()) -> None:
         self.series, self.rules = series, rules
         self.account = account
         self.book: Floats = col.book_of(resting)
@@ -103,7 +103,7 @@ class SimBroker:
             queue.put_nowait(event)
 
 
-def changes(before: Floats, book: Floats, fills: Sequence[Fill], series: Series, ts: Micros) -> list[Order]:
+def changes(before: Floats, book: Floats, fills: Sequence[Fill], series: BotMarket, ts: Micros) -> list[Order]:
     """The orders that are not as they were: filled, cancelled, new or amended, oldest first."""
     was = {int(row[col.ID]): row for row in before}
     now = {int(row[col.ID]): row for row in col.resting(book)}

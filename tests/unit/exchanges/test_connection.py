@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from onetape.clock import backoff_delays
 from onetape.exchanges import limits
 from onetape.exchanges.connection import (
     Closed,
@@ -19,7 +20,6 @@ from onetape.exchanges.connection import (
     Inbox,
     Item,
     Opened,
-    backoff_delays,
     unreachable,
 )
 from onetape.exchanges.limits import Budget

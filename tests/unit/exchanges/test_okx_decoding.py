@@ -14,7 +14,7 @@ from onetape.domain.market import Book, Channel, Gap, MarketEvent, Print, RawFra
 from onetape.exchanges.connection import Closed, Frame, Opened
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.decoding import decoder
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.session import Around, Link, Session
 
 SWAP = "BTC-USDT-SWAP"
@@ -57,7 +57,7 @@ def run(seed: int) -> list[Received]:
     chain = updates(120, dice)
     frames = [f for pair in zip(chain, (trade(i) for i in range(1, 121)), strict=True) for f in pair]
     series = {
-        arg: Series("okx", SWAP, want.channel, want.name, None, 0.01, spot=False)
+        arg: Stream("okx", SWAP, want.channel, want.name, None, 0.01, spot=False)
         for want in (Want(SWAP, Channel.BOOK), Want(SWAP, Channel.TRADES))
         for arg in names.args(want)
     }

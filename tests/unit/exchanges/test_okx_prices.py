@@ -10,7 +10,7 @@ import msgspec
 from onetape.domain.market import Book, Channel, Funding, Index, Mark, VenueStatus
 from onetape.domain.units import Micros
 from onetape.exchanges.okx import pushes
-from onetape.exchanges.okx.events import Decoded, Series
+from onetape.exchanges.okx.events import Decoded, Stream
 from onetape.exchanges.okx.prices import DECODE
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "okx"
@@ -18,7 +18,7 @@ RECV: Micros = 77
 
 
 def told(channel: Channel, text: bytes, symbol: str = "BTC-USDT", **changes: object) -> Decoded:
-    series = Series("okx", symbol, channel, str(channel), **changes)  # type: ignore[arg-type]
+    series = Stream("okx", symbol, channel, str(channel), **changes)  # type: ignore[arg-type]
     return DECODE[channel](series, pushes.decode(text)[1].data, RECV)
 
 

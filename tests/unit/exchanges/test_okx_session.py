@@ -10,7 +10,7 @@ from onetape.domain.units import Timeframe
 from onetape.exchanges.connection import Closed, Frame, Opened, Tick
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.decoding import decoder
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.odd import RATE, SIZE
 from onetape.exchanges.okx.session import Around, Link, Seed, Session
 from onetape.exchanges.okx.wire import Arg
@@ -36,7 +36,7 @@ class Desk:
         for want in wants:
             timeframe = Timeframe.parse(want.timeframe) if want.timeframe else None
             for arg in names.args(want):
-                series[arg] = Series("okx", want.symbol, want.channel, want.name, timeframe)
+                series[arg] = Stream("okx", want.symbol, want.channel, want.name, timeframe)
         self.session.add(series)
         for name in links:
             self.session.open(name, Link(partial(self.send, name), self.replaced.append))

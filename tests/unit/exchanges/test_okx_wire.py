@@ -11,7 +11,7 @@ import pytest
 from onetape.domain.market import Candle, Channel, Forming, Origin
 from onetape.domain.units import Timeframe
 from onetape.exchanges.okx import wire
-from onetape.exchanges.okx.events import DECODE, Series, closed
+from onetape.exchanges.okx.events import DECODE, Stream, closed
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "okx"
 DECODERS = {
@@ -56,8 +56,8 @@ SHARED = {
 }
 
 
-def series(channel: Channel, timeframe: str = "1m", **changes: object) -> Series:
-    return Series("okx", "BTC-USDT", channel, str(channel), Timeframe.parse(timeframe), **changes)  # type: ignore[arg-type]
+def series(channel: Channel, timeframe: str = "1m", **changes: object) -> Stream:
+    return Stream("okx", "BTC-USDT", channel, str(channel), Timeframe.parse(timeframe), **changes)  # type: ignore[arg-type]
 
 
 def data_of(name: str) -> msgspec.Raw:

@@ -6,11 +6,11 @@ from onetape.domain.market import NONE_THERE, Gap, Origin, taken_from
 from onetape.domain.markets import parse
 from onetape.domain.units import DAY, MINUTE, Timeframe
 from onetape.marketdata.backfill import ABSENT, TOO_OLD
-from onetape.marketdata.fallback import Fallback, Series, configured
+from onetape.marketdata.fallback import Fallback, FallbackSeries, configured
 from onetape.storage.memory import MemoryCandleStore
 from tests.unit.marketdata.conftest import M1, SYMBOL, FakeFeed
 
-KRAKEN = Series("kraken", SYMBOL, M1, ("okx",))
+KRAKEN = FallbackSeries("kraken", SYMBOL, M1, ("okx",))
 
 
 def gap(start: int, end: int, cause: str = ABSENT) -> Gap:
@@ -71,7 +71,7 @@ async def test_the_next_source_is_asked_for_what_the_first_one_lacks() -> None:
     store = Store()
     feeds = {"okx": FakeFeed([10], 100), "bybit": FakeFeed([10, 11], 100)}
     await store.close_gaps([gap(10, 12)], NONE_THERE)
-    await Fallback(store, feeds.__getitem__).fill(Series("kraken", SYMBOL, M1, ("okx", "bybit")))
+    await Fallback(store, feeds.__getitem__).fill(FallbackSeries("kraken", SYMBOL, M1, ("okx", "bybit")))
     assert sorted(await stored(store)) == [10, 11]
     assert feeds["bybit"].asked == [(11, 12)]
     assert store.how()[10, 12] == taken_from("bybit")
@@ -102,6 +102,6 @@ def test_only_what_the_file_names_may_be_filled() -> None:
     )
     hour = Timeframe.parse("1h")
     assert configured(markets, "okx") == [
-        Series("okx", "BTC-USDT", M1, ("binance", "bybit")),
-        Series("okx", "BTC-USDT", hour, ("binance", "bybit")),
+        FallbackSeries("okx", "BTC-USDT", M1, ("binance", "bybit")),
+        FallbackSeries("okx", "BTC-USDT", hour, ("binance", "bybit")),
     ]

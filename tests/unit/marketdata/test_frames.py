@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -225,3 +226,24 @@ async def test_a_disk_and_a_database_that_are_full_at_once_are_said_once_each(
         await desk.put(2)
         await until(lambda: desk.spool.state.items == 2)
     listening.cancel()
+
+
+async def test_a_commit_that_fails_after_its_waiter_is_gone_is_no_error_of_nobody(tmp_path: Path) -> None:
+    """The loop complains of exceptions that nobody has looked at: at the end of a program such a word frightens."""
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(str(context["message"])))
+    desk = Desk(tmp_path)
+    desk.table.state = "hangs"
+    await desk.put(1)
+    draining = asyncio.create_task(desk.frames.queue.drain())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    draining.cancel()
+    await asyncio.gather(draining, return_exceptions=True)
+    desk.table.state = "lost"
+    desk.table.freed.set()
+    await asyncio.sleep(0.02)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+    desk.spool.close()

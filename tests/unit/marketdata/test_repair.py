@@ -15,7 +15,7 @@ from onetape.marketdata import repair as repairing
 from onetape.marketdata.backfill import TOO_OLD
 from onetape.marketdata.mending import Mending
 from onetape.marketdata.repair import SPLIT, Repairs
-from onetape.marketdata.trades import Series, Trades
+from onetape.marketdata.trades import BuiltSeries, Trades
 from onetape.marketdata.turns import Turns
 from onetape.storage.memory import MemoryCandleStore
 
@@ -140,7 +140,7 @@ async def test_long_hole_is_worked_off_hour_by_hour() -> None:
 
 async def test_hole_longer_than_the_reach_stays_open_and_is_not_asked_for() -> None:
     desk = Desk(Venue(range(10)))
-    await desk.store.add_gaps([hole(0, repairing.REACH / SECOND + 1)])
+    await desk.store.add_gaps([hole(0, repairing.LONGEST_HOLE / SECOND + 1)])
     await desk.repairs.work()
     assert desk.venue.asked == []
 
@@ -218,7 +218,7 @@ def test_built_candle_closes_by_time_where_no_later_trade_comes() -> None:
 
 
 def test_candle_between_two_holes_is_built() -> None:
-    series = Series("okx", SYMBOL, S30)
+    series = BuiltSeries("okx", SYMBOL, S30)
     series.add(trade(1))
     series.missed(hole(31, 32))
     series.missed(hole(95, 96))

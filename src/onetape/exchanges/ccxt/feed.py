@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from onetape.clock import RealClock
+from onetape.clock import RealClock, backoff_delays
 from onetape.domain.errors import BadInput, Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
@@ -23,7 +23,7 @@ from onetape.exchanges.ccxt.past import Past
 from onetape.exchanges.ccxt.rest import Rest
 from onetape.exchanges.ccxt.session import Session
 from onetape.exchanges.ccxt.tracks import Track
-from onetape.exchanges.connection import Habits, backoff_delays
+from onetape.exchanges.connection import Habits
 from onetape.observe import log
 
 _LIMIT: Final = 50_000  # received and not yet taken; above it the sockets are not read

@@ -15,7 +15,7 @@ from onetape.domain.market import Book
 from onetape.domain.units import Micros
 from onetape.exchanges.okx import wire
 from onetape.exchanges.okx.book import LocalBook
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.recent import Recent
 
 DEPTH: Final = 25
@@ -36,10 +36,10 @@ class Moved(msgspec.Struct, frozen=True, gc=False):
 
 
 class BookStream:
-    """The book of one series and the chains that feed it."""
+    """The book of one stream and the chains that feed it."""
 
-    def __init__(self, series: Series) -> None:
-        self.series = series
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
         self.told_ts: Micros = 0
         self._book = LocalBook()
         self._untold = False
@@ -192,8 +192,8 @@ class BookStream:
         self._waiting_over()
 
     def _tell(self, recv_ts: Micros) -> Book:
-        book, series = self._book, self.series
+        book, stream = self._book, self.stream
         self.told_ts, self._untold = recv_ts, False
-        bids = book.bids(DEPTH, series.size) if book.valid else []
-        asks = book.asks(DEPTH, series.size) if book.valid else []
-        return Book(series.exchange, series.symbol, book.ts * 1_000, bids, asks, book.valid, recv_ts)
+        bids = book.bids(DEPTH, stream.size) if book.valid else []
+        asks = book.asks(DEPTH, stream.size) if book.valid else []
+        return Book(stream.exchange, stream.symbol, book.ts * 1_000, bids, asks, book.valid, recv_ts)

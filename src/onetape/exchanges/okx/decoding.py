@@ -10,8 +10,8 @@ from onetape.domain.instrument import Instrument
 from onetape.domain.market import UNKNOWN, Channel, MarketEvent, RawFrame
 from onetape.domain.units import Timeframe
 from onetape.exchanges.okx import names, past, pushes, wire
-from onetape.exchanges.okx.events import Series
-from onetape.exchanges.okx.reading import Reading
+from onetape.exchanges.okx.events import Stream
+from onetape.exchanges.okx.reading import StreamReader
 
 Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
 
@@ -37,7 +37,7 @@ def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
         key = (raw.symbol, raw.channel)
         reader = readers.get(key)
         if reader is None:
-            reader = readers[key] = _reader(_series(exchange, raw, sizes))
+            reader = readers[key] = _reader(_stream(exchange, raw, sizes))
         try:
             return reader(raw)
         except wire.UNREADABLE:
@@ -46,12 +46,12 @@ def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
     return decode
 
 
-def _reader(series: Series) -> Decode:
-    if series.name == past.TRADES:
-        return lambda raw: past.prints(series, wire.answer.decode(raw.data).data, raw.recv_ts)
-    if series.name == past.BOOK:
-        return lambda raw: (past.levels(series, wire.answer.decode(raw.data).data, raw.recv_ts),)
-    reading = Reading(series)
+def _reader(stream: Stream) -> Decode:
+    if stream.name == past.TRADES:
+        return lambda raw: past.prints(stream, wire.answer.decode(raw.data).data, raw.recv_ts)
+    if stream.name == past.BOOK:
+        return lambda raw: (past.levels(stream, wire.answer.decode(raw.data).data, raw.recv_ts),)
+    reading = StreamReader(stream)
 
     def understood(raw: RawFrame) -> tuple[MarketEvent, ...]:
         arg, message = pushes.decode(raw.data)
@@ -62,7 +62,7 @@ def _reader(series: Series) -> Decode:
     return understood
 
 
-def _series(exchange: str, raw: RawFrame, sizes: dict[str, float]) -> Series:
+def _stream(exchange: str, raw: RawFrame, sizes: dict[str, float]) -> Stream:
     name, _, timeframe = raw.channel.partition(":")
     name = _REST.get(name, name)
     if name not in set(Channel):
@@ -75,4 +75,4 @@ def _series(exchange: str, raw: RawFrame, sizes: dict[str, float]) -> Series:
         )
     size = 1.0 if spot else sizes.get(raw.symbol, 1.0)
     length = Timeframe.parse(timeframe) if timeframe else None
-    return Series(exchange, raw.symbol, channel, raw.channel, length, size, spot)
+    return Stream(exchange, raw.symbol, channel, raw.channel, length, size, spot)

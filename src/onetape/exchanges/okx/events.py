@@ -16,7 +16,7 @@ _MS: Final = 1_000
 _SIDES: Final = {"buy": 1, "sell": -1}
 
 
-class Series(msgspec.Struct, frozen=True):
+class Stream(msgspec.Struct, frozen=True):
     """What a subscription means: whose events, and how sizes become base units."""
 
     exchange: str
@@ -31,58 +31,58 @@ class Series(msgspec.Struct, frozen=True):
 Decoded = tuple[Micros, tuple[MarketEvent, ...]]  # the event time of the newest item, and the events
 
 
-def candle(series: Series, row: wire.Row, recv_ts: Micros = 0) -> Candle | Forming:
+def candle(stream: Stream, row: wire.Row, recv_ts: Micros = 0) -> Candle | Forming:
     """A row of the candle channel or of REST: closed or still forming."""
-    assert series.timeframe is not None
+    assert stream.timeframe is not None
     ts = row.ts * _MS
-    volume = row.vol if series.spot else row.vol_ccy
-    shared = (series.exchange, series.symbol, str(series.timeframe), ts)
+    volume = row.vol if stream.spot else row.vol_ccy
+    shared = (stream.exchange, stream.symbol, str(stream.timeframe), ts)
     prices = (row.open, row.high, row.low, row.close, volume)
     if row.confirm != "1":
         return Forming(*shared, *prices, recv_ts)
-    turnover = row.vol_quote or (row.vol_ccy if series.spot else 0.0)
-    return Candle(*shared, series.timeframe.next(ts), *prices, turnover, Origin.VENUE, recv_ts)
+    turnover = row.vol_quote or (row.vol_ccy if stream.spot else 0.0)
+    return Candle(*shared, stream.timeframe.next(ts), *prices, turnover, Origin.VENUE, recv_ts)
 
 
-def candles(series: Series, data: list[wire.Row] | msgspec.Raw, recv_ts: Micros) -> Decoded:
+def candles(stream: Stream, data: list[wire.Row] | msgspec.Raw, recv_ts: Micros) -> Decoded:
     rows = data if isinstance(data, list) else wire.rows.decode(data)
-    events = tuple([candle(series, row, recv_ts) for row in rows])
+    events = tuple([candle(stream, row, recv_ts) for row in rows])
     return max((e.open_ts for e in events), default=0), events
 
 
-def trade(series: Series, t: wire.Trade, recv_ts: Micros = 0) -> Print:
+def trade(stream: Stream, t: wire.Trade, recv_ts: Micros = 0) -> Print:
     return Print(
-        series.exchange,
-        series.symbol,
+        stream.exchange,
+        stream.symbol,
         t.tradeId,
         t.ts * _MS,
         t.px,
-        t.sz * series.size,
+        t.sz * stream.size,
         _SIDES.get(t.side, 0),
         recv_ts,
     )
 
 
-def trades(series: Series, data: list[wire.Trade] | msgspec.Raw, recv_ts: Micros) -> Decoded:
+def trades(stream: Stream, data: list[wire.Trade] | msgspec.Raw, recv_ts: Micros) -> Decoded:
     rows = data if isinstance(data, list) else wire.trades.decode(data)
     if len(rows) == 1:  # nearly always
-        one = trade(series, rows[0], recv_ts)
+        one = trade(stream, rows[0], recv_ts)
         return one.ts, (one,)
-    prints = tuple([trade(series, t, recv_ts) for t in rows])
+    prints = tuple([trade(stream, t, recv_ts) for t in rows])
     return max((p.ts for p in prints), default=0), prints
 
 
-def tickers(series: Series, data: list[wire.Ticker] | msgspec.Raw, recv_ts: Micros) -> Decoded:
+def tickers(stream: Stream, data: list[wire.Ticker] | msgspec.Raw, recv_ts: Micros) -> Decoded:
     rows = data if isinstance(data, list) else wire.tickers.decode(data)
     quotes = tuple(
         Quote(
-            series.exchange,
-            series.symbol,
+            stream.exchange,
+            stream.symbol,
             t.ts * _MS,
             _number(t.bidPx),
-            _number(t.bidSz) * series.size,
+            _number(t.bidSz) * stream.size,
             _number(t.askPx),
-            _number(t.askSz) * series.size,
+            _number(t.askSz) * stream.size,
             _number(t.last),
             recv_ts,
         )
@@ -91,14 +91,14 @@ def tickers(series: Series, data: list[wire.Ticker] | msgspec.Raw, recv_ts: Micr
     return max((q.ts for q in quotes), default=0), quotes
 
 
-DECODE: Final[dict[Channel, Callable[[Series, Any, Micros], Decoded]]] = {
+DECODE: Final[dict[Channel, Callable[[Stream, Any, Micros], Decoded]]] = {
     Channel.CANDLES: candles,
     Channel.TRADES: trades,
     Channel.TICKER: tickers,
 }
 
 
-def closed(series: Series, rows: Sequence[wire.Row]) -> dict[str, object]:
+def closed(stream: Stream, rows: Sequence[wire.Row]) -> dict[str, object]:
     """Columns for a CandleFrame of the closed rows among `rows` (oldest first)."""
     done = [row for row in rows if row.confirm == "1"]
     return {
@@ -107,8 +107,8 @@ def closed(series: Series, rows: Sequence[wire.Row]) -> dict[str, object]:
         "high": [row.high for row in done],
         "low": [row.low for row in done],
         "close": [row.close for row in done],
-        "volume": [row.vol if series.spot else row.vol_ccy for row in done],
-        "turnover": [row.vol_quote or (row.vol_ccy if series.spot else 0.0) for row in done],
+        "volume": [row.vol if stream.spot else row.vol_ccy for row in done],
+        "turnover": [row.vol_quote or (row.vol_ccy if stream.spot else 0.0) for row in done],
         "origin": [int(Origin.VENUE)] * len(done),
     }
 

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
-from onetape.clock import RealClock
+from onetape.clock import RealClock, backoff_delays
 from onetape.domain.errors import BadInput, Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Channel, Received, Streams, StreamState, VenueStatus, Want
 from onetape.domain.units import Micros, Timeframe
-from onetape.exchanges.connection import Habits, backoff_delays
+from onetape.exchanges.connection import Habits
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.book import prepare
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.history import candles
 from onetape.exchanges.okx.live import Live
 from onetape.exchanges.okx.past import Past
@@ -131,31 +131,31 @@ class OkxFeed:
             await asyncio.sleep(_MEASURE_SECONDS)
 
     async def _resolve(self, live: Live, wants: tuple[Want, ...]) -> None:
-        found: dict[Arg, Series] = {}
+        found: dict[Arg, Stream] = {}
         refused: dict[tuple[str, str], StreamState] = {}
         for want in wants:
             try:
-                series = await self._series(want)
-                found.update((arg, series) for arg in names.args(want))
+                stream = await self._stream(want)
+                found.update((arg, stream) for arg in names.args(want))
             except (BadInput, Refused) as error:
                 log.warning("want_refused", symbol=want.symbol, channel=want.name, problem=str(error))
                 refused[(want.symbol, want.name)] = StreamState(
                     exchange=self.exchange, symbol=want.symbol, channel=want.name, state="refused", reason=str(error)
                 )
         self._refused = tuple(refused.values())
-        others = {arg: series for arg, series in found.items() if series.channel is not Channel.BOOK}
+        others = {arg: stream for arg, stream in found.items() if stream.channel is not Channel.BOOK}
         if len(others) < len(found) and not prepare.cache_info().currsize:
             live.want(others)  # these need not wait
             await asyncio.to_thread(prepare)
         live.want(found)
 
-    async def _series(self, want: Want) -> Series:
+    async def _stream(self, want: Want) -> Stream:
         timeframe = Timeframe.parse(want.timeframe) if want.channel is Channel.CANDLES else None
         symbol = names.index_of(want.symbol) if want.channel is Channel.INDEX else want.symbol
         if want.channel in _WHOLE_VENUE or names.is_spot(symbol):
-            return Series(self.exchange, symbol, want.channel, want.name, timeframe)
+            return Stream(self.exchange, symbol, want.channel, want.name, timeframe)
         size = await self._contract_size(symbol)
-        return Series(self.exchange, symbol, want.channel, want.name, timeframe, size, spot=False)
+        return Stream(self.exchange, symbol, want.channel, want.name, timeframe, size, spot=False)
 
     async def _contract_size(self, symbol: str) -> float:
         for delay in backoff_delays(1.0, 30.0):

@@ -27,13 +27,13 @@ async def candles(
     """
     names.bar(timeframe)
     spot = names.is_spot(symbol)
-    series = events.Series(rest.exchange, symbol, Channel.CANDLES, candle_channel(timeframe), timeframe, 1.0, spot)
+    stream = events.Stream(rest.exchange, symbol, Channel.CANDLES, candle_channel(timeframe), timeframe, 1.0, spot)
     start = timeframe.floor(start_ts)
     start = start if start == start_ts else timeframe.next(start)
     while start < end_ts:
         end = min(end_ts, timeframe.floor(start + _PAGE * timeframe.micros))
         rows = await _window(rest, symbol, timeframe, start // 1_000, -(-end // 1_000))
-        columns = events.closed(series, rows)
+        columns = events.closed(stream, rows)
         if columns["ts"]:
             yield CandleFrame.of(rest.exchange, symbol, timeframe, columns)
         start = end

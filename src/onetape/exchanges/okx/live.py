@@ -14,7 +14,7 @@ from onetape.domain.errors import Refused, Transient
 from onetape.domain.market import Received, StreamState
 from onetape.domain.units import Micros
 from onetape.exchanges.connection import Connection, Failed, Frame, Habits, Inbox, Item, Own, Tick
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.session import Around, Link, Seed, Session
 from onetape.exchanges.okx.spread import Slot, Spread
 from onetape.exchanges.okx.wire import Arg
@@ -24,7 +24,7 @@ _TICK_SECONDS: Final = 0.1
 _USUAL_SILENCE: Final = 30.0  # of Habits: the venue's own rhythm
 _TAKE_OVER_SECONDS: Final = 45.0  # the venue closes 60 s after its notice
 
-Wanted = dict[Arg, Series]
+Wanted = dict[Arg, Stream]
 
 
 class Replace(NamedTuple):
@@ -129,9 +129,9 @@ class Live:
         self.session.remove(gone)
         for slot in self._spread.remove(gone):
             yield from self._give_up(str(slot), "nothing is wanted of it any more")
-        new = {arg: series for arg, series in wanted.items() if arg not in self.session.args}
+        new = {arg: stream for arg, stream in wanted.items() if arg not in self.session.args}
         self.session.add(new)
-        placed = [(slot, arg) for arg, series in new.items() for slot in self._spread.place(arg, series.channel)]
+        placed = [(slot, arg) for arg, stream in new.items() for slot in self._spread.place(arg, stream.channel)]
         for slot, arg in sorted(placed, key=lambda item: item[0].lane):  # the first lane of all before the second
             if str(slot) not in self._running:
                 self._open(slot)

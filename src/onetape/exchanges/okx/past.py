@@ -13,7 +13,7 @@ from onetape.domain.market import Book, Channel, MarketEvent, Print, RawFrame, R
 from onetape.domain.units import MINUTE, Micros
 from onetape.exchanges.okx import events, wire
 from onetape.exchanges.okx.books import DEPTH
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.rest import Answered, OkxRest, read
 from onetape.observe import log
 
@@ -36,25 +36,25 @@ class Past:
 
     async def trades(self, symbol: str, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
         """Single trades in [start_ts, end_ts), older pages first. The venue keeps three months."""
-        series = await self._series(symbol, Channel.TRADES_ALL, TRADES)
+        stream = await self._stream(symbol, Channel.TRADES_ALL, TRADES)
         while start_ts < end_ts:
             until = min(end_ts, start_ts + _WINDOW)
-            pages = [page async for page in self._backward(series, start_ts, until)]
+            pages = [page async for page in self._backward(stream, start_ts, until)]
             for page in reversed(pages):
                 yield page
             start_ts = until
 
-    async def _backward(self, series: Series, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
+    async def _backward(self, stream: Stream, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
         """The first page by time, the others by trade id, since many trades share a millisecond."""
         kind, after = "2", str(-(-end_ts // 1_000))
         while True:
-            answered = await self._page(series.symbol, start_ts, kind, after)
-            told = _understood(prints, series, answered)
+            answered = await self._page(stream.symbol, start_ts, kind, after)
+            told = _understood(prints, stream, answered)
             if kind == "1":
                 told = tuple(p for p in told if int(p.id) < int(after))
             inside = tuple(p for p in told if start_ts <= p.ts < end_ts)
             if inside:
-                yield self._received(series, answered, inside[-1].ts, inside)
+                yield self._received(stream, answered, inside[-1].ts, inside)
             if not told or told[0].ts < start_ts or told[0].id == after:
                 return
             kind, after = "1", told[0].id
@@ -75,40 +75,40 @@ class Past:
 
     async def book(self, symbol: str) -> Received:
         """The best 25 levels of each side; `raw` has all that the venue gave."""
-        series = await self._series(symbol, Channel.BOOK, BOOK)
+        stream = await self._stream(symbol, Channel.BOOK, BOOK)
         answered = await self._rest.ask("/api/v5/market/books", instId=symbol, sz=_LEVELS)
-        book = _understood(levels, series, answered)
-        return self._received(series, answered, book.ts, (book,))
+        book = _understood(levels, stream, answered)
+        return self._received(stream, answered, book.ts, (book,))
 
     async def levels(self, symbol: str) -> tuple[bytes, Micros]:
         """The whole book of 400 levels as REST answers it, and when. Raises Transient, Refused."""
         answered = await self._rest.ask("/api/v5/market/books", instId=symbol, sz=_LEVELS)
         return answered.body, answered.recv_ts
 
-    def _received(self, series: Series, answered: Answered, ts: Micros, told: tuple[MarketEvent, ...]) -> Received:
+    def _received(self, stream: Stream, answered: Answered, ts: Micros, told: tuple[MarketEvent, ...]) -> Received:
         raw = RawFrame(
-            series.exchange, series.symbol, series.name, ts, answered.recv_ts, next(self._seq), answered.body
+            stream.exchange, stream.symbol, stream.name, ts, answered.recv_ts, next(self._seq), answered.body
         )
         return Received(raw, told)
 
-    async def _series(self, symbol: str, channel: Channel, name: str) -> Series:
-        return Series(self._rest.exchange, symbol, channel, name, size=await self._rest.size(symbol))
+    async def _stream(self, symbol: str, channel: Channel, name: str) -> Stream:
+        return Stream(self._rest.exchange, symbol, channel, name, size=await self._rest.size(symbol))
 
 
-def prints(series: Series, data: msgspec.Raw, recv_ts: Micros) -> tuple[Print, ...]:
+def prints(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> tuple[Print, ...]:
     """The trades of one answer, oldest first. Raises msgspec.DecodeError."""
-    return tuple(events.trade(series, t, recv_ts) for t in reversed(wire.trades.decode(data)))
+    return tuple(events.trade(stream, t, recv_ts) for t in reversed(wire.trades.decode(data)))
 
 
-def levels(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Book:
+def levels(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> Book:
     """The best levels of one answer. Raises msgspec.DecodeError."""
     book = wire.rest_books.decode(data)[0]
-    bids, asks = ([(level.px, level.sz * series.size) for level in side[:DEPTH]] for side in (book.bids, book.asks))
-    return Book(series.exchange, series.symbol, book.ts * 1_000, bids, asks, True, recv_ts)
+    bids, asks = ([(level.px, level.sz * stream.size) for level in side[:DEPTH]] for side in (book.bids, book.asks))
+    return Book(stream.exchange, stream.symbol, book.ts * 1_000, bids, asks, True, recv_ts)
 
 
-def _understood(of: Callable[[Series, msgspec.Raw, Micros], T], series: Series, answered: Answered) -> T:
+def _understood(of: Callable[[Stream, msgspec.Raw, Micros], T], stream: Stream, answered: Answered) -> T:
     try:
-        return of(series, answered.data, answered.recv_ts)
+        return of(stream, answered.data, answered.recv_ts)
     except wire.UNREADABLE as error:
         raise Refused(f"OKX's answer has a form that onetape does not know: {error}.") from error

@@ -10,22 +10,22 @@ import msgspec
 from onetape.domain.market import Book, Channel, Funding, Index, Mark, VenueStatus
 from onetape.domain.units import Micros, epoch_micros
 from onetape.exchanges.okx import events, wire
-from onetape.exchanges.okx.events import Decoded, Series
+from onetape.exchanges.okx.events import Decoded, Stream
 
 _MS: Final = 1_000
 _LONGEST_TIME: Final = 13  # digits: milliseconds
 _LATEST: Final[Micros] = 4_102_444_800_000_000  # 2100
 
 
-def tops(series: Series, data: list[wire.BookMessage] | msgspec.Raw, recv_ts: Micros) -> Decoded:
+def tops(stream: Stream, data: list[wire.BookMessage] | msgspec.Raw, recv_ts: Micros) -> Decoded:
     """books5 and bbo-tbt: each message has all its levels."""
     books = tuple(
         Book(
-            series.exchange,
-            series.symbol,
+            stream.exchange,
+            stream.symbol,
             message.ts * _MS,
-            [(level.px, level.sz * series.size) for level in message.bids if level.sz],
-            [(level.px, level.sz * series.size) for level in message.asks if level.sz],
+            [(level.px, level.sz * stream.size) for level in message.bids if level.sz],
+            [(level.px, level.sz * stream.size) for level in message.asks if level.sz],
             True,
             recv_ts,
         )
@@ -34,34 +34,34 @@ def tops(series: Series, data: list[wire.BookMessage] | msgspec.Raw, recv_ts: Mi
     return max((book.ts for book in books), default=0), books
 
 
-def marks(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
+def marks(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
     told = tuple(
-        Mark(series.exchange, series.symbol, m.ts * _MS, m.markPx, recv_ts) for m in wire.mark_prices.decode(data)
+        Mark(stream.exchange, stream.symbol, m.ts * _MS, m.markPx, recv_ts) for m in wire.mark_prices.decode(data)
     )
     return max((mark.ts for mark in told), default=0), told
 
 
-def indices(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
+def indices(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
     told = tuple(
-        Index(series.exchange, series.symbol, i.ts * _MS, i.idxPx, recv_ts) for i in wire.index_tickers.decode(data)
+        Index(stream.exchange, stream.symbol, i.ts * _MS, i.idxPx, recv_ts) for i in wire.index_tickers.decode(data)
     )
     return max((index.ts for index in told), default=0), told
 
 
-def funding(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
+def funding(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
     """The event's `ts` is the payment, which lies ahead; the message's own time is when the rate was stated."""
     rates = wire.funding_rates.decode(data)
     told = tuple(
-        Funding(series.exchange, series.symbol, r.fundingTime * _MS, r.fundingRate, recv_ts, _millis(r.nextFundingTime))
+        Funding(stream.exchange, stream.symbol, r.fundingTime * _MS, r.fundingRate, recv_ts, _millis(r.nextFundingTime))
         for r in rates
     )
     return max((_millis(r.ts) or recv_ts for r in rates), default=0), told
 
 
-def statuses(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
+def statuses(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
     told = tuple(
         VenueStatus(
-            series.exchange,
+            stream.exchange,
             _millis(s.ts) or recv_ts,
             s.title,
             s.state,
@@ -74,12 +74,12 @@ def statuses(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
     return max((status.ts for status in told), default=0), told
 
 
-def listings(series: Series, data: msgspec.Raw, recv_ts: Micros) -> Decoded:  # noqa: ARG001
+def listings(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> Decoded:  # noqa: ARG001
     """Instruments are no events: whoever keeps them reads the frame. It says no time of its own."""
     return (recv_ts if wire.instruments.decode(data) else 0), ()
 
 
-DECODE: Final[dict[Channel, Callable[[Series, Any, Micros], Decoded]]] = {
+DECODE: Final[dict[Channel, Callable[[Stream, Any, Micros], Decoded]]] = {
     **events.DECODE,
     Channel.TRADES_ALL: events.trades,
     Channel.BOOK5: tops,

@@ -15,7 +15,7 @@ from onetape.domain.market import Channel, RawFrame
 from onetape.domain.units import Micros
 from onetape.exchanges.okx import pushes, wire
 from onetape.exchanges.okx.books import BookStream
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 
 Levels = list[tuple[float, float]]
 _WAITING: Final = 200  # messages of the best levels whose id the book has not reached
@@ -42,7 +42,7 @@ class BookProof:
     """One instrument. Messages of its channels go in, in the order of their receipt; others are ignored."""
 
     def __init__(self, exchange: str, symbol: str) -> None:
-        self._book = BookStream(Series(exchange, symbol, Channel.BOOK, str(Channel.BOOK)))
+        self._book = BookStream(Stream(exchange, symbol, Channel.BOOK, str(Channel.BOOK)))
         self._waiting: dict[int, list[_Tops]] = {}
 
     def take(self, frame: RawFrame) -> Told:

@@ -19,7 +19,7 @@ from onetape.domain.units import Micros
 from onetape.exchanges.connection import unreachable
 from onetape.exchanges.limits import Pace, SharedBudget
 from onetape.exchanges.okx import names, prices, wire
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.observe import log
 from onetape.ports import Budgets
 
@@ -128,9 +128,9 @@ class OkxRest:
 
     async def status(self) -> list[VenueStatus]:
         """Maintenance that is announced or under way."""
-        series = Series(self.exchange, "*", Channel.STATUS, "status")
+        stream = Stream(self.exchange, "*", Channel.STATUS, "status")
         answered = await self.ask("/api/v5/system/status")
-        return [s for s in prices.statuses(series, answered.data, answered.recv_ts)[1] if isinstance(s, VenueStatus)]
+        return [s for s in prices.statuses(stream, answered.data, answered.recv_ts)[1] if isinstance(s, VenueStatus)]
 
     async def size(self, symbol: str) -> float:
         return 1.0 if names.is_spot(symbol) else (await self.instrument(symbol)).contract_size

@@ -16,10 +16,10 @@ from onetape.domain.market import UNKNOWN, RawFrame, Received, StreamState
 from onetape.domain.units import Micros
 from onetape.exchanges.connection import Closed, Frame, Item, Opened, Tick
 from onetape.exchanges.okx import odd, pushes, wire
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.odd import Odd
 from onetape.exchanges.okx.once import Events
-from onetape.exchanges.okx.reading import Taken
+from onetape.exchanges.okx.reading import StreamStep
 from onetape.exchanges.okx.subscriptions import Subscriptions
 from onetape.exchanges.okx.tracks import Carrier, Track, together
 from onetape.observe import log
@@ -76,9 +76,9 @@ class Session:
     def refused(self) -> set[str]:
         return set(self._refused.values())
 
-    def add(self, series: dict[wire.Arg, Series]) -> None:
+    def add(self, stream: dict[wire.Arg, Stream]) -> None:
         """New streams; `carry` says which connections bring them."""
-        self._tracks.update((arg, Track(arg, one)) for arg, one in series.items() if arg not in self._tracks)
+        self._tracks.update((arg, Track(arg, one)) for arg, one in stream.items() if arg not in self._tracks)
 
     def carry(self, source: str, args: Iterable[wire.Arg]) -> None:
         self._links[source].subscriptions.add(args)
@@ -157,7 +157,7 @@ class Session:
 
     def _not_understood(self, frame: Frame, problem: str) -> tuple[Received, ...]:
         kept = self._odd.came(frame, problem)
-        exchange = next((track.series.exchange for track in self._tracks.values()), "")
+        exchange = next((track.stream.exchange for track in self._tracks.values()), "")
         if kept is None or not exchange:
             return ()
         self._seq += 1
@@ -192,31 +192,31 @@ class Session:
         track.heard(frame.source, self._around.monotonic())
         trade = track.next_trade(message.data, frame.recv_ts)
         if trade is not None:
-            return (self._kept(track.series, trade.ts, frame.recv_ts, frame.data, (trade,)),)
+            return (self._kept(track.stream, trade.ts, frame.recv_ts, frame.data, (trade,)),)
         joined = track.absent and track.reading.joins(frame.data)
-        taken = track.reading.take(frame.source, message, frame.recv_ts)
-        if taken.broken:
-            self._renew(track, taken.broken, _BROKEN_CHAIN)
-        if not taken.fresh:
+        step = track.reading.take(frame.source, message, frame.recv_ts)
+        if step.broken:
+            self._renew(track, step.broken, _BROKEN_CHAIN)
+        if not step.fresh:
             track.dropped += 1
             return ()
-        if track.series.name == _CHANGED and taken.ts and isinstance(message.data, msgspec.Raw):
+        if track.stream.name == _CHANGED and step.ts and isinstance(message.data, msgspec.Raw):
             self._around.listed(message.data)
         before, absent = track.ts, track.absent
-        received = self._received(track, taken, frame.data, frame.recv_ts, joined)
+        received = self._received(track, step, frame.data, frame.recv_ts, joined)
         holes = track.holes
-        if holes is not None and holes.trusted and taken.ts and not holes.follows(taken.events):
-            holes.jumped(frame.data, (before, taken.ts), self._around.monotonic(), absent)
+        if holes is not None and holes.trusted and step.ts and not holes.follows(step.events):
+            holes.jumped(frame.data, (before, step.ts), self._around.monotonic(), absent)
         return (received,)
 
-    def _received(self, track: Track, taken: Taken, data: bytes, recv_ts: Micros, joined: bool = False) -> Received:
-        if taken.broken and track.reading.book is not None and not track.reading.book.valid:
+    def _received(self, track: Track, step: StreamStep, data: bytes, recv_ts: Micros, joined: bool = False) -> Received:
+        if step.broken and track.reading.book is not None and not track.reading.book.valid:
             track.broke("broken", _BROKEN_CHAIN)
-        return self._kept(track.series, taken.ts or recv_ts, recv_ts, data, track.told(taken, recv_ts, joined))
+        return self._kept(track.stream, step.ts or recv_ts, recv_ts, data, track.told(step, recv_ts, joined))
 
-    def _kept(self, series: Series, ts: Micros, recv_ts: Micros, data: bytes, told: Events) -> Received:
+    def _kept(self, stream: Stream, ts: Micros, recv_ts: Micros, data: bytes, told: Events) -> Received:
         self._seq += 1
-        return Received(RawFrame(series.exchange, series.symbol, series.name, ts, recv_ts, self._seq, data), told)
+        return Received(RawFrame(stream.exchange, stream.symbol, stream.name, ts, recv_ts, self._seq, data), told)
 
     def _renew(self, track: Track, sources: Iterable[str], cause: str) -> None:
         """One channel is left and asked for again, on these connections only."""
@@ -234,10 +234,10 @@ class Session:
         if track is None:
             return
         answer = wire.answer.decode(item.body)
-        taken = track.reading.seed(answer, item.recv_ts)
-        if taken.fresh:
-            log.info("book_from_rest", symbol=track.series.symbol, joined=taken.loaded)
-            yield self._received(track, taken, item.body, item.recv_ts)
+        step = track.reading.seed(answer, item.recv_ts)
+        if step.fresh:
+            log.info("book_from_rest", symbol=track.stream.symbol, joined=step.loaded)
+            yield self._received(track, step, item.body, item.recv_ts)
 
     def _tick(self, now_ts: Micros) -> Iterator[Received]:
         now = self._around.monotonic()
@@ -269,7 +269,7 @@ class Session:
         for source, seconds in track.silent(now, self._patience):
             cause = f"silent for {seconds:.0f} s under a live connection"
             log.warning(
-                "stream_silent", symbol=track.series.symbol, channel=track.series.name, source=source, says=cause
+                "stream_silent", symbol=track.stream.symbol, channel=track.stream.name, source=source, says=cause
             )
             yield from self._left(track, source, ("silent", cause), now_ts)
             self._renew(track, (source,), cause)

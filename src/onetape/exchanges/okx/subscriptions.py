@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from onetape.exchanges.connection import backoff_delays
+from onetape.clock import backoff_delays
 from onetape.exchanges.okx.wire import Arg
 
 REQUESTS: Final = 460  # an hour; below the venue's 480, because its hour is not ours

@@ -10,10 +10,10 @@ import msgspec
 from onetape.domain.market import Candle, Channel, Gap, MarketEvent, Print, StreamState
 from onetape.domain.units import SECOND, Micros
 from onetape.exchanges.okx import wire
-from onetape.exchanges.okx.events import Series
+from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.events import trade as one_trade
 from onetape.exchanges.okx.holes import Holes
-from onetape.exchanges.okx.reading import Reading, Taken
+from onetape.exchanges.okx.reading import StreamReader, StreamStep
 from onetape.observe import log
 
 # Seconds within which a channel says something in any case: a book its heartbeat, a price its repetition.
@@ -49,10 +49,10 @@ class Carrier:
 class Track:
     """One subscription, on however many connections."""
 
-    def __init__(self, arg: wire.Arg, series: Series) -> None:
-        self.arg, self.series = arg, series
-        self.reading = Reading(series)
-        self.holes = Holes() if series.channel in (Channel.TRADES, Channel.TRADES_ALL) else None
+    def __init__(self, arg: wire.Arg, stream: Stream) -> None:
+        self.arg, self.stream = arg, stream
+        self.reading = StreamReader(stream)
+        self.holes = Holes() if stream.channel in (Channel.TRADES, Channel.TRADES_ALL) else None
         self.carriers: dict[str, Carrier] = {}
         self.ts: Micros = 0  # the newest event
         self.absent = False  # nobody carries it, or nobody has brought anything since
@@ -85,7 +85,7 @@ class Track:
         if holes.trusted:
             holes.high = last + 1
             holes.messages += 1
-        trade = one_trade(self.series, row, recv_ts)
+        trade = one_trade(self.stream, row, recv_ts)
         ts = trade.ts
         self._felt(recv_ts)
         self._delays.append(recv_ts - ts)
@@ -100,40 +100,40 @@ class Track:
         self.heard_ts = recv_ts
         self.messages += 1
 
-    def told(self, taken: Taken, recv_ts: Micros, joined: bool) -> tuple[MarketEvent, ...]:
+    def told(self, step: StreamStep, recv_ts: Micros, joined: bool) -> tuple[MarketEvent, ...]:
         """The events of a message that is new, after the gap that it ends. `joined`: nothing is missing before it."""
         self._felt(recv_ts)
-        if not taken.ts:
-            return taken.events
-        self._delays.append(recv_ts - taken.ts)
+        if not step.ts:
+            return step.events
+        self._delays.append(recv_ts - step.ts)
         before, book = self.ts, self.reading.book
         if book is not None and not book.valid:
-            return taken.events
-        if taken.ts > before:
-            self.ts = taken.ts
-        if self.series.timeframe is not None:
-            self.ts = max(self.ts, *(e.close_ts for e in taken.events if isinstance(e, Candle)), 0)
-        if not self.absent or (book is not None and not taken.loaded):
-            return taken.events
+            return step.events
+        if step.ts > before:
+            self.ts = step.ts
+        if self.stream.timeframe is not None:
+            self.ts = max(self.ts, *(e.close_ts for e in step.events if isinstance(e, Candle)), 0)
+        if not self.absent or (book is not None and not step.loaded):
+            return step.events
         self.absent = False
-        if joined or not 0 < before < taken.ts or self.series.channel in _NO_HOLES:
-            return taken.events
+        if joined or not 0 < before < step.ts or self.stream.channel in _NO_HOLES:
+            return step.events
         self.gaps += 1
-        series = self.series
-        gap = Gap(series.exchange, series.symbol, series.name, before, taken.ts, self.cause)
-        return (gap, *taken.events)
+        stream = self.stream
+        gap = Gap(stream.exchange, stream.symbol, stream.name, before, step.ts, self.cause)
+        return (gap, *step.events)
 
     def missing(self, now: float) -> list[Gap]:
         """Trades that should have come while the stream lived."""
         if self.holes is None:
             return []
-        series = self.series
+        stream = self.stream
         found = [
-            Gap(series.exchange, series.symbol, series.name, hole.start_ts, hole.end_ts, hole.cause)
+            Gap(stream.exchange, stream.symbol, stream.name, hole.start_ts, hole.end_ts, hole.cause)
             for hole in self.holes.due(now)
         ]
         if self.holes.gave_up():
-            log.warning("trade_ids_not_consecutive", symbol=series.symbol, channel=series.name)
+            log.warning("trade_ids_not_consecutive", symbol=stream.symbol, channel=stream.name)
         self.gaps += len(found)
         return found
 
@@ -153,7 +153,7 @@ class Track:
 
         `patience` scales what is expected (1 for the venue's own rhythm).
         """
-        if self.series.channel in _NEVER_SILENT or not self.carriers:
+        if self.stream.channel in _NEVER_SILENT or not self.carriers:
             return []
         limit, newest = self._limit() * patience, max(c.heard for c in self.carriers.values())
         behind = _BEHIND * patience
@@ -164,7 +164,7 @@ class Track:
         ]
 
     def _limit(self) -> float:
-        channel, timeframe = self.series.channel, self.series.timeframe
+        channel, timeframe = self.stream.channel, self.stream.timeframe
         if channel in _RHYTHM:
             return _RHYTHM[channel]
         usual = max(_SHORTEST, _UNUSUAL * self._pace) if self.messages > 16 else _LONGEST
@@ -192,12 +192,12 @@ class Track:
 
     def state(self, now_ts: Micros, offset: Micros, refused: str) -> StreamState:
         """`offset` is the venue's clock minus ours."""
-        series, delays = self.series, self._sorted_delays(offset)
+        stream, delays = self.stream, self._sorted_delays(offset)
         state, reason = self._word(refused, now_ts + offset)
         return StreamState(
-            exchange=series.exchange,
-            symbol=series.symbol,
-            channel=series.name,
+            exchange=stream.exchange,
+            symbol=stream.symbol,
+            channel=stream.name,
             state=state,
             sockets=len(self.carriers),
             age_ms=max(0.0, (now_ts - self.heard_ts) / 1e3) if self.heard_ts else -1.0,
@@ -217,7 +217,7 @@ class Track:
         if self.absent:
             return self._absence, self.cause
         age = (venue_ts - self.ts) / SECOND
-        if self.ts and self.series.channel not in _NO_DELAY and age > self._limit() + _BEHIND:
+        if self.ts and self.stream.channel not in _NO_DELAY and age > self._limit() + _BEHIND:
             return "silent", f"its newest event is {age:.0f} s old by the venue's clock"
         return ("live" if self.heard_ts else "starting"), ""
 
@@ -228,7 +228,7 @@ class Track:
         return (last - first) / (end - begin) if end > begin else 0.0
 
     def _sorted_delays(self, offset: Micros) -> list[float]:
-        if self.series.channel in _NO_DELAY:
+        if self.stream.channel in _NO_DELAY:
             return []
         return sorted((delay + offset) / 1e3 for delay in self._delays)
 
