@@ -16,7 +16,7 @@ from onetape.domain.market import NONE_THERE, Candle, Gap
 from onetape.domain.orders import Fill, Order, OrderKind, Role, Side
 from onetape.domain.signals import SignalRow
 from onetape.domain.units import MINUTE
-from onetape.ports import BotState, Only, OnlyGaps, OnlySeries, Verdict
+from onetape.ports import BotState, GapView, Only, OnlyGaps, OnlySeries, Verdict
 from onetape.storage.audit import PgAuditStore
 from onetape.storage.bots import PgBotStore
 from onetape.storage.candles import PgCandleStore
@@ -125,6 +125,26 @@ async def test_holes_of_candles_are_those_that_are_open_and_those_that_the_venue
     ]  # fmt: skip
     span = (TS + 3 * MINUTE, TS + 5 * MINUTE)
     assert [row.cause for row in await queries.holes(*span)] == ["cause 3", "cause 4"]
+
+
+def minutes(*holes: GapView) -> list[tuple[int, int, str]]:
+    return [((hole.start_ts - TS) // MINUTE, (hole.end_ts - TS) // MINUTE, hole.cause) for hole in holes]
+
+
+async def test_holes_that_are_nearer_than_a_cell_of_their_series_come_as_one(pool: Any) -> None:
+    """Of 101 minutes every second one is without a trade, and once nine could not be fetched."""
+    flat = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * 51)
+    frame = CandleFrame.of("okx", "A-B", "1m", {"ts": [TS + i * MINUTE for i in range(0, 102, 2)], **flat})
+    store, queries = PgCandleStore(pool), PgQueries(pool)
+    await store.append(frame)
+    series = ("okx", "A-B", "candles:1m")
+    none = [Gap(*series, TS + i * MINUTE, TS + (i + 1) * MINUTE, "no trade") for i in range(1, 100, 2)]
+    await store.close_gaps(none, NONE_THERE)
+    await store.add_gaps([Gap(*series, TS + 41 * MINUTE, TS + 50 * MINUTE, "line cut")])
+    assert len(await queries.holes()) == 51
+    assert minutes(*await queries.holes(cells=50)) == [(1, 100, "no trade"), (41, 50, "line cut")]
+    assert minutes(*await queries.holes(TS + 50 * MINUTE, None, 25)) == [(51, 100, "no trade")]  # a cell of 2 minutes
+    assert len(await queries.holes(cells=200)) == 51  # a cell of half a minute
 
 
 async def test_differences_and_corrections_come_newest_first_in_pages(pool: Any) -> None:

@@ -52,7 +52,7 @@ async def coverage_map(request: Request, start: Time = "", end: Time = "") -> Re
     if start_ts is not None and end_ts is not None and end_ts <= start_ts:
         raise BadInput("end", end, "not later than start")
     holes: dict[tuple[str, str, str], list[GapView]] = {}
-    for hole in await desk(request).queries.holes(start_ts, end_ts):
+    for hole in await desk(request).queries.holes(start_ts, end_ts, CELLS):
         holes.setdefault((hole.exchange, hole.symbol, hole.channel), []).append(hole)
     rows = []
     for row in await desk(request).coverage():

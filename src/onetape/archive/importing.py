@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -11,8 +12,12 @@ from onetape.archive.reading import NOTHING_SAID, Hints, Reading, read
 from onetape.domain.frame import CandleFrame
 from onetape.domain.imported import Imported
 from onetape.domain.market import Gap, candle_channel
+from onetape.domain.units import Micros, Timeframe
 from onetape.observe import log
 from onetape.ports import CandleStore
+
+_NEAR: Final = 1_000  # candles that are looked at first for the next one after a file,
+_FAR: Final = 100_000  # and at most at once
 
 
 async def import_file(path: str | Path, store: CandleStore, hints: Hints = NOTHING_SAID) -> Imported:
@@ -22,7 +27,7 @@ async def import_file(path: str | Path, store: CandleStore, hints: Hints = NOTHI
 
 
 async def put(reading: Reading, store: CandleStore) -> Imported:
-    """A reading into the store: its candles in one transaction, then its gaps in one."""
+    """A reading into the store: its candles, then its gaps. What an interruption leaves, the next import does."""
     frame = reading.frame
     appended = await store.append(frame)
     if gaps := [*await _unfilled(reading, store), *await _beside(reading.frame, store)]:
@@ -73,9 +78,8 @@ async def _beside(frame: CandleFrame, store: CandleStore) -> list[Gap]:
     first, end = int(frame.ts[0]), int(frame.close_ts[-1])
     before = await store.tail(*series, 1, first)
     holes = [(int(before.close_ts[-1]), first)] if len(before) else []
-    last = [one.last_ts for one in await store.coverage(*series[:2]) if one.timeframe == str(frame.timeframe)]
-    if last and last[0] >= end:
-        holes.append((end, int((await store.load(*series, end, None)).ts[0])))
+    if (following := await _first(store, series, end)) is not None:
+        holes.append((end, following))
     channel = candle_channel(str(frame.timeframe))
     known = await store.gaps(frame.exchange, frame.symbol, channel)
     return [
@@ -83,3 +87,15 @@ async def _beside(frame: CandleFrame, store: CandleStore) -> list[Gap]:
         for start, stop in holes
         if start < stop and not any(gap.start_ts <= start and stop <= gap.end_ts for gap in known)
     ]
+
+
+async def _first(store: CandleStore, series: tuple[str, str, Timeframe], start_ts: Micros) -> Micros | None:
+    """The first stored candle from a time on, looked for in ever longer stretches: years of candles may follow."""
+    last = [one.last_ts for one in await store.coverage(*series[:2]) if one.timeframe == str(series[2])]
+    length = _NEAR * series[2].micros
+    while last and start_ts <= last[0]:
+        found = await store.load(*series, start_ts, start_ts + length)
+        if len(found):
+            return int(found.ts[0])
+        start_ts, length = start_ts + length, min(2 * length, _FAR * series[2].micros)
+    return None

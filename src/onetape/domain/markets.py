@@ -22,7 +22,7 @@ from onetape.domain.units import DAY, Micros, Timeframe
 FOREVER: Final = "forever"
 TIMEFRAMES: Final = ("5m", "15m", "1h")  # of the venue, recorded beside 1m unless asked otherwise
 _OF_THE_VENUE: Final = (Channel.INSTRUMENTS, Channel.STATUS)
-_LENGTH: Final = re.compile(r"[1-9][0-9]{0,5}[smhdw]")
+_LENGTH: Final = re.compile(r"[1-9][0-9]{0,4}[smhdw]")
 
 
 class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

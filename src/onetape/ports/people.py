@@ -94,8 +94,11 @@ class Queries(Protocol):
 
     async def gaps(self, only: OnlyGaps) -> tuple[list[GapView], str]: ...
 
-    async def holes(self, start_ts: Micros | None = None, end_ts: Micros | None = None) -> list[GapView]:
-        """What is missing of all candle series in [start_ts, end_ts): open gaps, and those that the venue has not."""
+    async def holes(
+        self, start_ts: Micros | None = None, end_ts: Micros | None = None, cells: int | None = None
+    ) -> list[GapView]:
+        """What is missing of all candle series in [start_ts, end_ts): open gaps, and those that the venue has not. With
+        `cells`: those of a kind that are nearer than so great a part of their series come as one."""
         ...
 
     async def differences(self, only: OnlySeries) -> tuple[list[Verdict], str]:

@@ -42,11 +42,12 @@ class PgQueries:
         page = [GapView(**row) for row in rows[: only.limit]]
         return page, f"{page[-1].start_ts}.{page[-1].id}" if len(rows) > only.limit else ""
 
-    async def holes(self, start_ts: Micros | None = None, end_ts: Micros | None = None) -> list[GapView]:
+    async def holes(
+        self, start_ts: Micros | None = None, end_ts: Micros | None = None, cells: int | None = None
+    ) -> list[GapView]:
         async with reading(self._pool) as connection:
-            return [
-                GapView(**row) for row in await connection.fetch(sql.load("gaps_holes"), start_ts, end_ts, NONE_THERE)
-            ]
+            rows = await connection.fetch(sql.load("gaps_holes"), start_ts, end_ts, NONE_THERE, cells)
+        return [GapView(**row) for row in rows]
 
     async def differences(self, only: OnlySeries) -> tuple[list[Verdict], str]:
         ts, key = _cursor(only.limit, only.before, str)

@@ -265,6 +265,14 @@ async def test_metrics_speak_the_format_and_have_every_family(client: httpx.Asyn
         )
 
 
+async def test_words_that_are_no_methods_make_no_series_of_their_own(client: httpx.AsyncClient) -> None:
+    for word in ("BREW", "WHEN"):
+        await client.request(word, "coverage")
+    text = (await client.get("http://127.0.0.1/metrics")).text
+    assert 'method="other"' in text
+    assert not {"BREW", "WHEN"} & set(text.split(chr(34)))
+
+
 async def test_openapi_knows_the_data_routes(client: httpx.AsyncClient) -> None:
     document = (await client.get("http://127.0.0.1/api/openapi.json")).json()
     for path in ("streams", "coverage", "coverage/map", "gaps", "downloads", "downloads/{job_id}", "imports"):

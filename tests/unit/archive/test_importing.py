@@ -90,3 +90,23 @@ async def test_files_that_meet_leave_no_gap(write, store):
     await archive.import_file(write("okx_BTCUSDT_a.csv", HEADER, *rows(0, 1, 2)), store)
     await archive.import_file(write("okx_BTCUSDT_b.csv", HEADER, *rows(3, 4, 5)), store)
     assert (await stored(store))[1] == []
+
+
+class Watched(MemoryCandleStore):
+    """Remembers how many candles it gave away."""
+
+    given = 0
+
+    async def load(self, exchange, symbol, timeframe, start_ts, end_ts):
+        frame = await super().load(exchange, symbol, timeframe, start_ts, end_ts)
+        self.given += len(frame)
+        return frame
+
+
+async def test_the_hole_before_what_is_stored_is_found_without_loading_what_follows(write):
+    store = Watched()
+    await archive.import_file(write("okx_BTCUSDT.csv", HEADER, *rows(*range(9_000, 40_000))), store)
+    store.given = 0
+    await archive.import_file(write("okx_BTCUSDT-old.csv", HEADER, *rows(0, 1)), store, archive.Hints(timeframe="1m"))
+    assert store.given < 10_000
+    assert (await stored(store))[1] == [(2, 9_000, "missing between two files")]

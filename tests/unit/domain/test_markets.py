@@ -55,6 +55,7 @@ def test_the_nearest_rule_says_how_long_a_channel_is_kept() -> None:
         ('{"markets": [{"symbols": ["btc-usdt"]}]}', "$.markets[0].symbols[0]", "btc-usdt"),
         ('{"markets": [], "keep": {"raw": {"trads": {}}}}', "$.keep.raw.trads", "not a channel"),
         ('{"markets": [], "keep": {"raw": {"trades": {"database": "3 days"}}}}', "$.keep.raw.trades.database", "30d"),
+        ('{"markets": [], "keep": {"raw": {"*": {"archive": "100000d"}}}}', "$.keep.raw.*.archive", "30d"),
         ('{"markets": [], "keep": {"candles": {"1m": {"database": "5m"}}}}', "$.keep.candles.1m.database", "a day"),
         ('{"markets": [], "spool_mb": 1}', "$.spool_mb", "16"),
         ('{"markets": [{"symbols": "BTC-USDT"}]}', "$.markets[0].symbols", "'BTC-USDT'"),
