@@ -64,18 +64,28 @@ _databases = itertools.count(1)
 
 
 @pytest.fixture
+def empty_database_url(_postgres: str) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database without any table."""
+    yield from _fresh(_postgres, "template0")
+
+
+@pytest.fixture
 def database_url(_postgres: str) -> Iterator[str]:
     """The URL of a fresh, migrated PostgreSQL database that only this test uses."""
+    yield from _fresh(_postgres, "onetape")
+
+
+def _fresh(server: str, template: str) -> Iterator[str]:
     name = f"test_{next(_databases)}"
-    root = _postgres.replace("/onetape?", "/postgres?")
+    root = server.replace("/onetape?", "/postgres?")
 
     async def command(text: str) -> None:
         connection = await asyncpg.connect(root)
         await connection.execute(text)
         await connection.close()
 
-    _run(command(f"CREATE DATABASE {name} TEMPLATE onetape STRATEGY file_copy"))
-    yield _postgres.replace("/onetape?", f"/{name}?")
+    _run(command(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
+    yield server.replace("/onetape?", f"/{name}?")
     _run(command(f"DROP DATABASE {name} WITH (FORCE)"))
 
 

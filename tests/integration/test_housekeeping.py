@@ -10,10 +10,12 @@ from onetape.app.housekeeping import keep_apart, keep_policy
 from onetape.app.wiring import open_platform
 from onetape.cli.data import main
 from onetape.clock import RealClock
+from onetape.domain.errors import Transient
 from onetape.domain.market import RawFrame
 from onetape.domain.parts import Which
 from onetape.domain.units import DAY, parse_time
 from onetape.settings import Settings
+from tests.integration.test_collecting import Door
 
 MONDAY = parse_time("2024-03-04")
 NOW = MONDAY + 20 * DAY
@@ -52,6 +54,15 @@ async def test_the_policy_is_kept_by_a_process_of_its_own(settings: Settings) ->
         (entry,) = await platform.shelf.entries(Which())  # the others were over for the archive, too
         assert entry.first_ts == young
     assert (settings.log_dir / "housekeeping.log").is_file()
+
+
+async def test_a_process_that_cannot_reach_the_database_is_tried_again_later(settings: Settings) -> None:
+    door = Door(settings.database_url)
+    shut = settings.model_copy(update={"database_url": door.url})
+    async with open_platform(shut, services=False, patient=True) as platform:
+        with pytest.raises(Transient):
+            await keep_apart(platform)
+    door.close()
 
 
 @pytest.mark.parametrize("text", ['{"database": "a while"}', '{"databse": "15d"}'])

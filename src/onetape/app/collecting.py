@@ -15,7 +15,7 @@ from onetape.app.wiring import MEGABYTE, Platform
 from onetape.clock import RealClock
 from onetape.domain import topics
 from onetape.domain.bots import BotStatus, BotView
-from onetape.domain.errors import BadInput, Transient
+from onetape.domain.errors import BadInput, Refused, Transient
 from onetape.domain.market import Streams, Want
 from onetape.domain.markets import Keep, Kept, Markets, Recorded
 from onetape.domain.units import Timeframe
@@ -29,6 +29,7 @@ from onetape.supervisor.services import Beat, Service, keep_all
 
 LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
 INSTRUMENTS_EVERY: Final = 3600.0
+REFUSED_AGAIN: Final = 300.0
 _PATIENCE: Final = 2.0  # for the list of bots
 
 Told = Callable[[Service, BaseException, float], None]
@@ -155,7 +156,7 @@ class Collecting:
             await self._follow(tasks)
             services = [
                 housekeeping.service(self._platform),
-                Service("fallback", self._fall_back, patient=(Transient,)),
+                Service("fallback", self._fall_back),
             ]
             tasks.create_task(keep_all(services, self._told))
             tasks.create_task(self._roll_up())
@@ -250,9 +251,9 @@ async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
     while True:
         try:
             await platform.candles.put_instruments(await feed.instruments())
-        except Transient as error:
+        except (Transient, Refused) as error:
             log.info("instruments_delayed", problem=str(error))
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(LOOK_EVERY if isinstance(error, Transient) else REFUSED_AGAIN)
         else:
             await asyncio.sleep(INSTRUMENTS_EVERY)
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from onetape.app.wiring import Platform
 
 _START_SECONDS: Final = 30.0  # the streams come first
+_AGAIN_SECONDS: Final = 10.0  # between two looks whether the database is back
+_AWAY: Final = 75  # how the other process says that it lost the database
 
 
 def service(platform: Platform) -> Service:
@@ -35,30 +37,41 @@ def service(platform: Platform) -> Service:
     async def run(_: Beat) -> None:
         await housekeeping(platform)
 
-    return Service("housekeeping", run, patient=(Transient,))
+    return Service("housekeeping", run)
 
 
-async def housekeeping(platform: Platform, start_seconds: float = _START_SECONDS) -> None:
-    """For ever."""
+async def housekeeping(
+    platform: Platform, start_seconds: float = _START_SECONDS, again_seconds: float = _AGAIN_SECONDS
+) -> None:
+    """For ever. While the database is away it waits: nothing of this is urgent."""
     clock = RealClock()
     await asyncio.sleep(start_seconds)
     due = clock.now()
     while True:
         now = clock.now()
-        await platform.shelf.make_ahead(now)
-        await platform.catalogue.note()
-        if now >= due:
-            due = now + DAY
-            await keep_apart(platform)
-        await clock.sleep_until(now + HOUR)
+        try:
+            await platform.shelf.make_ahead(now)
+            await platform.catalogue.note()
+            if now >= due:
+                await keep_apart(platform)
+                due = now + DAY
+        except Transient as error:
+            log.info("housekeeping_delayed", problem=str(error))
+            await asyncio.sleep(again_seconds)
+        else:
+            await clock.sleep_until(now + HOUR)
 
 
 async def keep_apart(platform: Platform) -> None:
-    """The policy, kept by another process; returns when that has ended, and ends it when cancelled."""
+    """The policy, kept by another process; returns when that has ended, and ends it when cancelled. Raises Transient
+    when it lost the database."""
     environment = {**os.environ, **platform.outside}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "onetape.app.housekeeping", env=environment)
     try:
-        if await process.wait():
+        code = await process.wait()
+        if code == _AWAY:
+            raise Transient("PostgreSQL went away while old rows were moved.")
+        if code:
             log.error("policy_not_kept", says="Old rows stay where they are: `onetape logs --service housekeeping`.")
     except asyncio.CancelledError:
         process.terminate()  # whatever it was doing: the next run goes on from there
@@ -103,4 +116,8 @@ async def _alone() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_alone())
+    try:
+        asyncio.run(_alone())
+    except Transient as problem:
+        log.warning("policy_delayed", problem=str(problem))
+        sys.exit(_AWAY)

@@ -17,14 +17,16 @@ from typing import Final
 import msgspec
 
 from onetape.app.listen import listen
+from onetape.app.roles import PATIENT
 from onetape.app.wiring import Platform, open_platform
 from onetape.bus.redis import check as check_bus
-from onetape.clock import RealClock
+from onetape.clock import RealClock, backoff_delays
 from onetape.domain import topics
-from onetape.domain.errors import BadInput, Taken
+from onetape.domain.errors import BadInput, Taken, Transient
 from onetape.domain.services import ServiceState
 from onetape.observe import log
 from onetape.settings import Settings
+from onetape.storage.migrate import migrate
 from onetape.supervisor import child
 from onetape.supervisor.processes import Command, Family, Process
 
@@ -43,8 +45,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     browser: bool = True
 
 
-def role_command(role: str, platform: Platform, after: str = "") -> Command:
-    return Command(role, (sys.executable, "-m", "onetape.app.roles", role), platform.outside, after=after)
+def role_command(role: str, platform: Platform, after: str = "", when: asyncio.Event | None = None) -> Command:
+    args = (sys.executable, "-m", "onetape.app.roles", role)
+    return Command(role, args, platform.outside, after=after, when=when)
 
 
 @contextlib.contextmanager
@@ -83,23 +86,55 @@ async def up(settings: Settings, wanted: Wanted, prepare: Prepare | None, say: S
         if settings.redis_url:
             await check_bus(settings.redis_url)
         asked = _Asked()
-        async with open_platform(settings) as platform:
-            preparing = asyncio.ensure_future(_commands(platform, wanted, prepare, say))
+        async with open_platform(settings, patient=prepare is None) as platform:
+            tables = asyncio.Event()
+            preparing = asyncio.ensure_future(_commands(platform, wanted, prepare, say, tables))
             await asyncio.wait((preparing, asked.task), return_when=asyncio.FIRST_COMPLETED)
             prepared = preparing.done()
             if prepared:
-                await _keep(platform, preparing.result(), asked, wanted, say)
+                making = asyncio.ensure_future(make_tables(platform.database_url, wanted, tables, say))
+                await _keep(platform, preparing.result(), asked, making, wanted, say)
         say("Stopped.")
         if not prepared:  # a thread may still be compiling kernels, and nothing can stop it
             sys.stdout.flush()
             os._exit(0)
 
 
-async def _commands(platform: Platform, wanted: Wanted, prepare: Prepare | None, say: Say) -> list[Command]:
+async def _commands(
+    platform: Platform, wanted: Wanted, prepare: Prepare | None, say: Say, tables: asyncio.Event
+) -> list[Command]:
     extra = await prepare(platform, say) if prepare else ()
     first = extra[0].name if extra else ""  # the market must be there before somebody records it
     after = {"collector": first}
-    return [*extra, *(role_command(role, platform, after.get(role, "")) for role in ORDER if role in wanted.roles)]
+    return [
+        *extra,
+        *(
+            role_command(role, platform, after.get(role, ""), None if role in PATIENT else tables)
+            for role in ORDER
+            if role in wanted.roles
+        ),
+    ]
+
+
+async def make_tables(url: str, wanted: Wanted, made: asyncio.Event, say: Say) -> None:
+    """Brings the tables up to date as soon as the server answers; until then what is recorded waits on disk. Raises
+    BadInput when that server or its tables cannot be used."""
+    told = False
+    for delay in backoff_delays(0.2, 5.0):
+        await asyncio.sleep(delay)
+        try:
+            await migrate(url)
+            break
+        except Transient as error:
+            if not told:
+                recorded = "collector" in wanted.roles
+                meanwhile = "The market is recorded to disk meanwhile; the rest starts" if recorded else "This starts"
+                say(f"{error} {meanwhile} when it answers.")
+                log.warning("tables_delayed", problem=str(error))
+            told = True
+    if told:
+        say("PostgreSQL answers; its tables are up to date.")
+    made.set()
 
 
 class _Asked:
@@ -119,7 +154,14 @@ class _Asked:
         self._event.set()
 
 
-async def _keep(platform: Platform, commands: list[Command], asked: _Asked, wanted: Wanted, say: Say) -> None:
+async def _keep(
+    platform: Platform,
+    commands: list[Command],
+    asked: _Asked,
+    making: asyncio.Future[None],
+    wanted: Wanted,
+    say: Say,
+) -> None:
     first_web = asyncio.Event()
 
     def changed(process: Process) -> None:
@@ -135,9 +177,14 @@ async def _keep(platform: Platform, commands: list[Command], asked: _Asked, want
         asyncio.ensure_future(family.run()),
         asyncio.ensure_future(_tell(platform, family)),
         asyncio.ensure_future(_greet(platform.settings, first_web, wanted, say)),
+        making,
     ]
+    over = (asked.task, running[0])
     try:
-        await asyncio.wait((asked.task, running[0]), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((*over, making), return_when=asyncio.FIRST_COMPLETED)
+        if making.done():
+            making.result()  # raises what cannot be mended by waiting
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
         if asked.task.done():
             say("Stopping.")
     finally:

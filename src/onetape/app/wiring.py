@@ -37,7 +37,7 @@ from onetape.storage.bots import PgBotStore
 from onetape.storage.candles import PgCandleStore
 from onetape.storage.catalogue import PgCatalogue
 from onetape.storage.embedded import EmbeddedPostgres
-from onetape.storage.migrate import migrate
+from onetape.storage.migrate import migrate, up_to_date
 from onetape.storage.pool import open_pool
 from onetape.storage.queries import PgQueries
 from onetape.storage.raw import PgRawStore
@@ -142,7 +142,8 @@ async def open_platform(settings: Settings, *, services: bool = True, patient: b
     """Servers started or joined, tables brought up to date, everything closed in reverse order.
 
     `services=False` starts no server: the addresses must be given (a child of a running platform). With `patient`
-    PostgreSQL need not be there yet: who asks it gets Transient until it is. Raises BadInput, Transient.
+    PostgreSQL need not be there yet, nor its tables: who asks it gets Transient until somebody has brought them up to
+    date. Raises BadInput, Transient.
     """
     async with AsyncExitStack() as stack:
         database_url, redis_url = settings.database_url, settings.redis_url
@@ -156,9 +157,9 @@ async def open_platform(settings: Settings, *, services: bool = True, patient: b
             valkey = EmbeddedValkey(settings.data_dir)
             stack.push_async_callback(valkey.stop)
             redis_url = await valkey.start()
-        if services:
+        if services and not patient:
             await migrate(database_url)
-        pool = await open_pool(database_url, min_size=0 if patient else 1)
+        pool = await open_pool(database_url, min_size=0 if patient else 1, usable=up_to_date if patient else None)
         stack.push_async_callback(pool.close)
         bus = RedisBus(redis_url)
         stack.push_async_callback(bus.close)

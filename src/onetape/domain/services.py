@@ -10,7 +10,7 @@ from onetape.domain.units import Micros
 class ServiceState(msgspec.Struct, frozen=True, kw_only=True, tag="service"):
     """Published by the supervisor under `topics.service(name)` every few seconds and at each change.
 
-    `state` is starting, running, restarting or stopped; `restarts` counts since the platform was started.
+    `state` is waiting, starting, running, restarting or stopped; `restarts` counts since the platform was started.
     """
 
     name: str

@@ -60,8 +60,11 @@ class Fallback:
         """For ever."""
         try:
             while True:
-                for one in series():
-                    await self.fill(one)
+                try:
+                    for one in series():
+                        await self.fill(one)
+                except Transient as error:
+                    log.info("fallback_delayed", problem=str(error))
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
             await self.close()

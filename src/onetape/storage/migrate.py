@@ -18,6 +18,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
+import asyncpg
+
 from onetape.clock import RealClock
 from onetape.domain.errors import BadInput, Transient
 from onetape.observe import log
@@ -102,6 +104,17 @@ async def migrate(url: str, *, folder: Traversable | None = None, timescale: boo
         await connection.close(timeout=5)
 
 
+async def up_to_date(connection: Any) -> bool:
+    """Whether all tables are there that this program needs."""
+    try:
+        applied = await connection.fetch("SELECT version, variant FROM schema_migration")
+    except asyncpg.UndefinedTableError:
+        return False
+    variants = {row["variant"] for row in applied} | {COMMON}
+    wanted = {m.version for m in read_migrations() if m.variant in variants}
+    return len(variants) > 1 and wanted <= {row["version"] for row in applied}
+
+
 async def _check_server(connection: Any) -> None:
     number = int(await connection.fetchval("SHOW server_version_num"))
     if number < OLDEST * 10_000:
@@ -119,7 +132,7 @@ async def _lock(connection: Any) -> None:
     give_up = time.monotonic() + LOCK_TIMEOUT
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
         if time.monotonic() > give_up:
-            raise Transient("another process has been changing the tables for two minutes")
+            raise Transient("Another process has been changing the tables for two minutes.")
         await asyncio.sleep(0.05)
 
 

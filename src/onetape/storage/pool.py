@@ -8,7 +8,7 @@ Transient.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -83,9 +83,22 @@ async def connect(url: str) -> Any:
     return connection
 
 
-async def open_pool(url: str, *, min_size: int = 1, max_size: int = 10) -> Any:
+async def open_pool(
+    url: str, *, min_size: int = 1, max_size: int = 10, usable: Callable[[Any], Awaitable[bool]] | None = None
+) -> Any:
     """A pool for one process. Raises BadInput for an URL that cannot be used, Transient when the server is away; with
-    `min_size` 0 the server is first asked when somebody wants a connection."""
+    `min_size` 0 the server is first asked when somebody wants a connection. Until `usable` has said yes of one
+    connection, the server counts as away."""
+    checked = usable is None
+
+    async def prepare(connection: Any) -> None:
+        nonlocal checked
+        if not checked and usable is not None:
+            checked = await usable(connection)
+            if not checked:
+                raise Transient("PostgreSQL is there, but its tables are not up to date yet.")
+        await speak_domain(connection)
+
     with _readable(url), _named(url), translated():
         return await asyncpg.create_pool(
             url,
@@ -93,7 +106,7 @@ async def open_pool(url: str, *, min_size: int = 1, max_size: int = 10) -> Any:
             max_size=max_size,
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,
-            init=speak_domain,
+            init=prepare,
             reset=_left_clean,
             server_settings={"application_name": "onetape"},
         )

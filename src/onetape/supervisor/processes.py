@@ -23,7 +23,7 @@ from onetape.supervisor.services import Policy
 HEARTBEAT: Final = "ONETAPE_HEARTBEAT"
 BEAT_EVERY: Final = 0.5  # seconds between two bytes
 RESTART: Final = Policy(first_delay=0.3, longest_delay=15.0)
-State = Literal["starting", "running", "restarting", "stopped"]
+State = Literal["waiting", "starting", "running", "restarting", "stopped"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Command:
     silence: float = 10.0
     policy: Policy = RESTART
     after: str = ""  # the child that must be running first
+    when: asyncio.Event | None = None  # and what must have happened
 
 
 @dataclasses.dataclass(slots=True)
@@ -90,6 +91,9 @@ class Family:
     async def _keep(self, process: Process) -> None:
         if first := self._up.get(process.command.after):
             await first.wait()
+        if (when := process.command.when) is not None and not when.is_set():
+            self._say(process, "waiting", "")
+            await when.wait()
         delay = process.command.policy.first_delay
         while not self._stopping.is_set():
             started = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -71,6 +72,19 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+async def test_a_child_that_waits_for_something_says_so_and_starts_when_it_has_happened() -> None:
+    happened = asyncio.Event()
+    waits = dataclasses.replace(command("two", BEATING), when=happened)
+    watched = Watched(command("one", BEATING), waits)
+    await watched.until(lambda: watched["one"].state == "running")
+    assert watched["two"].state == "waiting"
+    assert not watched["two"].pid
+    happened.set()
+    await watched.until(lambda: watched["two"].state == "running")
+    assert watched["two"].restarts == 0
+    await watched.end()
 
 
 async def test_a_child_runs_from_its_first_beat_and_ends_with_the_family() -> None:
