@@ -18,8 +18,8 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from onetape.domain import topics
-from onetape.domain.market import Candle, Gap, MarketEvent, Print, Prints, RawFrame
-from onetape.domain.units import Micros, Timeframe
+from onetape.domain.market import Candle, Gap, MarketEvent, Print, Prints, RawFrame, candle_channel
+from onetape.domain.units import LATEST, Micros, Timeframe
 from onetape.marketdata.building import LateBuilder
 from onetape.marketdata.trades import CHANNELS
 from onetape.ports import Bus
@@ -78,9 +78,10 @@ def trades_of(channels: Sequence[str]) -> str:
 
 async def replay(raw: Messages, decode: Decode, bus: Bus, wish: Wish, told: Callable[[Played], None]) -> Played:
     """The whole span. `decode` is fresh: it remembers the books."""
-    stage, pace, played = Stage(bus, wish), Pace(wish.speed), Played()
+    stage, pace, played, until = Stage(bus, wish), Pace(wish.speed), Played(), Until(wish)
     began = looked = time.monotonic()
-    async for page in raw.read(wish.exchange, wish.symbol, wish.channels, wish.start_ts, wish.end_ts):
+    async for read in raw.read(wish.exchange, wish.symbol, wish.channels, wish.start_ts, wish.end_ts):
+        page = until.of(read)
         for at in range(0, len(page), _STRIDE):
             for frame in page[at : at + _STRIDE]:
                 if (early := pace.early(frame.recv_ts)) > 0:
@@ -100,6 +101,28 @@ async def replay(raw: Messages, decode: Decode, bus: Bus, wish: Wish, told: Call
     played.seconds = time.monotonic() - began
     played.events, played.digest = dict(stage.counts), stage.digest
     return played
+
+
+class Until:
+    """The end of a span. A message about a candle bears the time at which that opened, and comes again and again until
+    it closes: of a candle that is open at the end of the span those are left out that were received after it, or an
+    hour would be played for the sake of a day. The venue's clock is told by what was received soonest."""
+
+    def __init__(self, wish: Wish) -> None:
+        prefix = candle_channel("")
+        self._lengths = {c: Timeframe.parse(c.removeprefix(prefix)) for c in wish.channels if c.startswith(prefix)}
+        self._end_ts = wish.end_ts
+        self._behind = LATEST  # our clock minus the venue's, and the way of a message
+
+    def of(self, page: list[RawFrame]) -> list[RawFrame]:
+        return [frame for frame in page if self._within(frame)] if self._lengths else page
+
+    def _within(self, frame: RawFrame) -> bool:
+        self._behind = min(self._behind, frame.recv_ts - frame.ts)
+        if frame.recv_ts - self._behind < self._end_ts:
+            return True
+        length = self._lengths.get(frame.channel)
+        return length is None or length.next(frame.ts) <= self._end_ts
 
 
 class Pace:

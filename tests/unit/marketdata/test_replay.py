@@ -110,6 +110,26 @@ async def test_prints_come_from_the_better_of_two_channels_of_trades() -> None:
     assert done.events == {"print": 1}
 
 
+async def test_an_hour_is_not_played_on_until_the_day_is_over() -> None:
+    """A message of a candle bears its open time: that of the day lies in the span whenever it was received."""
+    minute = [frame(30 + i / 4, data=b"1") for i in range(118)]  # to 59.25 s
+    about = [
+        (30, "candles:1h"),
+        (59.5, "candles:1h"),
+        (60.5, "candles:1m"),
+        (60.6, "candles:1h"),
+        (3_000, "candles:1h"),
+    ]
+    candles = [
+        RawFrame("okx", "BTC-USDT", channel, NOON, NOON + round(at * SECOND) + 5_000, round(at * 1000) + 1, b"2")
+        for at, channel in about
+    ]
+    frames = sorted([*minute, *candles], key=lambda each: each.recv_ts)
+    done, _ = await played(frames, WISH._replace(channels=("trades", "candles:1m", "candles:1h")))
+    assert done.frames == 118 + 3  # the minute that ends with the span is told by what comes right after it
+    assert done.last_ts == NOON + 60_505_000
+
+
 async def test_a_span_without_messages_says_nothing() -> None:
     done, heard = await played([], WISH)
     assert (done.frames, done.times, heard) == (0, 0.0, [])
