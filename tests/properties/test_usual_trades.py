@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from onetape.domain.market import Channel, StreamState, Want
 from onetape.exchanges.connection import Closed, Frame, Opened, Tick
+from onetape.exchanges.ids import Ids
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.events import Stream
-from onetape.exchanges.okx.ids import Ids
 from onetape.exchanges.okx.session import Around, Link, Session
 
 SYMBOL = "BTC-USDT"

@@ -28,7 +28,7 @@ local known = redis.call('HMGET', KEYS[1], 'tokens', 'ts', 'closed', 'slow')
 local tokens, ts = tonumber(known[1]) or capacity, tonumber(known[2]) or now
 local closed, slow = tonumber(known[3]) or 0, tonumber(known[4]) or 0
 if now < slow then rate = rate / 2 end
-tokens = math.min(capacity, tokens + math.max(0, now - ts) * rate) - 1
+tokens = math.min(capacity, tokens + math.max(0, now - ts) * rate) - tonumber(ARGV[3])
 redis.call('HSET', KEYS[1], 'tokens', string.format('%.6f', tokens), 'ts', string.format('%.6f', now))
 redis.call('EXPIRE', KEYS[1], 600)
 return string.format('%.6f', math.max(0, -tokens / rate, closed - now))
@@ -54,8 +54,8 @@ class RedisBudgets:
         self._exceeded = self._client.register_script(_EXCEEDED)
         self._away_until = 0.0
 
-    async def delay(self, name: str, capacity: float, rate: float) -> float:
-        return float(await self._run(self._delay, name, capacity, rate))
+    async def delay(self, name: str, capacity: float, rate: float, cost: float = 1.0) -> float:
+        return float(await self._run(self._delay, name, capacity, rate, cost))
 
     async def exceeded(self, name: str, closed: float, slow: float) -> None:
         await self._run(self._exceeded, name, closed, slow)

@@ -44,16 +44,16 @@ class Budget:
         self._tokens, self._ts = self._capacity, now()
         self._slow_until = self._closed_until = 0.0
 
-    def delay(self) -> float:
-        """Takes one request; the seconds to wait before it is sent."""
+    def delay(self, cost: float = 1.0) -> float:
+        """Takes `cost` requests; the seconds to wait before they are sent."""
         now = self._now()
         rate = self._rate / 2 if now < self._slow_until else self._rate
-        self._tokens = min(self._capacity, self._tokens + (now - self._ts) * rate) - 1.0
+        self._tokens = min(self._capacity, self._tokens + (now - self._ts) * rate) - cost
         self._ts = now
         return max(0.0, -self._tokens / rate, self._closed_until - now)
 
-    async def take(self) -> None:
-        if (delay := self.delay()) > 0:
+    async def take(self, cost: float = 1.0) -> None:
+        if (delay := self.delay(cost)) > 0:
             await asyncio.sleep(delay)
 
     def exceeded(self, wait: float = 2.0) -> None:
@@ -73,11 +73,11 @@ class SharedBudget:
         self._own = Budget(pace.limit * share, pace.window)
         self._alone = False
 
-    async def take(self) -> None:
-        """Returns when one request may be sent."""
+    async def take(self, cost: float = 1.0) -> None:
+        """Returns when a request may be sent that counts as `cost`."""
         if self._budgets is not None:
             try:
-                delay = await self._budgets.delay(self._name, self._pace.capacity, self._pace.rate)
+                delay = await self._budgets.delay(self._name, self._pace.capacity, self._pace.rate, cost)
             except Transient as error:
                 self._told(alone=True, problem=str(error))
             else:
@@ -85,7 +85,7 @@ class SharedBudget:
                 if delay > 0:
                     await asyncio.sleep(delay)
                 return
-        await self._own.take()
+        await self._own.take(cost)
 
     async def exceeded(self, wait: float = 2.0) -> None:
         """The venue said "too many": nobody asks for a whole window, then all together at half speed for a minute."""

@@ -50,7 +50,7 @@ def open_feed(exchange: str, okx: Addresses, field: str = "--exchange", budgets:
         return open_okx(okx, exchange, budgets)
     from onetape.exchanges.ccxt.feed import CcxtFeed
 
-    return CcxtFeed(exchange)
+    return CcxtFeed(exchange, budgets=budgets)
 
 
 def open_okx(okx: Addresses, exchange: str, budgets: Budgets | None = None) -> MarketFeed:

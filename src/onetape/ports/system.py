@@ -38,8 +38,8 @@ class Bus(Protocol):
 class Budgets(Protocol):
     """How often venues may be asked, counted over all processes. Buckets by name, filled at `rate` tokens a second."""
 
-    async def delay(self, name: str, capacity: float, rate: float) -> float:
-        """Takes one token; the seconds to wait before the request is sent. Raises Transient: nobody can say."""
+    async def delay(self, name: str, capacity: float, rate: float, cost: float = 1.0) -> float:
+        """Takes `cost` tokens; the seconds to wait before the request is sent. Raises Transient: nobody can say."""
         ...
 
     async def exceeded(self, name: str, closed: float, slow: float) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from onetape.domain.market import Candle, Channel, Forming, Mark, Print
-from onetape.exchanges.okx.once import Bars, ByContent, ById, LatestWins, rule
+from onetape.exchanges.okx.once import Trades, rule
+from onetape.exchanges.once import Bars, ByContent, ById, LatestWins
 
 A, B = "a", "b"
 
@@ -90,7 +91,7 @@ def test_same_list_of_instruments_within_seconds_is_one() -> None:
 
 def test_every_channel_has_its_rule() -> None:
     kinds = {channel: type(rule(channel)) for channel in Channel if channel is not Channel.BOOK}
-    assert kinds[Channel.TRADES] is kinds[Channel.TRADES_ALL] is ById
+    assert kinds[Channel.TRADES] is kinds[Channel.TRADES_ALL] is Trades
     assert kinds[Channel.CANDLES] is Bars
     assert kinds[Channel.INSTRUMENTS] is ByContent
     assert {kinds[c] for c in (Channel.TICKER, Channel.MARK, Channel.BBO, Channel.STATUS)} == {LatestWins}

@@ -8,10 +8,10 @@ from functools import partial
 from onetape.domain.market import Book, Candle, Channel, Forming, Gap, Received, Want
 from onetape.domain.units import Timeframe
 from onetape.exchanges.connection import Closed, Frame, Opened, Tick
+from onetape.exchanges.odd import RATE, SIZE
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.decoding import decoder
 from onetape.exchanges.okx.events import Stream
-from onetape.exchanges.okx.odd import RATE, SIZE
 from onetape.exchanges.okx.session import Around, Link, Seed, Session
 from onetape.exchanges.okx.wire import Arg
 

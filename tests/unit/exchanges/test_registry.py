@@ -57,6 +57,25 @@ def test_the_library_is_not_loaded_before_it_is_needed() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+async def test_other_names_ask_within_the_budgets_of_all_processes() -> None:
+    taken: list[str] = []
+
+    class Counting:
+        async def delay(self, name: str, capacity: float, rate: float, cost: float = 1.0) -> float:
+            taken.append(f"{name} {capacity:g} {rate:g} {cost:g}")
+            return 0.0
+
+        async def exceeded(self, name: str, closed: float, slow: float) -> None: ...
+
+        async def close(self) -> None: ...
+
+    feed = open_feed("kraken", OKX, budgets=Counting())
+    assert isinstance(feed, CcxtFeed)
+    await feed._venue.throttle(2.5)
+    assert taken == ["ccxt:kraken 1 0.8 2.5"]  # the library says one in a second: five in five seconds at the most
+    await feed.close()
+
+
 async def test_another_name_for_the_okx_wire_needs_another_address() -> None:
     elsewhere = Settings(exchange="mine", okx_rest_url=OKX.rest, okx_ws_url=OKX.ws)
     feed = open_configured(elsewhere, "mine")

@@ -18,13 +18,22 @@ from onetape.domain.market import Channel, Received, Streams, StreamState, Want
 from onetape.domain.units import Micros, Timeframe
 from onetape.exchanges.ccxt import venues
 from onetape.exchanges.ccxt.events import WATCH
-from onetape.exchanges.ccxt.library import BROKEN_BOOK, LIBRARY_ERRORS, PASSING, in_words, open_library, silence
+from onetape.exchanges.ccxt.library import (
+    BROKEN_BOOK,
+    LIBRARY_ERRORS,
+    PASSING,
+    budget_of,
+    in_words,
+    open_library,
+    silence,
+)
 from onetape.exchanges.ccxt.past import Past
 from onetape.exchanges.ccxt.rest import Rest
 from onetape.exchanges.ccxt.session import Session
 from onetape.exchanges.ccxt.tracks import Track
 from onetape.exchanges.connection import Habits
 from onetape.observe import log
+from onetape.ports import Budgets
 
 _LIMIT: Final = 50_000  # received and not yet taken; above it the sockets are not read
 _TICK_SECONDS: Final = 0.1
@@ -36,7 +45,7 @@ _Item = Received | BaseException
 class CcxtFeed:
     """`exchange` is the library's id. `settings` are more of the library's own (addresses, for another host).
 
-    `trouble` is "" or one sentence why nothing comes.
+    `budgets` counts requests over all processes. `trouble` is "" or one sentence why nothing comes.
     """
 
     def __init__(
@@ -45,6 +54,7 @@ class CcxtFeed:
         settings: dict[str, Any] | None = None,
         *,
         habits: Habits = Habits(),  # noqa: B008
+        budgets: Budgets | None = None,
     ) -> None:
         self.exchange, self._habits = exchange, habits
         self._clock = RealClock()
@@ -53,7 +63,9 @@ class CcxtFeed:
         self._session = Session(self._inbox.put_nowait, self._again)
         given = dict(settings or {})
         options = {**venues.options(exchange), **given.pop("options", {})}
-        self._venue = open_library(exchange, {"enableRateLimit": True, **given, "options": options}, self)
+        self._venue = open_library(
+            exchange, {"enableRateLimit": True, **given, "options": options}, self, budget_of(exchange, budgets)
+        )
         self._session.venue = self._venue
         self.timeframes = frozenset(self._venue.timeframes or ())
         self._rest = Rest(exchange, self._venue)

@@ -14,13 +14,17 @@ import ccxt.pro
 from onetape.clock import RealClock
 from onetape.domain.errors import OnetapeError, Refused, Transient
 from onetape.domain.units import Micros
+from onetape.exchanges.limits import Pace, SharedBudget
 from onetape.observe import log
+from onetape.ports import Budgets
 
 # What a message in an unexpected form makes a parser raise.
 NOT_UNDERSTOOD: Final = (ccxt.BaseError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 BROKEN_BOOK: Final = (ccxt.InvalidNonce, ccxt.ChecksumError)
 PASSING: Final = (ccxt.OperationFailed, OSError)  # network, rate limits, timeouts
 LIBRARY_ERRORS: Final = (ccxt.BaseError, OSError)
+_TOO_MANY: Final = (ccxt.RateLimitExceeded, ccxt.DDoSProtection)
+_SHORTEST_WAIT, _LONGEST_WAIT = 2.0, 300.0  # seconds, after "too many"
 
 
 class Listener(Protocol):
@@ -72,11 +76,45 @@ def kind_of(exchange: str) -> Any:
     return getattr(ccxt.pro, exchange)
 
 
-def open_library(exchange: str, settings: dict[str, Any], listener: Listener | None) -> Any:
-    """An instance of the library's class for a venue. Without a listener it is only asked, or only reads."""
+def budget_of(exchange: str, budgets: Budgets | None) -> SharedBudget:
+    """What a venue allows, as the library states it: a pause between two requests, in which the heavier ones count
+    more than once. The limit holds in every window of five such pauses, or of two seconds."""
+    pause = float(kind_of(exchange)().rateLimit or 0.0) / 1e3 or 1.0
+    window = max(2.0, 5 * pause)
+    return SharedBudget(f"ccxt:{exchange}", Pace(window / pause, window), budgets)
+
+
+def _wait_of(headers: dict[str, str] | None) -> float:
+    """The seconds for which a venue that said "too many" is left alone."""
+    said = next((value for name, value in (headers or {}).items() if name.lower() == "retry-after"), "")
+    seconds = float(said) if said.strip().isdecimal() else 0.0
+    return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, seconds))
+
+
+def open_library(
+    exchange: str, settings: dict[str, Any], listener: Listener | None, budget: SharedBudget | None = None
+) -> Any:
+    """An instance of the library's class for a venue. Without a listener it is only asked, or only reads. Every request
+    is counted in `budget`; None: the library counts by itself."""
     kind = kind_of(exchange)
 
     class Tapped(kind):  # type: ignore[misc, valid-type]
+        async def throttle(self, cost: Any = None) -> None:
+            if budget is None:
+                await super().throttle(cost)
+            else:
+                await budget.take(1.0 if cost is None else float(cost))
+
+        async def fetch(self, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
+            try:
+                return await super().fetch(url, method, headers, body)
+            except _TOO_MANY as error:
+                wait = _wait_of(self.last_response_headers)
+                log.warning("venue_says_too_many", exchange=exchange, waits=wait, problem=str(error)[:200])
+                if budget is not None:
+                    await budget.exceeded(wait)
+                raise
+
         def client(self, url: str) -> Any:
             known = url in (self.clients or {})
             client: Any = super().client(url)

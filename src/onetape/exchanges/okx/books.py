@@ -16,7 +16,7 @@ from onetape.domain.units import Micros
 from onetape.exchanges.okx import wire
 from onetape.exchanges.okx.book import LocalBook
 from onetape.exchanges.okx.events import Stream
-from onetape.exchanges.okx.recent import Recent
+from onetape.exchanges.recent import Recent
 
 DEPTH: Final = 25
 INTERVAL: Final[Micros] = 100_000  # a book is told at most so often

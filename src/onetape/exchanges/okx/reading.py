@@ -9,7 +9,7 @@ from onetape.domain.units import Micros
 from onetape.exchanges.okx import pushes, wire
 from onetape.exchanges.okx.books import BookStream, Moved
 from onetape.exchanges.okx.events import Stream
-from onetape.exchanges.okx.once import ById, rule
+from onetape.exchanges.okx.once import Trades, rule
 from onetape.exchanges.okx.prices import DECODE
 from onetape.observe import log
 
@@ -31,7 +31,7 @@ class StreamReader:
         self.stream = stream
         self.book = BookStream(stream) if stream.channel is Channel.BOOK else None
         self._once = rule(stream.channel)
-        self.ids = self._once.ids if isinstance(self._once, ById) else None
+        self.ids = self._once.ids if isinstance(self._once, Trades) else None
         self._decode = DECODE.get(stream.channel)
         self._odd: object = None  # the data of the last message that could not be understood
 
@@ -49,7 +49,7 @@ class StreamReader:
 
     def joins(self, frame: bytes) -> bool:
         """Whether trades prove that nothing is missing before this frame; asked before it is taken."""
-        return isinstance(self._once, ById) and self._once.joins(frame)
+        return isinstance(self._once, Trades) and self._once.joins(frame)
 
     def _book(self, book: BookStream, source: str, message: pushes.Message, recv_ts: Micros) -> StreamStep:
         moved = Moved(0, fresh=False)

@@ -14,14 +14,15 @@ import msgspec
 
 from onetape.domain.market import UNKNOWN, RawFrame, Received, StreamState
 from onetape.domain.units import Micros
+from onetape.exchanges import odd
 from onetape.exchanges.connection import Closed, Frame, Item, Opened, Tick
-from onetape.exchanges.okx import odd, pushes, wire
+from onetape.exchanges.odd import Odd
+from onetape.exchanges.okx import pushes, wire
 from onetape.exchanges.okx.events import Stream
-from onetape.exchanges.okx.odd import Odd
-from onetape.exchanges.okx.once import Events
 from onetape.exchanges.okx.reading import StreamStep
 from onetape.exchanges.okx.subscriptions import Subscriptions
 from onetape.exchanges.okx.tracks import Carrier, Track, together
+from onetape.exchanges.once import Events
 from onetape.observe import log
 
 _UPGRADE: Final = "64008"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 import msgspec
 
 from onetape.domain.market import Candle, Channel, Gap, MarketEvent, Print, StreamState
 from onetape.domain.units import SECOND, Micros
+from onetape.exchanges.flow import BEHIND, LONGEST, SHORTEST, UNUSUAL, Flow
 from onetape.exchanges.okx import wire
 from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.events import trade as one_trade
@@ -28,9 +28,6 @@ _RHYTHM: Final = {
 _NEVER_SILENT: Final = frozenset((Channel.INSTRUMENTS, Channel.STATUS))  # these speak only when something happens
 _NO_HOLES: Final = frozenset((Channel.INSTRUMENTS, Channel.STATUS, Channel.FUNDING))  # the next message has it all
 _NO_DELAY: Final = frozenset((Channel.CANDLES, *_NO_HOLES))  # their time is not when the message was made
-_SHORTEST, _LONGEST = 30.0, 600.0  # silence of a stream without a rhythm, by what is usual for it
-_UNUSUAL: Final = 40.0  # times the usual pause between two messages
-_BEHIND: Final = 15.0  # seconds that the other connection may be ahead
 _SNAPSHOT_SECONDS: Final = 5.0
 _SNAPSHOT_TRIES: Final = 3
 
@@ -46,10 +43,11 @@ class Carrier:
         self.tries = 0
 
 
-class Track:
+class Track(Flow):
     """One subscription, on however many connections."""
 
     def __init__(self, arg: wire.Arg, stream: Stream) -> None:
+        super().__init__()
         self.arg, self.stream = arg, stream
         self.reading = StreamReader(stream)
         self.holes = Holes() if stream.channel in (Channel.TRADES, Channel.TRADES_ALL) else None
@@ -58,11 +56,7 @@ class Track:
         self.absent = False  # nobody carries it, or nobody has brought anything since
         self.cause = ""
         self._absence = ""
-        self.heard_ts: Micros = 0
-        self.messages = self.dropped = self.gaps = 0
-        self._pace = 0.0  # the usual pause between two messages, in seconds
-        self._delays: deque[Micros] = deque(maxlen=512)
-        self._marks: deque[tuple[float, int]] = deque(maxlen=11)
+        self.dropped = self.gaps = 0
 
     def heard(self, source: str, now: float) -> None:
         """A frame came, new or not."""
@@ -92,13 +86,6 @@ class Track:
         if ts > self.ts:
             self.ts = ts
         return trade
-
-    def _felt(self, recv_ts: Micros) -> None:
-        """A message that is new."""
-        if self.heard_ts:
-            self._pace += ((recv_ts - self.heard_ts) / SECOND - self._pace) / 16
-        self.heard_ts = recv_ts
-        self.messages += 1
 
     def told(self, step: StreamStep, recv_ts: Micros, joined: bool) -> tuple[MarketEvent, ...]:
         """The events of a message that is new, after the gap that it ends. `joined`: nothing is missing before it."""
@@ -156,21 +143,21 @@ class Track:
         if self.stream.channel in _NEVER_SILENT or not self.carriers:
             return []
         limit, newest = self._limit() * patience, max(c.heard for c in self.carriers.values())
-        behind = _BEHIND * patience
+        behind = BEHIND * patience
         return [
             (source, now - carrier.heard)
             for source, carrier in self.carriers.items()
-            if now - carrier.heard > limit or newest - carrier.heard > max(behind, _UNUSUAL * self._pace)
+            if now - carrier.heard > limit or newest - carrier.heard > max(behind, UNUSUAL * self._pace)
         ]
 
     def _limit(self) -> float:
         channel, timeframe = self.stream.channel, self.stream.timeframe
         if channel in _RHYTHM:
             return _RHYTHM[channel]
-        usual = max(_SHORTEST, _UNUSUAL * self._pace) if self.messages > 16 else _LONGEST
+        usual = self._usual_silence()
         if timeframe is not None:  # a bar says something at its end in any case
-            return min(timeframe.micros / SECOND + _SHORTEST, max(3 * _SHORTEST, usual))
-        return min(_LONGEST, usual)
+            return min(timeframe.micros / SECOND + SHORTEST, max(3 * SHORTEST, usual))
+        return min(LONGEST, usual)
 
     def without_snapshot(self, now: float, patience: float) -> list[tuple[str, bool]]:
         """Connections that owe the book its snapshot for too long, and whether REST shall be asked (else: renew)."""
@@ -186,13 +173,9 @@ class Track:
                 found.append((source, not book.valid and carrier.tries <= _SNAPSHOT_TRIES))
         return found
 
-    def mark(self, now: float) -> None:
-        """Once a second, for the rate."""
-        self._marks.append((now, self.messages))
-
     def state(self, now_ts: Micros, offset: Micros, refused: str) -> StreamState:
         """`offset` is the venue's clock minus ours."""
-        stream, delays = self.stream, self._sorted_delays(offset)
+        stream, delays = self.stream, self._late(offset)
         state, reason = self._word(refused, now_ts + offset)
         return StreamState(
             exchange=stream.exchange,
@@ -200,11 +183,11 @@ class Track:
             channel=stream.name,
             state=state,
             sockets=len(self.carriers),
-            age_ms=max(0.0, (now_ts - self.heard_ts) / 1e3) if self.heard_ts else -1.0,
+            age_ms=self._age_ms(now_ts),
             event_ts=self.ts,
             per_second=self._rate(),
-            delay_p50_ms=delays[len(delays) // 2] if delays else -1.0,
-            delay_p99_ms=delays[len(delays) * 99 // 100] if delays else -1.0,
+            delay_p50_ms=delays[0],
+            delay_p99_ms=delays[1],
             messages=self.messages,
             dropped=self.dropped,
             gaps=self.gaps,
@@ -217,20 +200,12 @@ class Track:
         if self.absent:
             return self._absence, self.cause
         age = (venue_ts - self.ts) / SECOND
-        if self.ts and self.stream.channel not in _NO_DELAY and age > self._limit() + _BEHIND:
+        if self.ts and self.stream.channel not in _NO_DELAY and age > self._limit() + BEHIND:
             return "silent", f"its newest event is {age:.0f} s old by the venue's clock"
         return ("live" if self.heard_ts else "starting"), ""
 
-    def _rate(self) -> float:
-        if len(self._marks) < 2:
-            return 0.0
-        (begin, first), (end, last) = self._marks[0], self._marks[-1]
-        return (last - first) / (end - begin) if end > begin else 0.0
-
-    def _sorted_delays(self, offset: Micros) -> list[float]:
-        if self.stream.channel in _NO_DELAY:
-            return []
-        return sorted((delay + offset) / 1e3 for delay in self._delays)
+    def _late(self, offset: Micros) -> tuple[float, float]:
+        return (-1.0, -1.0) if self.stream.channel in _NO_DELAY else self._percentiles(offset)
 
 
 def together(one: StreamState, other: StreamState) -> StreamState:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from onetape.domain.market import Print
-from onetape.exchanges.okx.once import ById
-from onetape.exchanges.okx.recent import Recent
+from onetape.exchanges.once import ById
+from onetape.exchanges.recent import Recent
 
 
 def test_newest_keys_are_known_and_old_ones_are_let_go() -> None:

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_right
 from typing import Final
 
-from onetape.exchanges.okx.recent import Recent
+from onetape.exchanges.recent import Recent
 
 
 class Ids:
