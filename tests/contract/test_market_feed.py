@@ -186,8 +186,7 @@ async def test_dropped_connections_come_back_with_a_gap(feed: MarketFeed, stage:
     assert gap.cause
 
 
-async def test_one_dropped_connection_of_two_is_no_hole(venue: Venue) -> None:
-    feed = OkxFeed(venue.rest_url, venue.ws_url, habits=QUICK)
+async def test_one_dropped_connection_of_two_is_no_hole(feed: MarketFeed, stage: Any) -> None:
     prints: list[Print] = []
     dropped = 0
 
@@ -196,17 +195,18 @@ async def test_one_dropped_connection_of_two_is_no_hole(venue: Venue) -> None:
         prints.extend(e for e in received.events if isinstance(e, Print))
         (state,) = feed.streams().items
         if state.sockets == 2 and dropped < 4:  # each of them twice, in turn
-            min(venue._connections, key=lambda connection: connection.id).drop()
+            stage.drop_oldest_connection()
             dropped += 1
         return dropped == 4 and state.sockets == 2
 
     seen = await watch(feed, enough, Channel.TRADES)
     assert not any(has(Gap)(r) for r in seen)
-    pages = [page async for page in feed.past_trades(SYMBOL, prints[0].ts, prints[-1].ts + 1_000)]
+    reference = OkxFeed(stage.rest_url, stage.ws_url)
+    pages = [page async for page in reference.past_trades(SYMBOL, prints[0].ts, prints[-1].ts + 1_000)]
+    await reference.close()
     between = [e.id for page in pages for e in page.events if isinstance(e, Print)]
     ids = [p.id for p in prints]
     assert ids == [i for i in between if int(ids[0]) <= int(i) <= int(ids[-1])]
-    await feed.close()
 
 
 async def test_silent_venue_is_left_and_found_again(feed: MarketFeed, stage: Any) -> None:

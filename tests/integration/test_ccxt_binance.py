@@ -79,6 +79,10 @@ class Binance:
         for socket in list(self.sockets):
             await socket.close()
 
+    async def drop_one(self) -> None:
+        """The connection that was made first."""
+        await next(iter(self.sockets)).close()
+
     def _json(self, answer: Callable[[], Any]) -> Any:
         async def handle(_: web.Request) -> web.Response:
             return web.json_response(answer())
@@ -180,7 +184,7 @@ async def test_every_trade_comes_once_with_the_message_that_told_it(feed: CcxtFe
 async def test_book_begins_with_the_answer_of_rest_kept_among_its_messages(
     feed: CcxtFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onetape.exchanges.ccxt.tracks._BOOK_INTERVAL", 0)
+    monkeypatch.setattr("onetape.exchanges.ccxt.books._INTERVAL", 0)
     told: list[Book] = []
 
     def enough(received: Received) -> bool:
@@ -220,6 +224,45 @@ async def test_lost_connection_is_a_gap_and_an_invalid_book_and_then_comes_back(
     assert ids == sorted(set(ids))
 
 
+async def test_one_lost_connection_of_two_is_no_hole_in_trades_and_book(feed: CcxtFeed, venue: Binance) -> None:
+    dropped = 0
+
+    def enough(received: Received) -> bool:
+        nonlocal dropped
+        states = feed.streams().items
+        if len(states) == 2 and all(state.sockets == 2 for state in states):
+            if dropped == 4:
+                return True
+            dropped += 1
+            asyncio.get_running_loop().create_task(venue.drop_one())
+        return False
+
+    seen = await watch(feed, [TRADES, BOOK], enough)
+    events = [e for r in seen for e in r.events]
+    assert not any(isinstance(e, Gap) for e in events)
+    assert all(e.valid for e in events if isinstance(e, Book))
+    ids = prints(seen)
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    chain = [json.loads(r.raw.data) for r in seen if r.raw is not None and r.raw.channel == "book"]
+    updates = [message["u"] for message in chain if "u" in message]
+    assert updates == list(range(updates[0], updates[0] + len(updates)))
+    assert sum("lastUpdateId" in message for message in chain) == 1  # one chain, whoever brought its messages
+
+
+async def test_streams_have_rates_and_delays(feed: CcxtFeed) -> None:
+    told: list[Any] = []
+
+    def enough(_: Received) -> bool:
+        told[:] = feed.streams().items
+        return len(told) == 2 and all(s.per_second > 1 and s.delay_p50_ms >= 0 and s.dropped for s in told)
+
+    await watch(feed, [TRADES, BOOK], enough)
+    for state in told:
+        assert state.delay_p50_ms <= state.delay_p99_ms
+        assert 0 <= state.age_ms < 1_000
+        assert state.sockets == 2
+
+
 async def test_stream_that_is_no_longer_wanted_is_left(feed: CcxtFeed, venue: Binance) -> None:
     left = False
 
@@ -231,7 +274,8 @@ async def test_stream_that_is_no_longer_wanted_is_left(feed: CcxtFeed, venue: Bi
         return any(asked["method"] == "UNSUBSCRIBE" for asked in venue.asked)
 
     await watch(feed, [TRADES, BOOK], enough)
-    assert [a["params"] for a in venue.asked if a["method"] == "UNSUBSCRIBE"] == [["btcusdt@depth@100ms"]]
+    gone = [a["params"] for a in venue.asked if a["method"] == "UNSUBSCRIBE"]
+    assert set(map(tuple, gone)) == {("btcusdt@depth@100ms",)}
 
 
 async def test_nothing_is_left_open_at_the_end(feed: CcxtFeed, venue: Binance) -> None:

@@ -177,6 +177,10 @@ class Venue:
         for connection in tuple(self._connections):
             connection.drop()
 
+    def drop_oldest_connection(self) -> None:
+        """Cut the WebSocket that was opened first."""
+        min(self._connections, key=lambda connection: connection.id).drop()
+
     def go_silent(self, silent: bool = True) -> None:
         """Keep the sockets open, but send nothing and answer nothing on them, not even a ping."""
         self._floor.faults.silent = silent

@@ -9,11 +9,11 @@ import msgspec
 
 from onetape.domain.errors import Refused
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Channel, MarketEvent, RawFrame, Received, Want
+from onetape.domain.market import Channel, Gap, MarketEvent, RawFrame, Received, Want
 from onetape.exchanges.ccxt import names, past, venues
 from onetape.exchanges.ccxt.events import WATCH, book_of, print_of
 from onetape.exchanges.ccxt.library import NOT_UNDERSTOOD, kind_of
-from onetape.exchanges.ccxt.session import Session
+from onetape.exchanges.ccxt.session import Errands, Session
 from onetape.exchanges.ccxt.tracks import Track
 
 Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
@@ -66,29 +66,26 @@ class _Stream:
     def __init__(self, venue: Any, track: Track) -> None:
         self._venue, self._track = venue, track
         self._client = _Client()
-        book = track.want.channel is Channel.BOOK
-        self._begins = venues.SNAPSHOTS.get(track.key[0]) if book else None  # until it has begun
         self._told: list[Received] = []
-        self._session = Session(self._told.append, lambda _: None)
-        self._session.venue = venue
-        self._session.add(track)
+        idle = Errands(lambda *_: None, lambda *_: None)
+        self._session = Session(track.key[0], self._told.append, idle, lambda: 0.0)
+        self._session.venues[""] = venue
+        self._session.add(track, ("",))
 
     def __call__(self, raw: RawFrame) -> tuple[MarketEvent, ...]:
         self._told.clear()
         self._client.touched.clear()
+        problem = ""
         try:
             message = msgspec.json.decode(raw.data)
-            if self._begins is not None and not self._begins(message):
-                return ()
-            self._begins = None
-            if self._track.want.channel is Channel.BOOK and self._track.key[0] in venues.BOOK_BY_REST:
+            if self._track.book is not None and self._track.key[0] in venues.BOOK_BY_REST:
                 self._book(message)
             else:
                 self._venue.handle_message(self._client, message)
-        except (*NOT_UNDERSTOOD, msgspec.DecodeError):
-            return ()
-        self._session.frame("", raw.data, raw.recv_ts, self._client.touched)
-        return tuple(event for received in self._told for event in received.events)
+        except (*NOT_UNDERSTOOD, msgspec.DecodeError) as error:
+            problem = str(error) or type(error).__name__
+        self._session.frame(("", ""), raw.data, raw.recv_ts, self._client.touched, problem)
+        return tuple(event for received in self._told for event in received.events if not isinstance(event, Gap))
 
     def _book(self, message: Any) -> None:
         """A book that begins with an answer of REST among the messages."""
@@ -153,6 +150,11 @@ def _offline(exchange: str, own: Instrument, known: list[Instrument]) -> Any:
 
         async def request(self, *_: Any, **__: Any) -> Any:
             return self.answer
+
+        def spawn(self, *_: Any) -> None:
+            """Answers to pings and the like: nobody is there."""
+
+        def delay(self, *_: Any) -> None: ...
 
         def safe_market(self, marketId: Any = None, market: Any = None, *_: Any, **__: Any) -> Any:  # noqa: N803
             if marketId is None:

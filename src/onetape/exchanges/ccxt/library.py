@@ -19,10 +19,13 @@ from onetape.observe import log
 from onetape.ports import Budgets
 
 # What a message in an unexpected form makes a parser raise.
-NOT_UNDERSTOOD: Final = (ccxt.BaseError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+NOT_UNDERSTOOD: Final = (
+    ccxt.BaseError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError
+)  # fmt: skip
 BROKEN_BOOK: Final = (ccxt.InvalidNonce, ccxt.ChecksumError)
 PASSING: Final = (ccxt.OperationFailed, OSError)  # network, rate limits, timeouts
 LIBRARY_ERRORS: Final = (ccxt.BaseError, OSError)
+_ANSWERS: Final = frozenset(("ping", "pong", b"ping", b"pong"))
 _TOO_MANY: Final = (ccxt.RateLimitExceeded, ccxt.DDoSProtection)
 _SHORTEST_WAIT, _LONGEST_WAIT = 2.0, 300.0  # seconds, after "too many"
 
@@ -34,7 +37,9 @@ class Listener(Protocol):
         """A socket begins to be."""
         ...
 
-    def frame(self, url: str, data: str | bytes, recv_ts: Micros, touched: list[Any]) -> None: ...
+    def frame(self, url: str, data: str | bytes, recv_ts: Micros, touched: list[Any], problem: str) -> None:
+        """`touched` is what the library said has changed; `problem` is "" or why it could not read the message."""
+        ...
 
     def changed(self, url: str, touched: Any) -> None:
         """Something changed without a message: a snapshot that was asked for has come."""
@@ -65,10 +70,18 @@ def in_words(exchange: str, error: BaseException) -> OnetapeError:
     return Refused(f"{exchange} refuses: {text.rstrip('.')}.")
 
 
-def silence(seconds: float) -> Exception:
-    """What the library is told of a socket that is open and brings nothing."""
-    error: Exception = ccxt.NetworkError(f"no data for {seconds:g} s")
+def gone(cause: str) -> Exception:
+    """What the library is told of a socket that is left."""
+    error: Exception = ccxt.NetworkError(cause)
     return error
+
+
+def no_message(data: str | bytes) -> str:
+    """ "" or why this text is none that a venue sends; its answers to pings are no messages, and no problem."""
+    begin = data[:1]
+    if begin in ("{", "[", b"{", b"["):
+        return ""
+    return "" if data in _ANSWERS else "text that is no JSON"
 
 
 def kind_of(exchange: str) -> Any:
@@ -97,36 +110,43 @@ def open_library(
     """An instance of the library's class for a venue. Without a listener it is only asked, or only reads. Every request
     is counted in `budget`; None: the library counts by itself."""
     kind = kind_of(exchange)
+    made = kind if budget is None else _counted(kind, budget)
+    if listener is not None:
+        made = _tapped(made, listener)
+    made.__name__ = kind.__name__  # the library names itself by it in sentences
+    return made(settings)
 
-    class Tapped(kind):  # type: ignore[misc, valid-type]
+
+def _counted(kind: Any, budget: SharedBudget) -> Any:
+    class Counted(kind):  # type: ignore[misc]
         async def throttle(self, cost: Any = None) -> None:
-            if budget is None:
-                await super().throttle(cost)
-            else:
-                await budget.take(1.0 if cost is None else float(cost))
+            await budget.take(1.0 if cost is None else float(cost))
 
         async def fetch(self, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
             try:
                 return await super().fetch(url, method, headers, body)
             except _TOO_MANY as error:
                 wait = _wait_of(self.last_response_headers)
-                log.warning("venue_says_too_many", exchange=exchange, waits=wait, problem=str(error)[:200])
-                if budget is not None:
-                    await budget.exceeded(wait)
+                log.warning("venue_says_too_many", exchange=self.id, waits=wait, problem=str(error)[:200])
+                await budget.exceeded(wait)
                 raise
 
+    return Counted
+
+
+def _tapped(kind: Any, listener: Listener) -> Any:
+    class Tapped(kind):  # type: ignore[misc]
         def client(self, url: str) -> Any:
             known = url in (self.clients or {})
             client: Any = super().client(url)
-            if not known and listener is not None:
+            if not known:
                 _tap(client, listener)
                 listener.opened(url)
             return client
 
         async def fetch_rest_order_book_safe(self, symbol: Any, limit: Any = None, params: Any = {}) -> Any:  # noqa: B006
             book = await super().fetch_rest_order_book_safe(symbol, limit, params)
-            if listener is not None:
-                listener.snapshot(symbol, str(self.last_http_response).encode())
+            listener.snapshot(symbol, str(self.last_http_response).encode())
             return book
 
         def on_close(self, client: Any, error: Any) -> None:
@@ -140,11 +160,9 @@ def open_library(
             url = str(client.url)
             if (self.clients or {}).get(url) is client:
                 forget(client, error)
-                if listener is not None:
-                    listener.lost(url, cause)
+                listener.lost(url, cause)
 
-    Tapped.__name__ = kind.__name__  # the library names itself by it in sentences
-    return Tapped(settings)
+    return Tapped
 
 
 def _tap(client: Any, listener: Listener) -> None:
@@ -158,13 +176,14 @@ def _tap(client: Any, listener: Listener) -> None:
         nonlocal inside
         recv_ts, inside = clock.now(), True
         touched.clear()
+        problem = no_message(data)
         try:
             take_apart(data)
         except NOT_UNDERSTOOD as error:
-            log.warning("frame_not_understood", url=client.url, problem=str(error), begin=str(data[:200]))
+            problem = f"{type(error).__name__}: {error}"[:200]
         finally:
             inside = False
-        listener.frame(client.url, data, recv_ts, touched)
+        listener.frame(client.url, data, recv_ts, touched, problem)
 
     def resolved(result: Any, message_hash: Any = None) -> Any:
         if inside:

@@ -37,10 +37,6 @@ BASE_VOLUMES: Final = frozenset(  # candles of contracts are in coins, also wher
 BOOK_BY_REST: Final = frozenset(("binance", "binanceusdm", "binanceus"))  # a book begins with an answer of REST
 
 
-# Which message a book begins with, where the library would begin one with a change: a recording may begin in between.
-SNAPSHOTS: Final[dict[str, Callable[[Message], bool]]] = {"bybit": lambda message: message.get("type") == "snapshot"}
-
-
 def options(exchange: str) -> dict[str, object]:
     """The library's options for a venue."""
     return {"tradesLimit": TRADES_LIMIT, **_OPTIONS.get(exchange, {})}
