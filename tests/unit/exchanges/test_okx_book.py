@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onetape.exchanges.okx import wire
@@ -94,6 +94,7 @@ def test_more_levels_and_longer_text_than_there_was_room_for() -> None:
 levels = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)), max_size=12)
 
 
+@settings(deadline=None)  # the kernels are loaded by the first example
 @given(st.lists(st.tuples(levels, levels), max_size=30))
 def test_any_chain_of_updates_equals_a_plain_dictionary(updates: list) -> None:
     book, texts, plain = LocalBook(), LocalBook(), ({}, {})
