@@ -19,6 +19,7 @@ import polars as pl
 
 from onetape.domain.errors import BadInput, NotFound
 
+MOST: Final = 4_000_000_000  # bytes of an unpacked file
 _CUT_OFF: Final = "Download the file again: it is cut off or damaged."
 
 
@@ -67,9 +68,17 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
+def _not_too_long(path: Path, data: bytes) -> bytes:
+    """A few kilobytes can unpack to more than any memory holds."""
+    if len(data) > MOST:
+        raise BadInput("FILE", str(path), f"more than {MOST / 1e9:g} GB when unpacked", "Split it into several files.")
+    return data
+
+
 def _gunzipped(path: Path, data: bytes) -> tuple[bytes, str]:
     try:
-        return gzip.decompress(data), ""
+        with gzip.open(io.BytesIO(data)) as packed:
+            return _not_too_long(path, packed.read(MOST + 1)), ""
     except (EOFError, OSError, zlib.error) as error:
         raise BadInput("FILE", str(path), f"not whole gzip data ({error})".replace("\n", " "), _CUT_OFF) from None
 
@@ -83,7 +92,8 @@ def _unzipped(path: Path, data: bytes) -> tuple[bytes, str]:
             if len(members) != 1:
                 problem = f"a zip of {len(members)} files where one candle file was expected"
                 raise BadInput("FILE", str(path), problem, "Unpack it and name the files to import.")
-            return archive.read(members[0]), members[0].filename.rsplit("/", 1)[-1]
+            with archive.open(members[0]) as packed:
+                return _not_too_long(path, packed.read(MOST + 1)), members[0].filename.rsplit("/", 1)[-1]
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
         raise BadInput("FILE", str(path), f"not a zip that can be read ({error})", _CUT_OFF) from None
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zipfile
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from onetape import archive
+from onetape.archive import files
 from onetape.domain.errors import BadInput, NotFound
 
 HEADER = "time,open,high,low,close,volume"
 GOOD = [f"{1_600_000_020 + 60 * i},5,6,4,5,1" for i in range(6)]
+
+
+def zipped(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("candles.csv", data)
+    return packed.getvalue()
 
 
 def refused(path: Path, **hints: str) -> BadInput:
@@ -123,3 +133,12 @@ def test_file_from_the_future_is_refused_whole(write):
 def test_rows_apart_by_no_timeframe_are_refused(write):
     ticks = [f"{1_600_000_020_000 + 137 * i},5,6,4,5,1" for i in range(5)]
     assert "no timeframe" in str(refused(write("a.csv", HEADER, *ticks)))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zipped])
+def test_a_file_that_unpacks_to_more_than_memory_holds_is_refused(pack, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST", 1_000_000)
+    path = tmp_path / "okx_BTCUSDT_1m.csv"
+    path.write_bytes(pack(b"0" * 1_000_001))
+    with pytest.raises(BadInput, match="when unpacked"):
+        archive.read(path)
