@@ -21,11 +21,12 @@ from onetape.domain.errors import NotFound, Transient
 from onetape.domain.market import Book, Candle, Forming, Gap, Print, Prints, Quote, Streams
 from onetape.domain.orders import Fill, OrderEvent
 from onetape.domain.services import Recording, ServiceState
-from onetape.domain.units import Micros
+from onetape.domain.units import MINUTE, Micros
 from onetape.ports import BotStore, Bus, Clock, Resync, SignalView
 
 DEPTH: Final = 15  # levels of the book on each side
 KEPT: Final = 60  # events a mailbox or a symbol's memory keeps of each kind
+LIVE: Final[Micros] = 5 * MINUTE  # without a word of a symbol, after which it is not being received any more
 PAUSE: Final = 0.03  # seconds between two messages to one page; the first goes at once
 
 
@@ -84,6 +85,7 @@ class Symbol:
         self.book: Book | None = None
         self.forming: dict[str, Forming] = {}
         self.prints: deque[Print] = deque(maxlen=KEPT)
+        self.heard_ts: Micros = 0
 
 
 class Hub:
@@ -147,7 +149,15 @@ class Hub:
             return
 
     def symbol(self, exchange: str, symbol: str) -> Symbol:
-        return self.symbols.setdefault(f"{exchange}:{symbol}", Symbol())
+        found = self.symbols.setdefault(f"{exchange}:{symbol}", Symbol())
+        found.heard_ts = self.clock.now()
+        return found
+
+    def received(self) -> dict[str, Symbol]:
+        """The symbols that are being received now, by `okx:BTC-USDT`. A book of which nobody has told anything for long
+        is none."""
+        oldest = self.clock.now() - LIVE
+        return {name: known for name, known in self.symbols.items() if known.heard_ts >= oldest}
 
     def of(self, exchange: str, symbol: str) -> list[Mailbox]:
         name = f"{exchange}:{symbol}"
@@ -230,7 +240,7 @@ class Hub:
     def open(self, symbol: str, bots: bool, data: bool = False) -> Mailbox:
         """A mailbox that holds what is known now. Close it with `close`."""
         box = Mailbox(symbol, bots, data)
-        known = self.symbols.get(symbol)
+        known = self.received().get(symbol)
         if known:
             if known.quote:
                 box.value("quote", wire.quote(known.quote))

@@ -13,6 +13,7 @@ from onetape.api.hub import Hub
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.units import Timeframe, parse_time, rfc3339
 from onetape.marketdata import reading
+from onetape.marketdata.replay import is_replay
 
 router = APIRouter(tags=["market"])
 MOST_CANDLES: Final = 5000
@@ -35,11 +36,13 @@ class SymbolOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def found(request: Request, exchange: str, symbol: str) -> str:
-    """The exchange that was named, else the one that has the symbol: received now before stored. Raises BadInput."""
+    """The exchange that was named, else the one that has the symbol: received now before stored. A replay is meant by
+    its name only. Raises BadInput."""
     if exchange:
         return exchange
     hub: Hub = request.app.state.hub
-    live = {name.partition(":")[0] for name in hub.symbols if name.partition(":")[2] == symbol}
+    parts = [name.partition(":") for name in hub.received()]
+    live = {place for place, _, name in parts if name == symbol and not is_replay(place)}
     stored = {row.exchange for row in await desk(request).coverage() if row.symbol == symbol}
     for places in (live, stored):
         if len(places) > 1:
@@ -51,14 +54,14 @@ async def found(request: Request, exchange: str, symbol: str) -> str:
 
 @router.get("/symbols", responses=shows(Items), summary="What is stored or received")
 async def symbols(request: Request) -> Response:
-    hub: Hub = request.app.state.hub
+    received = request.app.state.hub.received()
     stored: dict[str, list[str]] = {}
     for row in await desk(request).coverage():
         stored.setdefault(f"{row.exchange}:{row.symbol}", []).append(row.timeframe)
     rows = []
-    for name in sorted(stored.keys() | hub.symbols.keys(), key=lambda name: (name not in hub.symbols, name)):
+    for name in sorted(stored.keys() | received.keys(), key=lambda name: (name not in received, name)):
         exchange, _, symbol = name.partition(":")
-        known = hub.symbols.get(name)
+        known = received.get(name)
         price = known.quote.last if known and known.quote else None
         frames = sorted(stored.get(name, []), key=lambda text: Timeframe.parse(text).micros)
         rows.append(
@@ -110,7 +113,7 @@ async def trades(
 ) -> Response:
     hub: Hub = request.app.state.hub
     place = await found(request, exchange, symbol)
-    known = hub.symbols.get(f"{place}:{symbol}")
+    known = hub.received().get(f"{place}:{symbol}")
     if known is None:
         raise NotFound("symbol", f"{place}:{symbol}", "it is not being received", "GET /api/v1/symbols lists all.")
     return items([wire.print_out(trade) for trade in list(known.prints)[::-1][:limit]])
@@ -122,7 +125,7 @@ async def book(
 ) -> Response:
     hub: Hub = request.app.state.hub
     place = await found(request, exchange, symbol)
-    known = hub.symbols.get(f"{place}:{symbol}")
+    known = hub.received().get(f"{place}:{symbol}")
     if known is None or known.book is None:
         raise NotFound("symbol", f"{place}:{symbol}", "no book of it is received", "GET /api/v1/symbols lists all.")
     return answer(wire.book(known.book, depth))

@@ -25,6 +25,7 @@ from onetape.marketdata.trades import CHANNELS
 from onetape.ports import Bus
 
 AS_FAST_AS_POSSIBLE: Final = math.inf
+_REPLAY: Final = "replay-"
 _STRIDE: Final = 1_000  # messages between two looks at the bus
 _LOOK_SECONDS: Final = 0.5  # between two words about the progress
 
@@ -68,7 +69,12 @@ class Played(msgspec.Struct, kw_only=True):
 
 
 def replay_name(exchange: str) -> str:
-    return f"replay-{exchange}"
+    return f"{_REPLAY}{exchange}"
+
+
+def is_replay(exchange: str) -> bool:
+    """Whether it is the name that a replay bears, and not an exchange that is received now."""
+    return exchange.startswith(_REPLAY)
 
 
 def trades_of(channels: Sequence[str]) -> str:

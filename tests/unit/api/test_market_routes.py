@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from onetape.api.hub import Hub
+from onetape.api.hub import LIVE, Hub
 from onetape.domain.market import Book, Print, Prints
 
 START = "2024-01-01T00:00:00Z"
@@ -89,6 +89,23 @@ async def test_symbols_say_what_is_stored_and_what_is_received(client: httpx.Asy
         ("okx:ETH-USD", True, []),
         ("okx:BTC-USD", False, ["1m"]),
     ]
+
+
+async def test_a_replay_is_not_taken_for_the_market(client: httpx.AsyncClient, hub: Hub) -> None:
+    for exchange, price in (("okx", 5.0), ("replay-okx", 4.0)):
+        hub.on_prints(Prints(exchange, "ETH-USD", (Print(exchange, "ETH-USD", "1", 1, price, 1.0, 1),)))
+    assert (await client.get("trades?symbol=ETH-USD")).json()["items"][0]["price"] == 5.0
+    assert (await client.get("trades?symbol=ETH-USD&exchange=replay-okx")).json()["items"][0]["price"] == 4.0
+
+
+async def test_what_was_not_heard_of_for_long_is_not_received_any_more(client: httpx.AsyncClient, hub: Hub) -> None:
+    """Its collector is dead, or nobody wants the symbol any more: an old book would look like the market."""
+    hub.on_book(Book("okx", "BTC-USD", 1_700_000_000_000_000, [(99.0, 1.0)], [(101.0, 3.0)]))
+    hub.symbols["okx:BTC-USD"].heard_ts -= LIVE + 1
+    answer = await client.get("book?symbol=BTC-USD")
+    assert (answer.status_code, answer.json()["field"]) == (404, "symbol")
+    assert [each["live"] for each in (await client.get("symbols")).json()["items"]] == [False]
+    assert "book" not in hub.open("okx:BTC-USD", bots=False).take()
 
 
 async def test_coverage_lists_every_series(client: httpx.AsyncClient) -> None:
