@@ -14,9 +14,12 @@ _SAID = ("instId", "tradeId", "px", "sz", "side", "ts")
 
 
 class Check(NamedTuple):
+    """`of` is what was counted: an instrument, a channel. `figures` may be added up over all of them."""
+
     name: str
+    of: str
     held: bool
-    figures: str
+    figures: dict[str, int]
 
 
 class Stored(NamedTuple):
@@ -32,6 +35,15 @@ class Span(NamedTuple):
     symbol: str
     start_ts: int
     end_ts: int
+
+
+def number(row: list[str], place: int) -> float:
+    return float(row[place])
+
+
+def volume(symbol: str, row: list[str]) -> float:
+    """In base units: a pair's is the sixth field of a row, a contract's the seventh."""
+    return number(row, 5 if symbol.count("-") == 1 else 6)
 
 
 async def prints(database: Any, symbol: str) -> Stored:
@@ -56,23 +68,20 @@ async def prints(database: Any, symbol: str) -> Stored:
 
 async def of_prints(database: Any, venue: Venue, span: Span) -> list[Check]:
     """All of them stored, none twice, none changed, and every one that no stream brought inside a known gap."""
-    stored = await prints(database, span.symbol)
+    of, stored = span.symbol, await prints(database, span.symbol)
     truth = {each["tradeId"]: each for each in venue.prints(span.symbol, span.start_ts, span.end_ts)}
     known = stored.streamed.keys() | stored.requested.keys()
     missing = truth.keys() - known
     copies = [(id_, copy) for kind in stored[:2] for id_, copies in kind.items() for copy in copies]
     changed = [id_ for id_, copy in copies if id_ in truth and any(copy[name] != truth[id_][name] for name in _SAID)]
     holes = [int(truth[id_]["ts"]) * 1_000 for id_ in truth.keys() - stored.streamed.keys()]
-    gaps = await database.fetch(
-        "SELECT start_ts, end_ts FROM gaps WHERE symbol = $1 AND channel LIKE 'trades%'", span.symbol
-    )
-    unknown = [ts for ts in holes if not any(gap["start_ts"] <= ts <= gap["end_ts"] for gap in gaps)]
-    of = f"{span.symbol}: "
+    spans = [span for channel in STREAMED for span in await gap_spans(database, of, channel)]
+    unknown = [ts for ts in holes if not inside(spans, ts)]
     return [
-        Check("every trade is stored", not missing, f"{of}{len(truth)} traded, {len(missing)} missing"),
-        Check("no trade is changed", not changed, f"{of}{len(copies)} copies, {len(changed)} changed"),
-        Check("no message is stored twice", not stored.twice, f"{of}{stored.frames} messages, {stored.twice} twice"),
-        Check("every hole is a known gap", not unknown, f"{of}{len(holes)} in holes, {len(unknown)} in no gap"),
+        Check("every trade is stored", of, not missing, {"traded": len(truth), "missing": len(missing)}),
+        Check("no trade is changed", of, not changed, {"copies": len(copies), "changed": len(changed)}),
+        Check("no trade is stored twice", of, not stored.twice, {"messages": stored.frames, "twice": stored.twice}),
+        Check("every hole is a known gap", of, not unknown, {"in holes": len(holes), "in no gap": len(unknown)}),
     ]
 
 
@@ -82,15 +91,27 @@ async def of_candles(database: Any, venue: Venue, span: Span, timeframe: str = "
         "SELECT * FROM processed_market_data WHERE symbol = $1 AND timeframe = $2", span.symbol, timeframe
     )
     mine = {row["timestamp"]: tuple(row[n] for n in ("open", "high", "low", "close", "volume")) for row in rows}
-    theirs = venue.bars(span.symbol, timeframe, span.start_ts, span.end_ts)
-    wrong = [row[0] for row in theirs if mine.get(int(row[0]) * 1_000) != tuple(map(float, row[1:6]))]
-    absent = sum(int(row[0]) * 1_000 not in mine for row in theirs)
-    figures = f"{span.symbol}: {len(theirs)} of {timeframe}, {absent} missing, {len(wrong) - absent} different"
-    return Check("candles equal the exchange's", not wrong, figures)
+    theirs = {
+        int(row[0]) * 1_000: (*(number(row, i) for i in range(1, 5)), volume(span.symbol, row))
+        for row in venue.bars(span.symbol, timeframe, span.start_ts, span.end_ts)
+    }
+    wrong = [ts for ts, row in theirs.items() if mine.get(ts) != row]
+    absent = sum(ts not in mine for ts in theirs)
+    figures = {"candles": len(theirs), "missing": absent, "different": len(wrong) - absent}
+    return Check("candles equal the exchange's", f"{span.symbol} {timeframe}", not wrong, figures)
 
 
 async def of_gaps(database: Any) -> Check:
     rows = await database.fetch("SELECT channel, closed_how FROM gaps")
     left = [row["channel"] for row in rows if row["closed_how"] is None]
-    which = f" ({', '.join(f'{channel} {n}' for channel, n in sorted(Counter(left).items()))})" if left else ""
-    return Check("every gap is closed", not left, f"{len(rows)} gaps, {len(left)} open{which}")
+    which = ", ".join(f"{channel} {n}" for channel, n in sorted(Counter(left).items()))
+    return Check("every gap is closed", which, not left, {"gaps": len(rows), "open": len(left)})
+
+
+async def gap_spans(database: Any, symbol: str, channel: str) -> list[tuple[int, int]]:
+    rows = await database.fetch("SELECT start_ts, end_ts FROM gaps WHERE symbol = $1 AND channel = $2", symbol, channel)
+    return [(row["start_ts"], row["end_ts"]) for row in rows]
+
+
+def inside(spans: list[tuple[int, int]], ts: int) -> bool:
+    return any(start <= ts <= end for start, end in spans)

@@ -1,18 +1,16 @@
-"""The simulated exchange, a PostgreSQL, a Valkey and a real collector process, each of which can be killed."""
+"""The simulated exchange, a PostgreSQL, a Valkey and the program that records, each of which can be killed."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from processes import Collector, Platform, Program, Server
 
 from onetape.bus.embedded import EmbeddedValkey
 from onetape.domain.frame import CandleFrame
@@ -20,11 +18,17 @@ from onetape.domain.units import MINUTE
 from onetape.storage.embedded import EmbeddedPostgres
 from onetape.storage.migrate import migrate
 from onetape.venue.faults import Fault
+from onetape.venue.journal import Journal
 from onetape.venue.server import Venue
 
 BEGIN_TS = 1_560_000_000_000_000
 HISTORY = 240  # minutes before the first moment
-_PATIENCE_S = 30.0
+PAIR_CHANNELS = (
+    *("trades", "trades_all", "book", "book5", "bbo", "ticker", "candles", "index", "instruments", "status"),
+)
+SWAP_CHANNELS = ("trades_all", "book", "bbo", "ticker", "candles", "mark", "funding")
+TIMEFRAMES = ("5m", "1h", "30s", "7m")  # the last two are not the exchange's
+_PATIENCE_S = 120.0
 
 
 def walk(symbol: str, minutes: int, seed: int) -> CandleFrame:
@@ -40,86 +44,39 @@ def walk(symbol: str, minutes: int, seed: int) -> CandleFrame:
     return CandleFrame.of("okx", symbol, "1m", columns)
 
 
-class Collector:
-    """The process of the role `collector`, as the supervisor starts it."""
-
-    def __init__(self, env: dict[str, str]) -> None:
-        self._env = {**os.environ, **env}
-        self._process: subprocess.Popen[bytes] | None = None
-        self.deaths = 0
-        self.ended_alone: list[int] = []
-
-    def start(self) -> None:
-        args = [sys.executable, "-m", "onetape.app.roles", "collector"]
-        self._process = subprocess.Popen(args, env=self._env, stdin=subprocess.DEVNULL)
-
-    def look(self) -> None:
-        """Note an end that nobody asked for, and start it again as the supervisor would."""
-        if self._process and (code := self._process.poll()) is not None:
-            self.ended_alone.append(code)
-            self.start()
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self.look()
-        self._process.kill()
-        self._process.wait(10)
-        self.deaths += 1
-
-    def stop(self) -> None:
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(15)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(10)
-
-
-class Server:
-    """PostgreSQL or Valkey: killed like by a power cut of the process, and started again."""
-
-    def __init__(self, embedded: EmbeddedPostgres | EmbeddedValkey) -> None:
-        self._embedded = embedded
-        self.url = ""
-        self.deaths = 0
-
-    async def start(self) -> None:
-        self.url = await self._embedded.start()
-
-    async def kill(self) -> None:
-        process = self._embedded._server.process
-        assert process is not None
-        process.kill()
-        await asyncio.to_thread(process.wait, 10)
-        await self._embedded.stop()
-        self.deaths += 1
-
-    async def stop(self) -> None:
-        await self._embedded.stop()
+def markets(pairs: Sequence[str], swaps: Sequence[str], spool_mb: int) -> str:
+    """`config/markets.json`: every channel that the exchange has."""
+    lists = [(pairs, PAIR_CHANNELS), (swaps, SWAP_CHANNELS)]
+    recorded = [{"symbols": s, "channels": c, "timeframes": TIMEFRAMES} for s, c in lists if s]
+    return json.dumps({"markets": recorded, "keep": {}, "spool_mb": spool_mb})
 
 
 class Theatre:
-    def __init__(self, venue: Venue, database: Server, bus: Server, collector: Collector, faults_s: float) -> None:
-        self.venue, self.database, self.bus, self.collector = venue, database, bus, collector
+    def __init__(
+        self, venue: Venue, journal: Journal, servers: tuple[Server, Server], program: Program, faults_s: float
+    ) -> None:
+        self.venue, self.journal, self.program = venue, journal, program
+        self.database, self.bus = servers
         self.faults_s = faults_s  # how long the script of faults takes
         self.counted_until = 0  # venue time
+        self.pairs: list[str] = []
+        self.swaps: list[str] = []
+        self.shown_wrong: set[tuple[str, str, int]] = set()  # candles that the table had as they were told at first
 
     async def watch(self) -> None:
-        """Until cancelled: a collector that ends is started again, and remembered."""
+        """Until cancelled: a program that ends is started again, and remembered."""
         while True:
-            self.collector.look()
+            self.program.look()
             await asyncio.sleep(0.2)
 
-    async def after(self, seconds: float, deeds: Sequence[Any]) -> None:
-        """Coroutine functions one after the other, some time from now."""
-        await asyncio.sleep(seconds)
-        for deed in deeds:
-            await deed()
-
     async def kill_collector(self) -> None:
-        self.collector.kill()
-        self.collector.start()
+        self.program.kill("collector")
+
+    async def kill_trader(self) -> None:
+        self.program.kill("trader")
+
+    async def kill_web(self) -> None:
+        self.program.kill("web")
 
     async def kill_database(self, away_s: float = 1.0) -> None:
         await self.database.kill()
@@ -132,45 +89,61 @@ class Theatre:
         await self.bus.start()
 
     async def listening(self) -> None:
-        """Returns when the collector listens to the prints of every spot pair."""
+        """Returns when the collector listens to the prints of every instrument."""
         async with asyncio.timeout(_PATIENCE_S):
-            while not all(map(self.venue.listened_since, self.pairs)):
+            while not all(map(self.venue.listened_since, self.symbols)):
                 await asyncio.sleep(0.05)
 
     @property
-    def pairs(self) -> list[str]:
-        return [symbol for symbol in self.venue.symbols if not symbol.endswith("-SWAP")]
+    def symbols(self) -> list[str]:
+        """Those whose trades are recorded."""
+        return [*self.pairs, *self.swaps]
 
 
 @asynccontextmanager
 async def opened(
-    folder: Path, symbols: Sequence[str], *, minutes: int, speed: float, faults: Sequence[Fault] = (), **options: Any
+    folder: Path,
+    pairs: Sequence[str],
+    *,
+    minutes: int,
+    speed: float,
+    faults: Sequence[Fault] = (),
+    swaps: Sequence[str] = (),
+    whole: bool = False,
+    spool_mb: int = 2_048,
+    **options: Any,
 ) -> AsyncIterator[Theatre]:
-    """Everything running but the collector."""
-    frames = [walk(symbol, minutes, seed) for seed, symbol in enumerate(symbols)]
-    begin = BEGIN_TS + HISTORY * MINUTE
-    venue = Venue(frames, speed=speed, start_ts=begin, faults=faults, waits=True, **options)
-    database = Server(EmbeddedPostgres(folder, {"fsync": "off", "shared_buffers": "64MB"}))
+    """Everything running but the program. `whole`: the platform with its supervisor, on a database that syncs to the
+    disk; else the collector alone, on one that does not."""
+    frames = [walk(symbol, minutes, seed) for seed, symbol in enumerate(pairs)]
+    begin, journal = BEGIN_TS + HISTORY * MINUTE, Journal()
+    venue = Venue(frames, speed=speed, start_ts=begin, faults=faults, waits=True, journal=journal, **options)
+    quick = {} if whole else {"fsync": "off"}
+    database = Server(EmbeddedPostgres(folder, {"shared_buffers": "64MB", **quick}))
     bus = Server(EmbeddedValkey(folder))
     try:
         await asyncio.gather(database.start(), bus.start())
         await migrate(database.url)
         await venue.start()
+        (folder / "config").mkdir(exist_ok=True)
+        (folder / "config" / "markets.json").write_text(markets(pairs, swaps, spool_mb))
         env = {
             "ONETAPE_DATA_DIR": str(folder),
             "ONETAPE_DATABASE_URL": database.url,
             "ONETAPE_REDIS_URL": bus.url,
             "ONETAPE_EXCHANGE": "okx",
-            "ONETAPE_SYMBOLS": ",".join(symbols),
+            "ONETAPE_SYMBOLS": ",".join(pairs),
             "ONETAPE_OKX_REST_URL": venue.rest_url,
             "ONETAPE_OKX_WS_URL": venue.ws_url,
         }
-        collector = Collector(env)
+        program: Program = Platform(env) if whole else Collector(env)
+        length = max((fault.at_s + fault.for_s for fault in faults), default=0.0)
+        stage = Theatre(venue, journal, (database, bus), program, length + 1.0)
+        stage.pairs, stage.swaps = list(pairs), list(swaps)
         try:
-            length = max((fault.at_s + fault.for_s for fault in faults), default=0.0)
-            yield Theatre(venue, database, bus, collector, length + 1.0)
+            yield stage
         finally:
-            collector.stop()
+            await asyncio.to_thread(program.stop)
     finally:
         await venue.stop()
         await asyncio.gather(database.stop(), bus.stop())

@@ -88,7 +88,7 @@ class SeriesAudit:
     def _judge(self, candle: Candle) -> Verdict:
         for built in self._builder.advance(candle.close_ts):
             self._built[built.open_ts] = built
-        own = self._built.pop(candle.open_ts, None)
+        own = self._built.get(candle.open_ts)  # and keep it: the venue may tell the candle again
         unknown = self._since < 0 or candle.open_ts <= self._since
         missed = any(a <= candle.close_ts and b >= candle.open_ts for a, b in self._holes)
         name = NOT_JUDGED if unknown or missed else compare(candle, own)

@@ -88,7 +88,7 @@ class Collector:
         self._tally, self._trades = Tally(), Trades(feed.exchange)
         self._absences = Absences(feed.exchange)
         self._repairs = Repairs(feed, candles, self._keep_answer, self._frames_settled)
-        self._repairs.serve(self._recorded_trades, self._trades.built)
+        self._repairs.serve(self._recorded_trades, self._trades.built, self._trades.newest)
         self._mending = Mending(feed, candles, self._recorded_candles)
         self.measure_afresh()
 
@@ -144,6 +144,7 @@ class Collector:
             await self._drain()
 
     async def _begin(self) -> None:
+        await self._trades.begin(self._candles)
         for gap in await self._absences.begin(self._raw, self._spool, self._wants):
             await self._take_gap(gap)
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from onetape.domain.errors import Refused, Transient
 from onetape.domain.frame import CandleFrame
-from onetape.domain.market import FROM_TRADES, NONE_THERE, Candle, Gap, Print, RawFrame
+from onetape.domain.market import FROM_TRADES, NONE_THERE, Candle, Gap, Print, RawFrame, candle_channel
 from onetape.domain.units import HOUR, SECOND, Micros, Timeframe
 from onetape.marketdata.aggregator import CandleBuilder
 from onetape.marketdata.quality import Span
@@ -44,14 +45,22 @@ class Repairs:
         self._keep, self._settled = keep, settled
         self._built: Callable[[str], list[Timeframe]] = lambda _: []
         self._symbols: Callable[[], Iterable[str]] = lambda: ()
+        self._newest: Callable[[str], Micros] = lambda _: -1
+        self._seen: dict[Gap, float] = {}  # by our own clock, in seconds
         self._turns = Turns()
         self._got: dict[Gap, Micros] = {}  # how far each has come, where it was interrupted
         self.wake = asyncio.Event()
         self.repaired = 0
 
-    def serve(self, symbols: Callable[[], Iterable[str]], built: Callable[[str], list[Timeframe]]) -> None:
-        """Of which symbols trades are recorded, and which lengths of candles are built from them."""
-        self._symbols, self._built = symbols, built
+    def serve(
+        self,
+        symbols: Callable[[], Iterable[str]],
+        built: Callable[[str], list[Timeframe]],
+        newest: Callable[[str], Micros],
+    ) -> None:
+        """Of which symbols trades are recorded, which lengths of candles are built from them, and the time of the
+        newest trade that the stream brought."""
+        self._symbols, self._built, self._newest = symbols, built, newest
 
     async def run(self) -> None:
         while True:
@@ -72,9 +81,10 @@ class Repairs:
         when neither the holes nor the venue can be asked."""
         found = await self._open()
         self._got = {gap: ts for gap, ts in self._got.items() if gap in found}
+        self._seen = {gap: self._seen.get(gap, time.monotonic()) for gap in found}
         due = self._turns.due(found)
         now = await self._feed.now() if due else 0
-        ripe = [gap for gap in due if self._span(gap)[1] + _SETTLE <= now]
+        ripe = [gap for gap in due if self._span(gap)[1] + _SETTLE <= now and self._over(gap)]
         pause = self._turns.seconds(_LOOK_SECONDS) if len(ripe) == len(due) else _SETTLE / 1e6
         closed: set[Gap] = set()
         for gap in ripe:
@@ -108,6 +118,13 @@ class Repairs:
         await self._candles.add_gaps([Gap(*where, a, b, gap.cause) for a, b in itertools.pairwise(edges)])
         await self._candles.close_gaps([gap], SPLIT)
 
+    def _over(self, gap: Gap) -> bool:
+        """Whether the last candle to be built has ended: a trade after it has come, or so much time has passed by our
+        own clock. The venue's may be wrong, and a candle that still runs would be stored as it stands."""
+        end = self._span(gap)[1]
+        passed = (time.monotonic() - self._seen[gap]) * SECOND
+        return self._newest(gap.symbol) >= end or passed >= end - gap.end_ts
+
     def _span(self, gap: Gap) -> Span:
         """A little more than the hole where candles are built from its trades: they need all trades of their time."""
         lengths = self._built(gap.symbol)
@@ -116,10 +133,19 @@ class Repairs:
             (each.next(gap.end_ts) for each in lengths), default=gap.end_ts + 1
         )
 
+    async def _with_candles(self, gap: Gap) -> Span:
+        """The span of a hole, and before it the built candles that were not stored when the program ended."""
+        start, end = self._span(gap)
+        for each in self._built(gap.symbol):
+            for other in await self._candles.gaps(gap.exchange, gap.symbol, candle_channel(each)):
+                if start - _PIECE <= other.start_ts < start <= other.end_ts:
+                    start = other.start_ts
+        return start, end
+
     async def repair(self, gap: Gap) -> set[Gap]:
         """Fills one hole and closes it, and all others of the symbol's trades inside it. Raises Transient, Refused; the
         next try goes on from where this one came to."""
-        start, end = self._span(gap)
+        start, end = await self._with_candles(gap)
         lengths = self._built(gap.symbol)
         resumed = max(start, self._got.get(gap, start))
         begin = min((each.floor(resumed) for each in lengths), default=resumed)

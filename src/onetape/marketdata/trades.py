@@ -11,7 +11,7 @@ from onetape.domain.units import MINUTE, Micros, Timeframe
 from onetape.marketdata.audit import MISSING, SeriesAudit
 from onetape.marketdata.building import LateBuilder
 from onetape.marketdata.quality import Span
-from onetape.ports import Verdict
+from onetape.ports import CandleStore, Verdict
 
 LOST: Final = "trades were lost under a live connection"
 _FINEST: Final = "1m"
@@ -26,6 +26,7 @@ class BuiltSeries:
         self.builder = LateBuilder(exchange, symbol, timeframe)
         self.since: Micros = -1  # the bucket of the first trade was not seen whole
         self.holes: list[Span] = []
+        self.stored: Micros | None = None  # where the candles of the run before end, until its end is a gap
         self._told: set[Micros] = set()
         self._newest: tuple[Micros, Micros] = (-1, 0)  # time of the newest trade, and ours when it was seen
 
@@ -44,6 +45,13 @@ class BuiltSeries:
 
     def missed(self, gap: Gap) -> None:
         self.holes = [*self.holes, (gap.start_ts, gap.end_ts)][-_HOLES:]
+
+    def hole(self, gap: Gap) -> Span:
+        """The candles that cannot be whole because trades were missed. What had ended when the program did, but was
+        still waiting for late trades or for its commit, is one of them."""
+        length = self.builder.timeframe
+        start, self.stored = min(length.floor(gap.start_ts), self.stored or gap.start_ts), None
+        return start, length.next(gap.end_ts)
 
     def _whole(self, candles: Iterable[Candle]) -> list[tuple[Candle, bool]]:
         """Those of which every trade was seen, each with whether it comes for the first time."""
@@ -101,6 +109,17 @@ class Trades:
     def built(self, symbol: str) -> list[Timeframe]:
         return [Timeframe.parse(text) for name, text in self._built if name == symbol]
 
+    async def begin(self, store: CandleStore) -> None:
+        """Looks up where the built candles of an earlier run end. Raises Transient."""
+        for (symbol, _), series in self._built.items():
+            tail = await store.tail(self._exchange, symbol, series.builder.timeframe, 1)
+            if len(tail):
+                series.stored = tail.candle(-1).close_ts
+
+    def newest(self, symbol: str) -> Micros:
+        """The time of the newest trade of a symbol from which candles are built; -1 = none."""
+        return max((one.builder.newest for (name, _), one in self._built.items() if name == symbol), default=-1)
+
     def add(self, symbol: str, prints: Sequence[Print]) -> list[tuple[Candle, bool]]:
         """The built candles that are new or changed, each with whether it comes for the first time."""
         found: list[tuple[Candle, bool]] = []
@@ -126,10 +145,8 @@ class Trades:
         found = []
         for (symbol, text), series in self._built.items():
             if symbol == gap.symbol:
-                timeframe = series.builder.timeframe
                 series.missed(gap)
-                start, end = timeframe.floor(gap.start_ts), timeframe.next(gap.end_ts)
-                found.append(Gap(gap.exchange, symbol, candle_channel(text), start, end, gap.cause))
+                found.append(Gap(gap.exchange, symbol, candle_channel(text), *series.hole(gap), gap.cause))
         return found
 
     def venue(self, candle: Candle, now_ts: Micros) -> None:

@@ -32,6 +32,7 @@ class Kind(enum.StrEnum):
     REORDER = "reorder"  # every two messages of a stream change places
     GARBLE = "garble"  # the next `count` messages are cut in half: broken JSON in place of data
     NOISE = "noise"  # an unknown field in every message; unknown events, unknown channels, broken JSON between them
+    REVISE = "revise"  # the next `count` closed bars of a stream are told wrong, and right when the next one closes
     RESTART = "restart"  # the sequence numbers of the books begin again: seqId < prevSeqId
     REFUSE = "refuse"  # REST answers with `status` and `code`; `channel` names an endpoint by its last part
     SKEW = "skew"  # the venue's clock is `ms` ahead: the time it tells, and the time of its books
@@ -39,7 +40,7 @@ class Kind(enum.StrEnum):
     SLOW = "slow"  # every message waits `ms` before it is sent, and so does every REST answer
 
 
-COUNTED: Final = frozenset({Kind.SKIP, Kind.GARBLE})
+COUNTED: Final = frozenset({Kind.SKIP, Kind.GARBLE, Kind.REVISE})
 _MOMENTARY: Final = COUNTED | {Kind.DROP, Kind.RESTART}
 
 
@@ -99,6 +100,11 @@ class Faults:
 
     def of(self, kind: Kind) -> list[Fault]:
         return [fault for fault in self.active.values() if fault.kind is kind]
+
+    def counts(self, number: int, fault: Fault, stream: tuple[str, str, int]) -> bool:
+        """Whether this one (of a channel, a symbol and a listener) is among the first `count`."""
+        self.counted[number, *stream] += 1
+        return self.counted[number, *stream] <= fault.count
 
     @property
     def skew_us(self) -> Micros:

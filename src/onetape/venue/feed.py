@@ -16,9 +16,10 @@ from onetape.venue import latest, updates, wire
 from onetape.venue.bars import BARS
 from onetape.venue.channels import CANDLE, INSTRUMENTS, STATUS, Channel
 from onetape.venue.floor import MOMENT_S, Floor
+from onetape.venue.journal import Journal, Said
 from onetape.venue.played import Played
-from onetape.venue.stream import Stream, Subscriber, frame
-from onetape.venue.tamper import About
+from onetape.venue.revise import revised
+from onetape.venue.stream import Stream, Subscriber, frame, say
 
 _STRIDE: Final = 10 * MINUTE  # venue time pushed before other tasks get their turn
 _RUNNING_S: Final = 1.0  # a running bar is pushed at most so often (real seconds)
@@ -26,9 +27,9 @@ _TRADES: Final = ("trades", "trades-all")
 
 
 class Feed:
-    def __init__(self, floor: Floor) -> None:
-        self._floor = floor
-        self._streams = {symbol: Stream(tape, 0) for symbol, tape in floor.tapes.items()}
+    def __init__(self, floor: Floor, journal: Journal | None = None) -> None:
+        self._floor, self._journal = floor, journal
+        self._streams = {symbol: Stream(tape, 0, journal) for symbol, tape in floor.tapes.items()}
         self._general: defaultdict[Channel, dict[Subscriber, None]] = defaultdict(dict)
         self._wanted = asyncio.Event()
         self.subscribed = asyncio.Event()  # somebody has listened to an instrument
@@ -43,7 +44,7 @@ class Feed:
         if channel.name in (INSTRUMENTS, STATUS):
             self._general[channel][listener] = None
             if text := self._announced(channel):
-                listener.put(text)
+                self._greet(channel, listener, text)
         stream = self._streams.get(channel.symbol)
         if stream is None:
             return
@@ -55,7 +56,12 @@ class Feed:
         self._wanted.set()
         self.subscribed.set()
         if first := self._first(channel, stream):
-            listener.put(first)
+            self._greet(channel, listener, first)
+
+    def _greet(self, channel: Channel, listener: Subscriber, text: str) -> None:
+        whole = listener.put(text)
+        if self._journal:
+            self._journal.greeted.append(Said(*channel, self._floor.now(), text, harmed=not whole))
 
     def remove(self, channel: Channel, listener: Subscriber) -> None:
         self._general[channel].pop(listener, None)
@@ -82,8 +88,7 @@ class Feed:
         """Tell the listeners of `instruments` (of a type) or `status` how things stand now."""
         channel = Channel(name, kind)
         text = self._announced(channel)
-        for rank, listener in enumerate(tuple(self._general[channel])):
-            listener.put(text, About(*channel, rank))
+        say(text, channel, self._general[channel], self._floor.now(), self._journal)
 
     def _announced(self, channel: Channel) -> str:
         if channel.name == STATUS:
@@ -156,10 +161,12 @@ class Feed:
                 continue
             bar = BARS[name.removeprefix(CANDLE)]
             rows = tape.bars(bar, bar.opens(bar.floor(stream.cursor), bar.floor(min(until, tape.end_ts))))
-            due += [(bar.next(r.open_ts), r.open_ts, name, self._candle(name, stream, r)) for r in rows]
-            if moment - stream.pushed_s[name] >= _RUNNING_S and (row := tape.running(bar, until)):
+            for row in rows:
+                told = revised(self._floor.faults, name, stream, row)
+                due += [(bar.next(row.open_ts), each.open_ts, name, self._candle(name, stream, each)) for each in told]
+            if moment - stream.pushed_s[name] >= _RUNNING_S and (runs := tape.running(bar, until)):
                 stream.pushed_s[name] = moment
-                due.append((until + 1, row.open_ts, name, self._candle(name, stream, row)))
+                due.append((until + 1, runs.open_ts, name, self._candle(name, stream, runs)))
         for _, _, name, text in sorted(due, key=lambda item: item[:2]):
             if stream.pushed.get(name) != text:
                 stream.pushed[name] = text

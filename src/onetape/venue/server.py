@@ -20,6 +20,7 @@ from onetape.venue import channels, ledger, rest
 from onetape.venue.faults import Fault, Faults, Injected, Kind, in_order
 from onetape.venue.feed import Feed
 from onetape.venue.floor import open_floor, open_recording
+from onetape.venue.journal import Journal
 from onetape.venue.limits import Allowance, SlidingLog
 from onetape.venue.login import Key
 from onetape.venue.recording import Push
@@ -40,7 +41,7 @@ class Venue:
     candles, seed and speed give the same market. `limits` switches rate limits; `keys` (API key to Key) makes logins
     be verified, without it any is accepted. `faults` are played from the first subscription on. `recording` is played
     in place of candles from the first subscription on: message for message, and what it lacks is made of its prints.
-    `waits`: candles too begin with the first subscription.
+    `waits`: candles too begin with the first subscription. `journal` takes down every message that is said.
     Raises BadInput.
     """
 
@@ -60,13 +61,14 @@ class Venue:
         idle_s: float = 30.0,
         faults: Sequence[Fault] = (),
         waits: bool = False,
+        journal: Journal | None = None,
     ) -> None:
         if recording:
             self._floor = open_recording(recording, speed)
         else:
             self._floor = open_floor(frames, speed=speed, start_ts=start_ts, instruments=instruments, seed=seed)
         self._waits = waits or bool(recording)
-        self._feed = Feed(self._floor)
+        self._feed = Feed(self._floor, journal)
         if recording:
             self._feed.pause_s = _RECORDED_PAUSE_S
         self._host, self.port = host, port

@@ -66,9 +66,7 @@ class Tampering:
         return fault.listener in (-1, about.rank) and fault.concerns(self._url, about.channel, about.symbol)
 
     def _counts(self, number: int, fault: Fault, about: About) -> bool:
-        """Whether a message is among the first `count`."""
-        self._faults.counted[number, *about] += 1
-        return self._faults.counted[number, *about] <= fault.count
+        return self._faults.counts(number, fault, about)
 
     def _garble(self, number: int, fault: Fault, about: About, text: str) -> list[str]:
         return [text[: len(text) // 2]] if self._counts(number, fault, about) else [text]

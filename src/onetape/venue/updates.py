@@ -47,4 +47,6 @@ def push(floor: Floor, stream: Stream, heartbeat_s: float) -> None:
 def _update(stream: Stream, asks: list[Any], bids: list[Any], before: int, now: Book) -> str:
     chain = {"checksum": 0, "prevSeqId": before, "seqId": now.seq}
     data = {"asks": asks, "bids": bids, "ts": wire.millis(now.ts), **chain}
+    if stream.journal and (asks or bids):
+        stream.journal.changed(stream.symbol, data, wire.book(stream.tape.listing, now, len(now.asks.place)))
     return stream.frame(BOOKS, [data], action="update")

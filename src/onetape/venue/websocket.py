@@ -67,14 +67,13 @@ class Connection:
     def _silent(self) -> bool:
         return self.silenced or self._floor.faults.silent
 
-    def put(self, text: str, about: About | None = None) -> None:
+    def put(self, text: str, about: About | None = None) -> bool:
         if self._silent:
-            return
-        if about and self._floor.faults.active:
-            self._waiting += self._tampering.pass_on(text, about)
-        else:
-            self._waiting.append(text)
+            return False
+        sent = self._tampering.pass_on(text, about) if about and self._floor.faults.active else [text]
+        self._waiting += sent
         self._ready.set()
+        return any(each.endswith(text[1:]) for each in sent)
 
     def release(self, number: int) -> None:
         """Send what a fault held back."""
@@ -147,7 +146,8 @@ class Connection:
 
     def _read(self, text: str) -> None:
         if text == "ping":
-            return self.put("pong")
+            self.put("pong")
+            return None
         try:
             request = msgspec.json.decode(text)
         except msgspec.DecodeError:
@@ -225,4 +225,5 @@ class Connection:
         text = "The simulated venue has market data only: it takes no orders."
         reply = {"id": request.get("id", ""), "op": request["op"], "code": "54072", "msg": text, "data": []}
         moment = str(self._floor.now())
-        return self.put(wire.encode(reply | {"inTime": moment, "outTime": moment}))
+        self.put(wire.encode(reply | {"inTime": moment, "outTime": moment}))
+        return None

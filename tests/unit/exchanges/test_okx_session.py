@@ -121,7 +121,8 @@ def test_broken_book_is_invalid_at_once_then_asked_for_again() -> None:
     (loaded,) = desk.frame(books(-1, 10, "snapshot", (["9", "1", "0", "1"],)))
     assert loaded.events[0].valid  # type: ignore[union-attr]
     (broken,) = desk.frame(books(12, 13))
-    (book,) = broken.events
+    known, book = broken.events  # at once: whoever dies before the next snapshot has said so
+    assert known == Gap("okx", "BTC-USDT", "book", (T0 + 10) * 1000, (T0 + 13) * 1000, "an update of the book was lost")
     assert isinstance(book, Book)
     assert not book.valid
     assert book.bids == []
@@ -130,9 +131,25 @@ def test_broken_book_is_invalid_at_once_then_asked_for_again() -> None:
     assert desk.sent[-1]["op"] == "subscribe"
     (again,) = desk.frame(books(-1, 20, "snapshot", (["8", "1", "0", "1"],)))
     gap, book = again.events
-    assert gap == Gap("okx", "BTC-USDT", "book", (T0 + 10) * 1000, (T0 + 20) * 1000, "an update of the book was lost")
+    assert gap == Gap("okx", "BTC-USDT", "book", (T0 + 13) * 1000, (T0 + 20) * 1000, "an update of the book was lost")
     assert isinstance(book, Book)
     assert book.bids == [(8.0, 1.0)]
+
+
+def test_hole_of_a_book_whose_clock_went_back_spans_both_times() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.BOOK))
+    desk.open()
+    ahead = books(-1, 10, "snapshot")
+    ahead["data"][0]["ts"] = str(T0 + 90_000)
+    desk.frame(ahead)
+    desk.frame(books(10, 11))  # the clock is right again
+    (broken,) = desk.frame(books(12, 13))
+    desk.put(Tick())
+    (again,) = desk.frame(books(-1, 20, "snapshot"))
+    assert [(g.start_ts, g.end_ts) for r in (broken, again) for g in r.events if isinstance(g, Gap)] == [
+        ((T0 + 11) * 1000, (T0 + 13) * 1000),
+        ((T0 + 13) * 1000, (T0 + 20) * 1000),
+    ]
 
 
 def test_second_break_waits_before_it_subscribes_again() -> None:
@@ -372,7 +389,7 @@ def test_book_whose_update_neither_connection_has_is_broken_and_renewed_on_both(
         desk.frame(books(-1, 10, "snapshot"), on=on)
     desk.frame(books(12, 13), on=A)
     (received,) = desk.frame(books(12, 13), on=B)
-    assert not received.events[0].valid  # type: ignore[union-attr]
+    assert not received.events[-1].valid  # type: ignore[union-attr]
     assert sorted(name for name, m in zip(desk.sent_on, desk.sent, strict=True) if m["op"] == "unsubscribe") == [A, B]
     assert desk.session.states(0, 0)[0].state == "broken"
 

@@ -96,3 +96,10 @@ def test_a_candle_on_a_stretch_without_trades_is_not_judged_and_the_next_is() ->
     audit.venue(SAID, now_ts=0)
     audit.venue(candle(2, 11.0, 11.0, 11.0, 11.0, volume=1.0), now_ts=0)
     assert [v.verdict for v in audit.verdicts(0)] == ["not judged", "equal"]
+
+
+def test_a_candle_that_the_venue_tells_again_is_compared_again() -> None:
+    audit = audit_of(*TRADES, trade(123, 11.0))
+    audit.venue(candle(1, 10.0, 12.0, 9.0, 10.0, volume=1.5), now_ts=0)
+    audit.venue(SAID, now_ts=0)
+    assert [v.verdict for v in audit.verdicts(0)] == ["volume", "equal"]

@@ -16,6 +16,7 @@ from onetape.domain.frame import CandleFrame
 from onetape.domain.market import (
     FROM_TRADES,
     Book,
+    Candle,
     Channel,
     Forming,
     Gap,
@@ -473,3 +474,20 @@ async def test_built_candles_on_a_hole_are_made_of_the_trades_that_were_fetched_
     assert stored.volume.tolist() == [1, 2, 2, 1]
     assert stored.close.tolist() == [3, 4, 6, 7]
     assert await desk.store.gaps("okx", SYMBOL, "candles:7s") == []
+
+
+async def test_a_built_candle_that_was_not_stored_when_the_program_was_killed_is_built_again(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, Want(SYMBOL, Channel.CANDLES, "7s"), TRADES])
+    kept = Candle("okx", SYMBOL, "7s", 7_000_000, 14_000_000, 3.0, 3.0, 3.0, 3.0, 1.0, 3.0, Origin.BUILT, 0)
+    await desk.store.append(CandleFrame.from_candles([kept]))
+    # the bucket of 14 s was over, its trades stored, the candle not yet; then the program was killed
+    desk.raws.frames.append(RawFrame("okx", SYMBOL, "trades", 22_000_000, 1, 1, b"before"))
+    answer = RawFrame("okx", SYMBOL, "trades_rest", 27_000_000, 2, 2, b"answer")
+    desk.feed.pages = [Received(answer, (trade(15, 3.0), trade(20, 4.0), trade(22, 5.0), trade(27, 6.0)))]
+    async with desk.running():
+        desk.feed.say(trade(29, 7.0), channel="trades", ts=29_000_000)
+        desk.feed.say(trade(36, 7.0), channel="trades", ts=36_000_000)
+        await until(lambda: desk.collector.stats()["repaired"] == 1)
+    stored = await desk.store.load("okx", SYMBOL, Timeframe.parse("7s"), None, None)
+    assert (stored.ts // 1_000_000).tolist() == [7, 14, 21]
+    assert (stored.open[1], stored.close[1], stored.volume[1]) == (3.0, 4.0, 2.0)

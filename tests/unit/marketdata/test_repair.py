@@ -70,7 +70,8 @@ class Desk:
     def __init__(self, venue: Venue, built: Sequence[Timeframe] = ()) -> None:
         self.venue, self.store, self.kept = venue, Store(), 0
         self.repairs = Repairs(venue, self.store, self._keep, self._settled)  # type: ignore[arg-type]
-        self.repairs.serve(lambda: (SYMBOL, OTHER), lambda _: list(built))
+        self.newest = 10**15
+        self.repairs.serve(lambda: (SYMBOL, OTHER), lambda _: list(built), lambda _: self.newest)
 
     async def _keep(self, frame: RawFrame) -> None:
         self.kept += 1
@@ -110,6 +111,19 @@ async def test_hole_that_cannot_be_filled_does_not_keep_the_others_waiting() -> 
     desk.venue.away.clear()
     await desk.repairs.work()
     assert [asked[0] for asked in desk.venue.asked] == [SYMBOL, OTHER]  # the first waits before it is tried again
+
+
+async def test_a_candle_that_still_runs_is_not_built_though_the_clock_of_the_venue_is_ahead() -> None:
+    desk = Desk(Venue([*range(50, 110)]), [S30])
+    await desk.store.add_gaps([hole(95, 105)])
+    desk.newest = 105 * SECOND
+    await desk.repairs.work()
+    assert desk.venue.asked == []
+    desk.venue.seconds, desk.newest = [*range(50, 130)], 121 * SECOND
+    await desk.repairs.work()
+    assert [asked[1:] for asked in desk.venue.asked] == [(90, 120)]
+    frame = await desk.store.load("okx", SYMBOL, S30, None, None)
+    assert frame.volume.tolist() == [30.0]
 
 
 async def test_hole_of_which_the_venue_tells_nothing_is_set_aside_and_forgotten_when_it_is_closed() -> None:

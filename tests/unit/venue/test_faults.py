@@ -14,6 +14,7 @@ import pytest
 
 from onetape.domain.errors import BadInput
 from onetape.venue.faults import Fault, Faults, Kind, read_script
+from onetape.venue.journal import Journal
 from onetape.venue.tamper import About, Tampering
 
 SYMBOL = "BTC-USDT"
@@ -200,3 +201,40 @@ async def test_the_ledger_holds_every_print_that_somebody_could_have_heard(
         assert len(bars) == 10
         asked = await client.data("market/history-candles", instId=SYMBOL, after=str(minute // 1_000), limit="10")
         assert asked == bars[::-1]
+
+
+async def test_a_revised_candle_is_told_short_and_then_whole_and_the_journal_has_both(opened: Open, talk: Talk) -> None:
+    journal = Journal()
+    fault = Fault(kind=Kind.REVISE, count=1, channel="candle1m")
+    async with opened(speed=600, journal=journal, faults=[fault]) as client, client.connect("business") as socket:
+        await talk["subscribe"](socket, "candle1m")
+        closed: list[list[str]] = []
+        while len(closed) < 3:
+            message = await talk["hear"](socket, lambda m: "data" in m)
+            closed += [row for row in message["data"] if row[8] == "1"]
+        truth = await client.data("market/history-candles", instId=SYMBOL, after=str(int(closed[-1][0]) + 1), limit="9")
+    (one,) = journal.revised
+    wrong = closed.index(one.first)
+    assert closed[wrong + 1] == one.then
+    assert one.then in truth
+    assert float(one.first[5]) < float(one.then[5])
+    assert {json.dumps(json.loads(said.text)["data"][0]) for said in journal.said} >= {
+        json.dumps(row) for row in closed
+    }
+
+
+async def test_the_journal_has_every_message_and_says_which_were_kept_from_a_listener(opened: Open, talk: Talk) -> None:
+    journal = Journal()
+    async with opened(speed=60, journal=journal) as client, client.connect("public") as socket:
+        await talk["subscribe"](socket, "books", "tickers")
+        await talk["hear"](socket, lambda m: m.get("action") == "update")
+        await client.venue.inject(Fault(kind=Kind.SKIP, channel="books", count=1))
+        async with asyncio.timeout(5):
+            while not any(said.harmed for said in journal.said):
+                await asyncio.sleep(0.05)
+    books = [json.loads(said.text)["data"][0] for said in journal.said if said.channel == "books"]
+    assert [row["prevSeqId"] for row in books[1:]] == [row["seqId"] for row in books[:-1]]
+    assert {said.channel for said in journal.said if said.harmed} == {"books"}
+    assert {said.channel for said in journal.greeted} == {"books", "tickers"}
+    assert journal.moments[0].seq == books[0]["seqId"]
+    assert len(journal.moments[0].bids) == 400

@@ -211,9 +211,12 @@ class Session:
         return (received,)
 
     def _received(self, track: Track, step: StreamStep, data: bytes, recv_ts: Micros, joined: bool = False) -> Received:
+        gap: Events = ()
         if step.broken and track.reading.book is not None and not track.reading.book.valid:
             track.broke("broken", _BROKEN_CHAIN)
-        return self._kept(track.stream, step.ts or recv_ts, recv_ts, data, track.told(step, recv_ts, joined))
+            gap = track.known(step.ts)
+        told = (*gap, *track.told(step, recv_ts, joined))
+        return self._kept(track.stream, step.ts or recv_ts, recv_ts, data, told)
 
     def _kept(self, stream: Stream, ts: Micros, recv_ts: Micros, data: bytes, told: Events) -> Received:
         self._seq += 1

@@ -96,19 +96,30 @@ class Track(Flow):
         before, book = self.ts, self.reading.book
         if book is not None and not book.valid:
             return step.events
-        if step.ts > before:
+        if step.ts > before or book is not None:  # a book's messages come in their order, whatever its clock says
             self.ts = step.ts
         if self.stream.timeframe is not None:
             self.ts = max(self.ts, *(e.close_ts for e in step.events if isinstance(e, Candle)), 0)
         if not self.absent or (book is not None and not step.loaded):
             return step.events
         self.absent = False
-        if joined or not 0 < before < step.ts or self.stream.channel in _NO_HOLES:
+        start, end = sorted((before, step.ts)) if book is not None else (before, step.ts)
+        if joined or not 0 < start < end or self.stream.channel in _NO_HOLES:
             return step.events
         self.gaps += 1
         stream = self.stream
-        gap = Gap(stream.exchange, stream.symbol, stream.name, before, step.ts, self.cause)
+        gap = Gap(stream.exchange, stream.symbol, stream.name, start, end, self.cause)
         return (gap, *step.events)
+
+    def known(self, ts: Micros) -> tuple[MarketEvent, ...]:
+        """The part of a book's hole that is known before the next snapshot ends it: who dies meanwhile has said it."""
+        start, end = sorted((self.ts, ts))
+        if not 0 < start < end:
+            return ()
+        self.ts = ts
+        self.gaps += 1
+        stream = self.stream
+        return (Gap(stream.exchange, stream.symbol, stream.name, start, end, self.cause),)
 
     def missing(self, now: float) -> list[Gap]:
         """Trades that should have come while the stream lived."""
