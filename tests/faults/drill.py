@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -29,16 +30,18 @@ Deed = tuple[float, Callable[[Theatre], Coroutine[Any, Any, None]]]
 
 
 async def play(theatre: Theatre, deeds: Sequence[Deed]) -> None:
-    """From the first subscription on, each deed at its second. What is counted ends when all is over, the collector
-    listens again and has done so for a moment; the exchange goes on trading after that, as exchanges do."""
+    """Once every stream is recorded, each fault and each deed at its second. What is counted ends when all is over, the
+    collector listens again and has done so for a moment; the exchange goes on trading after that, as exchanges do."""
     theatre.program.start()
     watching = asyncio.gather(theatre.watch(), _watch_candles(theatre))
     try:
         await theatre.listening()
+        await _recording(theatre)
         async with asyncio.TaskGroup() as tasks:
+            for fault in theatre.faults:
+                tasks.create_task(_later(fault.at_s, partial(theatre.venue.inject, fault)))
             for at_s, deed in deeds:
-                tasks.create_task(_later(theatre, at_s, deed))
-            tasks.create_task(asyncio.sleep(theatre.faults_s))
+                tasks.create_task(_later(at_s, partial(deed, theatre)))
         async with asyncio.timeout(_PATIENCE_S):
             while not theatre.venue.lines():
                 await asyncio.sleep(0.05)
@@ -47,6 +50,21 @@ async def play(theatre: Theatre, deeds: Sequence[Deed]) -> None:
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _recording(theatre: Theatre) -> None:
+    """Returns when a message of each stream is stored: what is lost before that has no beginning."""
+    async with asyncio.timeout(_PATIENCE_S), connected(theatre) as pool:
+        while True:
+            rows = await pool.fetch("SELECT DISTINCT symbol, channel FROM raw_market_data")
+            if theatre.streams() <= {(row["symbol"], row["channel"]) for row in rows}:
+                return
+            await asyncio.sleep(_GLANCE_S)
+
+
+async def _later(at_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.sleep(at_s)
+    await work()
 
 
 async def _watch_candles(theatre: Theatre) -> None:
@@ -63,11 +81,6 @@ async def _watch_candles(theatre: Theatre) -> None:
                 one.terminate()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await asyncio.sleep(_LOOK_S)
-
-
-async def _later(theatre: Theatre, at_s: float, deed: Callable[[Theatre], Coroutine[Any, Any, None]]) -> None:
-    await asyncio.sleep(at_s)
-    await deed(theatre)
 
 
 async def count(theatre: Theatre, patience_s: float) -> list[Check]:

@@ -28,6 +28,7 @@ PAIR_CHANNELS = (
 )
 SWAP_CHANNELS = ("trades_all", "book", "bbo", "ticker", "candles", "mark", "funding")
 TIMEFRAMES = ("5m", "1h", "30s", "7m")  # the last two are not the exchange's
+_SELDOM = ("candles", "instruments", "status")  # and candles are stored by their length
 _PATIENCE_S = 120.0
 
 
@@ -53,11 +54,16 @@ def markets(pairs: Sequence[str], swaps: Sequence[str], spool_mb: int) -> str:
 
 class Theatre:
     def __init__(
-        self, venue: Venue, journal: Journal, servers: tuple[Server, Server], program: Program, faults_s: float
+        self,
+        venue: Venue,
+        journal: Journal,
+        servers: tuple[Server, Server],
+        program: Program,
+        faults: Sequence[Fault],
     ) -> None:
         self.venue, self.journal, self.program = venue, journal, program
         self.database, self.bus = servers
-        self.faults_s = faults_s  # how long the script of faults takes
+        self.faults = faults
         self.counted_until = 0  # venue time
         self.pairs: list[str] = []
         self.swaps: list[str] = []
@@ -94,6 +100,11 @@ class Theatre:
             while not all(map(self.venue.listened_since, self.symbols)):
                 await asyncio.sleep(0.05)
 
+    def streams(self) -> set[tuple[str, str]]:
+        """Symbol and channel of those that speak all the time."""
+        lists = ((self.pairs, PAIR_CHANNELS), (self.swaps, SWAP_CHANNELS))
+        return {(s, c) for symbols, channels in lists for s in symbols for c in channels if c not in _SELDOM}
+
     @property
     def symbols(self) -> list[str]:
         """Those whose trades are recorded."""
@@ -117,7 +128,7 @@ async def opened(
     disk; else the collector alone, on one that does not."""
     frames = [walk(symbol, minutes, seed) for seed, symbol in enumerate(pairs)]
     begin, journal = BEGIN_TS + HISTORY * MINUTE, Journal()
-    venue = Venue(frames, speed=speed, start_ts=begin, faults=faults, waits=True, journal=journal, **options)
+    venue = Venue(frames, speed=speed, start_ts=begin, waits=True, journal=journal, **options)
     quick = {} if whole else {"fsync": "off"}
     database = Server(EmbeddedPostgres(folder, {"shared_buffers": "64MB", **quick}))
     bus = Server(EmbeddedValkey(folder))
@@ -137,8 +148,7 @@ async def opened(
             "ONETAPE_OKX_WS_URL": venue.ws_url,
         }
         program: Program = Platform(env) if whole else Collector(env)
-        length = max((fault.at_s + fault.for_s for fault in faults), default=0.0)
-        stage = Theatre(venue, journal, (database, bus), program, length + 1.0)
+        stage = Theatre(venue, journal, (database, bus), program, faults)
         stage.pairs, stage.swaps = list(pairs), list(swaps)
         try:
             yield stage
