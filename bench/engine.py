@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from bench import bare_loop, candles
 from bench.timing import Row, timed
+from onetape.backtest.luck.block import luck_of
 from onetape.backtest.metrics import measure
 from onetape.backtest.run import run, simulate
 from onetape.domain.accounts import Costs, Exits, Sizing
 from onetape.domain.frame import CandleFrame
 from onetape.domain.results import BacktestSpec
+from onetape.domain.trials import LedgerView
 from onetape.strategies.contract import Strategy, evaluate
 from onetape.strategies.market import Market
 from onetape.strategies.sma_cross import SmaCross
@@ -54,6 +57,8 @@ def of_job(frame: CandleFrame, job: str, says: str, spec: BacktestSpec, strategy
     yield timed(job, "  means and signals", lambda: evaluate(strategy, Market(frame)))
     yield timed(job, "  orders, fills, equity, trips", lambda: simulate(spec, frame, frame, signals, first))
     yield timed(job, "  figures", lambda: measure(frame, tape, spec.cash))
+    alone = LedgerView(1, 1, np.empty(0))
+    yield timed(job, "  luck (beside J1 and J2, not in them)", lambda: luck_of(result, alone), times=5, target=2_000.0)
     bare = bare_loop.crosses if job == "J1" else bare_loop.brackets
     outcome = bare(frame, CASH, FEE)
     yield msgspec.structs.replace(

@@ -101,7 +101,7 @@ async def _compare(platform: Platform, say: Say) -> None:
         if metrics is None:
             from onetape.backtest.answer import answering
 
-            answer = answering(platform.candles, platform.runs, platform.registry)
+            answer = answering(platform.candles, platform.runs, platform.registry, platform.ledger)
             metrics = (await answer(spec, lambda *_: None)).metrics
         say(_line(spec.strategy, metrics))
 

@@ -59,7 +59,7 @@ def desk_of(platform: Platform) -> Desk:
         bus=platform.bus,
         registry=platform.registry,
         proofs=platform.strategies,
-        jobs=Jobs(answering(platform.candles, platform.runs, platform.registry), RealClock()),
+        jobs=Jobs(answering(platform.candles, platform.runs, platform.registry, platform.ledger), RealClock()),
         downloads=Downloads(
             lambda name: open_feed(platform.settings, name, "$.exchange", platform.budgets),
             platform.candles,

@@ -29,6 +29,7 @@ from onetape.ports import (
     RunStore,
     Shelf,
     TradeStore,
+    TrialLedger,
 )
 from onetape.settings import Settings
 from onetape.storage import rollups
@@ -100,6 +101,12 @@ class Platform:
         from onetape.storage.runs import PgRunStore
 
         return PgRunStore(self.__dict__["_pool"])
+
+    @cached_property
+    def ledger(self) -> TrialLedger:
+        from onetape.storage.trials import PgTrialLedger
+
+        return PgTrialLedger(self.__dict__["_pool"])
 
     @cached_property
     def strategies(self) -> PgStrategyStore:

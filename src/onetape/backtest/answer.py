@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from typing import Final
 
 import msgspec
 
 from onetape.backtest.candles import choose, terms_of
+from onetape.backtest.counting import counted, trial_of
+from onetape.backtest.holdout import allowed, data_of
 from onetape.backtest.jobs import Answer, Say
 from onetape.backtest.run import run
+from onetape.clock import RealClock
 from onetape.domain.results import BacktestSpec, Result
-from onetape.ports import CandleStore, RunStore
+from onetape.domain.trials import BACKTEST
+from onetape.ports import CandleStore, Clock, RunStore, TrialLedger
 from onetape.strategies.registry import Registry
 
+WHO: Final = "server"  # in the ledger of trials: the API and the dashboard have no users of their own
 
-def answering(candles: CandleStore, runs: RunStore, registry: Registry) -> Answer:
+
+def answering(
+    candles: CandleStore, runs: RunStore, registry: Registry, ledger: TrialLedger, clock: Clock | None = None
+) -> Answer:
     """The function that Jobs works with."""
+    ticking = clock or RealClock()
 
     async def answer(spec: BacktestSpec, say: Say) -> Result:
         strategy = registry.build(spec.strategy, spec.parameters)
         say("reading candles", 0.05)
-        chosen = await choose(candles, spec, strategy.warmup())
+        chosen, spec, _, note = await allowed(ledger, await choose(candles, spec, strategy.warmup()), spec)
         terms = await terms_of(candles, spec.exchange, spec.symbol)
         asked = msgspec.structs.replace(spec, terms=terms, parameters=strategy.parameters())
-        say("trading", 0.4)
         source_hash = registry.source_hash(spec.strategy)
-        result = await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, strategy, source_hash)
+        trial = trial_of(asked, data_of(chosen, asked), source_hash, BACKTEST, WHO, ticking.now())
+
+        async def go() -> Result:
+            say("trading", 0.4)
+            return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, strategy, source_hash)
+
+        result = await counted(ledger, ticking, trial, go)
+        if note:
+            result = dataclasses.replace(result, manifest=result.manifest | {"holdout": note})
         say("storing", 0.9)
         await runs.put(result)
         return result

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from onetape.backtest.holdout import sealed_note
 from onetape.backtest.provenance import doubts
 from onetape.core.stats import last_of_each_day
 from onetape.domain.results import Result
@@ -83,7 +84,13 @@ def warnings(result: Result) -> list[str]:
     """Reasons to doubt the figures, each a sentence."""
     return [
         text
-        for text in (*_of_trades(result), *_of_period(result), *doubts(result.manifest), *_of_fills(result))
+        for text in (
+            *sealed_note(result.manifest),
+            *_of_trades(result),
+            *_of_period(result),
+            *doubts(result.manifest),
+            *_of_fills(result),
+        )
         if text
     ]
 

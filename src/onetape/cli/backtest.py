@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from onetape.cli import trials
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
 from onetape.domain.accounts import Costs, Exits, RiskLimits, Sizing, Terms
-from onetape.domain.errors import BadInput, NotFound
+from onetape.domain.errors import BadInput, Conflict, NotFound
 from onetape.domain.instrument import Instrument
 from onetape.domain.results import BacktestSpec, Result
 from onetape.domain.units import DAY, Micros, Timeframe, parse_time
@@ -51,11 +52,12 @@ class Wanted(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A strategy's run, or only its gate when that did not hold."""
+    """A strategy's run; or only its gate when that did not hold, or why what is sealed was not opened for it."""
 
     name: str
     result: Result | None
     gate: GateReport | None
+    refused: str = ""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
         "--max-drawdown", type=float, metavar="RATE", help="close and enter nothing more at this fall of equity"
     )
     money.add_argument("--allow-short", action="store_true", help="targets below zero sell short")
+    trials.add_flags(top)
     out = top.add_argument_group("output")
     out.add_argument("--json", nargs="?", const="-", metavar="FILE", help="the figures as JSON; - is standard output")
     out.add_argument("--html", type=Path, metavar="FILE", help="a report with charts that opens without a network")
@@ -101,6 +104,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     check_outputs(wish)
     spec = spec_of(wish)
     wanted = [entry_of(text) for text in wish.strategy]
+    trials.check_flags(wish, [one.name for one in wanted])
     outcomes = asyncio.run(from_file(wish, spec, wanted) if wish.file else from_store(wish, spec, wanted))
     return tell(wish, outcomes)
 
@@ -205,7 +209,8 @@ async def from_store(wish: argparse.Namespace, spec: BacktestSpec, wanted: Seque
         chosen = await choose(platform.candles, spec, max(strategy.warmup() for strategy in built))
         exchange = chosen.frame.exchange
         spec = replaced(spec, exchange=exchange, terms=await terms_of(platform.candles, exchange, spec.symbol))
-        outcomes = run_all(wish, spec, wanted, registry, chosen)
+        await trials.taken_over(platform.settings.data_dir, platform.ledger, exchange, spec.symbol)
+        outcomes = await run_all(wish, spec, wanted, registry, chosen, trials.in_database(platform.ledger))
         if not wish.no_store:
             await keep(platform, outcomes)
     return outcomes
@@ -222,7 +227,8 @@ async def from_file(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequen
     timeframe = spec.timeframe or str(candles.timeframe)
     terms = Terms.of(Instrument.unknown(candles.exchange, candles.symbol))
     spec = replaced(spec, exchange=candles.exchange, symbol=candles.symbol, timeframe=timeframe, terms=terms)
-    outcomes = run_all(wish, spec, wanted, registry, split(candles, spec))
+    async with trials.without_candles(settings_of(wish)) as counter:
+        outcomes = await run_all(wish, spec, wanted, registry, split(candles, spec), counter)
     if wish.store:
         from onetape.app.wiring import open_platform
 
@@ -285,24 +291,40 @@ def build(registry: Registry, wish: argparse.Namespace, one: Wanted, wanted: Seq
     return registry.build(one.name, settings_for(one, wish.set, [other.name for other in wanted]), text=True)
 
 
-def run_all(
-    wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequence[Wanted], registry: Registry, chosen: Chosen
+async def run_all(
+    wish: argparse.Namespace,
+    spec: BacktestSpec,
+    wanted: Sequence[Wanted],
+    registry: Registry,
+    chosen: Chosen,
+    counter: trials.Counter,
 ) -> list[Outcome]:
     from onetape.backtest.run import run
 
+    may = await trials.permitted(wish, counter, chosen, spec, tell_once)
     outcomes = []
     for one in wanted:
         strategy = build(registry, wish, one, wanted)
         gate = None
         if not wish.no_gate:
             say(f"verifying {one.name} ...")
-            gate = gated(strategy, chosen.frame)
+            gate = gated(strategy, may.chosen.frame)
             if not gate.ok:
                 outcomes.append(Outcome(one.name, None, gate))
                 continue
         say(f"running {one.name} ...")
-        mine = replaced(spec, strategy=one.name, parameters=strategy.parameters())
-        outcomes.append(Outcome(one.name, run(mine, *chosen, strategy, registry.source_hash(one.name)), gate))
+        mine = replaced(may.spec, strategy=one.name, parameters=strategy.parameters())
+        source_hash = registry.source_hash(one.name)
+
+        async def go(mine: BacktestSpec = mine, strategy: Any = strategy, source_hash: str = source_hash) -> Result:
+            return run(mine, *may.chosen, strategy, source_hash)
+
+        try:
+            result = await trials.counted_run(counter, may, mine, source_hash, go)
+        except Conflict as refusal:
+            outcomes.append(Outcome(one.name, None, gate, str(refusal)))
+            continue
+        outcomes.append(Outcome(one.name, result, gate))
     say("")
     return outcomes
 
@@ -320,6 +342,12 @@ def gated(strategy: Any, frame: CandleFrame) -> GateReport:
     from onetape.archive import sample_frame
 
     return check(strategy, sample_frame().rows(0, max(20_000, 4 * strategy.warmup())))
+
+
+def tell_once(text: str) -> None:
+    """Something that a person must know, whoever reads the figures."""
+    say("")
+    print(text, file=sys.stderr)
 
 
 def say(text: str) -> None:
@@ -347,7 +375,9 @@ def tell(wish: argparse.Namespace, outcomes: Sequence[Outcome]) -> int:
         wish.html.expanduser().write_text(page(results), encoding="utf-8")
         print(f"Report: {wish.html}", file=sys.stderr)
     for outcome in outcomes:
-        if outcome.result is None and outcome.gate is not None:
+        if outcome.refused:
+            print(f"onetape backtest: {outcome.refused}", file=sys.stderr)
+        elif outcome.result is None and outcome.gate is not None:
             failed = [v for v in (outcome.gate.causal, outcome.gate.finite_memory) if not v.ok]
             print(f"onetape backtest: {outcome.name} did not pass the gate: {failed[0].evidence}", file=sys.stderr)
     return DONE if len(results) == len(outcomes) else NOT_HELD
@@ -367,7 +397,7 @@ def one_document(outcome: Outcome) -> dict[str, Any]:
         None if outcome.gate is None else {"causal": outcome.gate.causal, "finite_memory": outcome.gate.finite_memory}
     )
     if outcome.result is None:
-        return {"strategy": outcome.name, "error": "did not pass the gate", "gate": gate}
+        return {"strategy": outcome.name, "error": outcome.refused or "did not pass the gate", "gate": gate}
     return figures(outcome.result) | {"gate": gate, "trade_list": trades_of(outcome.result.tape)}
 
 

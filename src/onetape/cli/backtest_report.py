@@ -13,6 +13,7 @@ from rich.text import Text
 from onetape.backtest.compare import comparison
 from onetape.backtest.provenance import line
 from onetape.backtest.report import assumptions, months, warnings
+from onetape.cli.luck_report import luck_table
 from onetape.domain.results import Result
 from onetape.domain.units import rfc3339
 
@@ -53,6 +54,7 @@ def one(result: Result, out: Console) -> None:
     out.print(table)
     out.print()
     out.print(monthly(result))
+    out.print(luck_table(metrics))
     for text in warnings(result):
         out.print(Text.assemble(("! ", "yellow"), text))
     out.print(Text(f"run {result.run_id}", style="dim"))

@@ -16,6 +16,7 @@ from onetape.backtest.compare import comparison
 from onetape.backtest.report import Month, assumptions, months, warnings
 from onetape.backtest.trades import fill_times, thinned, trades_of
 from onetape.core.state import F_PRICE, F_QTY, F_ROLE, F_SIDE
+from onetape.dashboard.report_luck import luck_section
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame, Floats, Ints, resample
 from onetape.domain.orders import Role
@@ -78,6 +79,7 @@ def section(result: Result) -> str:
             *(f'<p class="warn">{escape(text)}</p>' for text in warnings(result)),
             tiles(metrics),
             f'<div class="card">{chart}<p class="quiet">{escape(caption(frame, shown))}</p></div>',
+            luck_section(metrics),
             f'<h2>Return by month, %</h2><div class="card">{month_table(months(result))}</div>',
             f"<h2>Trades</h2>{trade_table(trades)}",
         )

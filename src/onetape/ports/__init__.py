@@ -28,6 +28,7 @@ from onetape.ports.people import (
 )
 from onetape.ports.system import Budgets, Bus, Clock, Message, Resync
 from onetape.ports.trading import BotState, BotStore, Broker, GateStore, Holdings, TradeStore
+from onetape.ports.trials import TrialLedger
 
 __all__ = [
     "Appended",
@@ -68,5 +69,6 @@ __all__ = [
     "StoredRun",
     "TableSize",
     "TradeStore",
+    "TrialLedger",
     "Verdict",
 ]

@@ -18,6 +18,7 @@ from onetape.api import face
 from onetape.api.hub import Hub
 from onetape.backtest.answer import answering
 from onetape.backtest.jobs import Jobs
+from onetape.backtest.luck.memory import MemoryTrialLedger
 from onetape.backtest.trades import fill_times, trades_of
 from onetape.bots.desk import Desk
 from onetape.bus.memory import MemoryBus
@@ -253,7 +254,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         runs=runs,
         bus=MemoryBus(),
         registry=registry,
-        jobs=Jobs(answering(candles, runs, registry), RealClock()),
+        jobs=Jobs(answering(candles, runs, registry, MemoryTrialLedger()), RealClock()),
         downloads=Downloads(Venue, candles, SimulatedClock(START + DAY * MINUTE)),
         take_file=lambda path, said: archive.import_file(path, candles, archive.Hints(**said)),
         config=tmp_path,

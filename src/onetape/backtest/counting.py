@@ -1,0 +1,74 @@
+"""No run without an entry in the ledger of trials: entered before, settled after, whatever becomes of it.
+
+Knows the ledger's port and the domain; the block on luck is worked out with what the ledger says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from onetape.backtest.luck.block import luck_of, with_luck
+from onetape.backtest.metrics import daily_returns
+from onetape.core.stats import last_of_each_day
+from onetape.domain import trials
+from onetape.domain.results import BacktestSpec, Result
+from onetape.domain.trials import DataKey, Settled, Trial
+from onetape.domain.units import DAY, Micros
+from onetape.ports import Clock, TrialLedger
+
+SCORES: Final = ("total_return", "max_drawdown", "sharpe", "sortino", "calmar", "trades", "profit_factor")
+
+
+def trial_of(spec: BacktestSpec, data: DataKey, source_hash: str, kind: str, who: str, started_ts: Micros) -> Trial:
+    """The entry for a run of `spec`, with all its parameters in it, on the stretch that its orders fill on."""
+    return Trial(
+        id=secrets.token_hex(8),
+        kind=kind,
+        family=spec.strategy,
+        fingerprint=trials.fingerprint(spec, source_hash),
+        data=data,
+        timeframe=spec.timeframe,
+        who=who,
+        started_ts=started_ts,
+    )
+
+
+def settled_of(trial: Trial, result: Result, ended_ts: Micros) -> Settled:
+    returns = daily_returns(result.tape, result.spec.cash)
+    rows = last_of_each_day(result.tape.ts, result.tape.candles.timeframe.micros)
+    first = (int(result.tape.close_ts[rows[0]]) - 1) // DAY
+    return Settled(
+        id=trial.id,
+        state=trials.DONE,
+        ended_ts=ended_ts,
+        sharpe=result.metrics["sharpe"],
+        scores=scores_of(result),
+        first_day=first,
+        returns=trials.pack_returns(returns),
+    )
+
+
+def scores_of(result: Result) -> dict[str, Any]:
+    return {"run_id": result.run_id} | {name: result.metrics[name] for name in SCORES}
+
+
+async def counted(ledger: TrialLedger, clock: Clock, trial: Trial, go: Callable[[], Awaitable[Result]]) -> Result:
+    """Enters the trial, runs it, settles it, and gives the result with its block on luck. One that raises or is
+    cancelled is settled as aborted."""
+    await ledger.reserve([trial])
+    result: Result | None = None
+    try:
+        result = await go()
+    finally:
+        now = clock.now()
+        state = (
+            Settled(id=trial.id, state=trials.ABORTED, ended_ts=now)
+            if result is None
+            else settled_of(trial, result, now)
+        )
+        await ledger.settle([state])
+    view = await ledger.view(trial.data)
+    return with_luck(result, await asyncio.to_thread(luck_of, result, view))

@@ -1,0 +1,113 @@
+"""The block on luck in plain words: a label and a sentence for each row, the same on a terminal and in a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from onetape.backtest.luck.block import luck_in
+from onetape.domain.luck import Drawdowns, Interval, Luck
+
+
+class Row(NamedTuple):
+    label: str
+    text: str
+
+
+def rows(metrics: dict[str, Any]) -> list[Row]:
+    """Of a run's figures; nothing for one without the block."""
+    luck = luck_in(metrics)
+    return [] if luck is None else list(told(luck, metrics))
+
+
+def told(luck: Luck, metrics: dict[str, Any]) -> Iterator[Row]:
+    """`metrics` are the figures of the run that the block belongs to."""
+    yield Row("Sharpe", _sharpe(luck))
+    yield Row("Return", _return(luck, metrics))
+    yield Row("Drawdown", _redrawn(luck))
+    yield Row("Trade order", _order(luck))
+    yield Row("Trials", _trials(luck))
+    yield Row("Record", _record(luck))
+    yield Row("Confidence", _confidence(luck))
+
+
+def _sharpe(luck: Luck) -> str:
+    if luck.sharpe is None or luck.probabilistic_sharpe is None or luck.deflated_sharpe is None:
+        return luck.reasons["sharpe"]
+    count = f"{luck.trials:,} trial{'s' if luck.trials != 1 else ''}"
+    return (
+        f"{luck.sharpe:.2f}{_between(luck.sharpe_interval, luck.confidence)}; probability that it is above 0: "
+        f"{share(luck.probabilistic_sharpe)}; after {count}: {share(luck.deflated_sharpe)}"
+    )
+
+
+def _between(found: Interval | None, confidence: float, factor: float = 1.0, unit: str = "") -> str:
+    if found is None:
+        return ""
+    low, high = factor * found.low, factor * found.high
+    return f", {100 * confidence:.0f} % between {low:.2f}{unit} and {high:.2f}{unit}"
+
+
+def _return(luck: Luck, metrics: dict[str, Any]) -> str:
+    text = f"{percent(metrics['total_return'])}{_between(luck.return_interval, luck.confidence, 100.0, ' %')}"
+    if luck.loss_probability is None:
+        return f"{text}. {luck.reasons['return_interval']}"
+    return f"{text}; {share(luck.loss_probability)} of the redrawn histories end below their start"
+
+
+def _redrawn(luck: Luck) -> str:
+    if luck.blocks is None:
+        return luck.reasons["blocks"]
+    blocks = f"blocks of {luck.block_days:.0f} days" if luck.block_days and luck.block_days >= 1.5 else "single days"
+    return f"{_deep(luck.blocks)} ({luck.blocks.draws:,} histories redrawn in {blocks}, daily closes)"
+
+
+def _deep(found: Drawdowns) -> str:
+    return (
+        f"{percent(found.actual)}; as likely {percent(found.median)}, one time in 20 deeper than {percent(found.p95)}, "
+        f"one in 100 than {percent(found.p99)}"
+    )
+
+
+def _order(luck: Luck) -> str:
+    if luck.trade_order is None:
+        return luck.reasons["trade_order"]
+    return f"{_deep(luck.trade_order)} (the same {luck.trades:,} trades in {luck.trade_order.draws:,} other orders)"
+
+
+def _trials(luck: Luck) -> str:
+    text = f"{luck.runs:,} run{'s' if luck.runs != 1 else ''} on these data, {luck.trials:,} different"
+    if luck.independent_trials is not None and luck.trials > 1:
+        text += f", worth {luck.independent_trials:,.1f} independent ones"
+        if luck.lucky_sharpe is not None:
+            text += f"; the best of so many would show a Sharpe of {luck.lucky_sharpe:.2f} by luck alone"
+    return text
+
+
+def _record(luck: Luck) -> str:
+    if luck.track_record_days is None:
+        return luck.reasons["track_record_days"]
+    sure = f"{100 * luck.confidence:.0f} %"
+    return f"{luck.days:,} days; such a Sharpe needs {luck.track_record_days:,} until it is above 0 with {sure}"
+
+
+def _confidence(luck: Luck) -> str:
+    found = luck.calibration
+    if found is None:
+        return luck.reasons["calibration"]
+    verdict = "it knows something" if found.skill > 0.0 else "it knows less than that"
+    reference = f"always saying {100 * found.base_rate:.0f} % has {found.reference:.3f}"
+    return f"Brier score {found.brier:.3f}, {reference}: {verdict}"
+
+
+def percent(rate: float) -> str:
+    return f"{100 * rate:.2f} %"
+
+
+def share(probability: float) -> str:
+    """Whole percent; what is not certain is never called so."""
+    if 0.0 < probability < 0.01:
+        return "under 1 %"
+    if 0.99 < probability < 1.0:
+        return "over 99 %"
+    return f"{100 * probability:.0f} %"
