@@ -18,8 +18,8 @@ from onetape.archive.candles import ArchivedCandleStore
 from onetape.archive.folder import Files
 from onetape.archive.frames import ArchivedRawStore
 from onetape.archive.moving import Step, archive, keep, restore
-from onetape.archive.sums import Damaged
 from onetape.clock import RealClock
+from onetape.domain.errors import Damaged, Refused
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import RawFrame
 from onetape.domain.markets import Keep, Kept
@@ -367,3 +367,28 @@ async def test_a_kill_between_two_steps_loses_and_doubles_nothing(database_url: 
         assert len(await place.shelf.entries(ALL)) == 2
     finally:
         await pool.close()
+
+
+async def test_a_lost_file_does_not_stop_what_is_recorded_and_is_named_to_who_reads_it(place: Place) -> None:
+    """Messages of its day are stored again rather than not at all, and where each stream ended is known without it."""
+    await place.database.append(week(("trades",)))
+    await place.archive(Which(before_ts=MONDAY + 7 * DAY))
+    await place.pool.execute("DELETE FROM raw_market_data")  # all that is left is in files
+    entries = await place.shelf.entries(ALL)
+    (place.files.folder / entries[-1].file).unlink()
+    assert await place.raw.last_ts("okx", "BTC-USDT", "trades") == MONDAY + 7 * DAY + 20 * HOUR
+    assert await place.raw.last_ts("okx", "BTC-USDT", "book") == 0
+    assert await place.raw.append([message(6, 3), message(6, 4)]) == 2
+    with pytest.raises(Damaged, match="is not there"):
+        await place.read()
+
+
+async def test_a_hole_beside_a_lost_file_is_refused_and_not_a_crash(place: Place) -> None:
+    """Who mends holes takes a refusal and goes on with the next one."""
+    start = parse_time("2024-01-31T23:00")
+    await place.candles.append(minutes(start, 120))
+    await place.archive(Which(kind="candles"))
+    (entry,) = await place.shelf.entries(ALL)
+    (place.files.folder / entry.file).unlink()
+    with pytest.raises(Refused, match="Put it back from a backup"):
+        await place.candles.append(minutes(start - 10 * MINUTE, 5))

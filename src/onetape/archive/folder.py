@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from onetape.archive.sums import Damaged, sha256
-from onetape.domain.errors import BadInput
+from onetape.archive.sums import sha256
+from onetape.domain.errors import BadInput, Damaged
 from onetape.domain.parts import Archived, Part
 from onetape.domain.units import Micros
 from onetape.observe import log

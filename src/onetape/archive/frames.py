@@ -13,9 +13,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Final
 
 from onetape.archive.folder import Files
+from onetape.domain.errors import Damaged
 from onetape.domain.market import RawFrame
 from onetape.domain.parts import RAW, Archived
 from onetape.domain.units import DAY, EARLIEST, HOUR, LATEST, Micros
+from onetape.observe import log
 from onetape.ports import Clock, RawStore, Shelf
 
 _FRAME: Final = ("timestamp", "recv_ts", "seq", "data")
@@ -52,8 +54,7 @@ class ArchivedRawStore:
         for series, (first, last) in spans.items():
             for entry in await self._archived(series):
                 if entry.first_ts <= last and entry.last_ts >= first:
-                    rows = await asyncio.to_thread(self._rows, entry, first, last + 1)
-                    known |= {_key(frame) for frame in rows}
+                    known |= {_key(frame) for frame in await self._rows_if_sound(entry, first, last + 1)}
         return known
 
     async def _archived(self, series: tuple[str, str, str]) -> list[Archived]:
@@ -65,10 +66,22 @@ class ArchivedRawStore:
             self._entries[series] = (time.monotonic(), entries)
         return entries
 
+    async def _rows_if_sound(self, entry: Archived, start_ts: Micros, end_ts: Micros) -> list[RawFrame]:
+        """None of a file that cannot be read: a message that is stored twice is better than one that is lost."""
+        try:
+            return await asyncio.to_thread(self._rows, entry, start_ts, end_ts)
+        except Damaged as problem:
+            log.error("archive_damaged", says=str(problem))
+            return []
+
     def _rows(self, entry: Archived, start_ts: Micros, end_ts: Micros) -> list[RawFrame]:
         part = entry.part
         rows = self._files.between(entry, start_ts, end_ts, _FRAME).iter_rows()
         return [RawFrame(*part.series, ts, recv_ts, seq, data.encode()) for ts, recv_ts, seq, data in rows]
+
+    async def last_ts(self, exchange: str, symbol: str, channel: str) -> Micros:
+        """See the port: no file is opened for it."""
+        return await self._database.last_ts(exchange, symbol, channel)
 
     async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
         frames = await self._database.tail(exchange, symbol, channel, n)

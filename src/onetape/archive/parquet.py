@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from onetape.archive.sums import Damaged, sha256
-from onetape.domain.errors import BadInput
+from onetape.archive.sums import sha256
+from onetape.domain.errors import BadInput, Damaged
 from onetape.domain.parts import CANDLES, RAW, Archived, Part, Weight
 from onetape.domain.units import Micros
 

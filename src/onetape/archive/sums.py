@@ -5,12 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from onetape.domain.errors import OnetapeError
-
-
-class Damaged(OnetapeError):
-    """A file of the archive is missing or is not what was written."""
-
 
 def sha256(path: Path) -> str:
     with path.open("rb") as file:

@@ -45,6 +45,10 @@ class Refused(OnetapeError):
         super().__init__(reason)
 
 
+class Damaged(Refused):
+    """A file of the archive is missing or is not what was written: what is in it cannot be read, all else goes on."""
+
+
 class Halt(OnetapeError):
     """A person is needed: this bot halts and says so; the others go on."""
 

@@ -37,8 +37,7 @@ class Absences:
         waiting = await spool.newest(streams) if spool is not None else {}
         found: dict[tuple[str, str], Micros] = {}
         for stream in streams:
-            stored = await raw.tail(self._exchange, *stream, 1)
-            if last := max(waiting.get(stream, 0), *(frame.ts for frame in stored), 0):
+            if last := max(waiting.get(stream, 0), await raw.last_ts(self._exchange, *stream)):
                 found[stream] = last
         self._last = found
         return [gap for frame in self._first.values() if (gap := self.first(frame))]

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from onetape.clock import backoff_delays
-from onetape.domain.errors import Refused, Transient
+from onetape.domain.errors import Damaged, Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Candle, Gap, candle_channel
 from onetape.domain.units import Micros, Timeframe
@@ -160,7 +160,7 @@ class SeriesKeeper:
                         pass
                 except Refused as error:
                     self._refused(error)
-                    self._owe([span], f"{REFUSED}: {error}")
+                    self._owe([span], _cause(error))
                 self._owed.remove(span)
                 self._owed += left
             await self._record()
@@ -195,7 +195,7 @@ class SeriesKeeper:
                 await self._go_on(MISSED)
             except Refused as error:
                 self._refused(error)
-                await self._go_on(f"{REFUSED}: {error}")
+                await self._go_on(_cause(error))
             return
 
     async def _go_on(self, cause: str) -> None:
@@ -229,3 +229,7 @@ class SeriesKeeper:
                 self._held.extend(held[i:])
                 return
             await self.arrived(candle, forward)
+
+
+def _cause(error: Refused) -> str:
+    return str(error) if isinstance(error, Damaged) else f"{REFUSED}: {error}"

@@ -164,6 +164,10 @@ class RawStore(Protocol):
         """How many were new."""
         ...
 
+    async def last_ts(self, exchange: str, symbol: str, channel: str) -> Micros:
+        """The venue time of the last message of one series, wherever it lies; 0 = there is none."""
+        ...
+
     async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
         """The last n messages of one series, oldest first."""
         ...

@@ -59,6 +59,12 @@ class PgRawStore:
                 await ensure_partitions(connection, TABLE, start, start)
         self._partitions |= wanted
 
+    async def last_ts(self, exchange: str, symbol: str, channel: str) -> Micros:
+        """See the port."""
+        question = "SELECT last_ts FROM raw_coverage WHERE exchange = $1 AND symbol = $2 AND channel = $3"
+        async with reading(self._pool) as connection:
+            return await connection.fetchval(question, exchange, symbol, channel) or 0
+
     async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
         """The last `n` messages of one series, oldest first."""
         async with reading(self._pool) as connection:

@@ -67,6 +67,9 @@ class Raws:
         self.frames += frames
         return len(frames)
 
+    async def last_ts(self, exchange: str, symbol: str, channel: str) -> int:
+        return max((f.ts for f in self.frames if (f.symbol, f.channel) == (symbol, channel)), default=0)
+
     async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
         return [f for f in self.frames if (f.symbol, f.channel) == (symbol, channel)][-n:]
 

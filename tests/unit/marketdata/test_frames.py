@@ -43,6 +43,9 @@ class Table:
             raise Transient("the connection was lost.")
         return len(self.rows) - before
 
+    async def last_ts(self, exchange: str, symbol: str, channel: str) -> int:
+        return max((row.ts for row in self.rows.values()), default=0)
+
     async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
         return list(self.rows.values())[-n:]
 

@@ -90,6 +90,10 @@ class _Raws:
         self._server.rows += given
         return len(given)
 
+    async def last_ts(self, exchange: str, symbol: str, channel: str) -> int:
+        self._server.asked()
+        return max((row.ts for row in self._server.rows if row.channel == channel), default=0)
+
     async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
         self._server.asked()
         return [row for row in self._server.rows if row.channel == channel][-n:]

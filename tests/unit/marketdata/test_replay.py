@@ -25,6 +25,9 @@ class Recorded:
     async def append(self, frames: Sequence[RawFrame]) -> int:
         raise AssertionError("a replay writes nothing")
 
+    async def last_ts(self, exchange: str, symbol: str, channel: str) -> int:
+        raise AssertionError("a replay reads in order")
+
     async def tail(self, exchange: str, symbol: str, channel: str, n: int) -> list[RawFrame]:
         raise AssertionError("a replay reads in order")
 
