@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from onetape.core import loop
+from onetape.core.bars import bars_of, fixed, funding_of
 from onetape.core.state import F_BAR, F_FEE, F_PRICE, F_QTY, F_ROLE, F_SIDE, REASONS, empty_book, fill_buffer
 from onetape.domain.accounts import Account, Costs, Exits, RiskLimits, Rules, Sizing, Terms
 
@@ -109,11 +110,22 @@ def one(seed: int, n: int = 60) -> int:
     wishes[:, 4] = [np.nan if np.isnan(x) else float(dec(x)) for x in wishes[:, 4]]
 
     equity, fills, rejected = np.empty(n), fill_buffer(2000), np.zeros(len(REASONS), np.int64)
-    columns = tuple(np.ascontiguousarray(column) for column in wishes.T)
-    prices = tuple(np.ascontiguousarray(column) for column in bars.T)
+    columns = tuple(fixed(column) for column in wishes.T)
+    prices = bars_of(tuple(bars.T))
     start = Account(cash=float(CASH), peak=float(CASH))
-    account, _, _, count = loop.run(
-        prices, known, columns, start, empty_book(), rules_of(world), (0, 0, 0), equity, fills, rejected
+    account, _, _, count, _ = loop.run(
+        prices,
+        known,
+        columns,
+        start,
+        empty_book(),
+        rules_of(world),
+        funding_of(),
+        (0, 0, 0, 0),
+        n,
+        equity,
+        fills,
+        rejected,
     )
     candles = [Candle(*map(dec, row)) for row in bars.tolist()]
     exact, marks = play(candles, until.tolist(), [Wish(*map(optional, r)) for r in wishes], world, Decimal(CASH))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from onetape.core import loop, step
-from onetape.core.matching import Bar
+from onetape.core.bars import Bar, bars_of, fixed, funding_of
 from onetape.core.state import F_BAR, MAX_FILLS, REASONS, empty_book, fill_buffer
 from onetape.domain.accounts import Account, Costs, Exits, RiskLimits, Rules, Sizing, Terms
 
@@ -89,12 +89,14 @@ def start() -> Account:
 def by_loop(case: Case, room: int = 20_000) -> Ran:
     """With little `room` for fills the loop stops and goes on, as it does in a long run."""
     equity, fills, rejected = np.empty(len(case.bars)), fill_buffer(room), np.zeros(len(REASONS), np.int64)
-    columns: Any = tuple(np.ascontiguousarray(column) for column in case.rows.T)
-    prices: Any = tuple(np.ascontiguousarray(column) for column in case.bars.T)
-    account, book, at = start(), empty_book(), (0, 0, 0)
+    columns: Any = tuple(fixed(column) for column in case.rows.T)
+    prices: Any = bars_of(tuple(case.bars.T))
+    account, book, at, n = start(), empty_book(), (0, 0, 0, 0), len(case.bars)
     while True:
-        account, *where = loop.run(prices, case.known, columns, account, book, case.rules, at, equity, fills, rejected)
-        at = (where[0], where[1], where[2])
+        account, *where = loop.run(
+            prices, case.known, columns, account, book, case.rules, funding_of(), at, n, equity, fills, rejected
+        )
+        at = (where[0], where[1], where[2], where[3])
         if at[0] == len(case.bars):
             return Ran(Account(*account), equity, fills[: at[2]], rejected, book)
         fills = np.concatenate((fills, fill_buffer(MAX_FILLS)))

@@ -17,11 +17,12 @@ import numpy as np
 from onetape.backtest.metrics import measure
 from onetape.backtest.provenance import provenance
 from onetape.core import loop
+from onetape.core.bars import Bars, bars_of, fixed, funding_of
 from onetape.core.state import F_BAR, MAX_FILLS, REASONS, empty_book, fill_buffer
 from onetape.core.stats import T_WIDTH, round_trips
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import COLUMNS, CandleFrame, Floats, Ints
+from onetape.domain.frame import COLUMNS, CandleFrame, Ints
 from onetape.domain.results import BacktestSpec, Result, Tape
 from onetape.domain.signals import Signals
 from onetape.domain.units import rfc3339
@@ -34,7 +35,7 @@ _HASHES: Final[WeakKeyDictionary[CandleFrame, str]] = WeakKeyDictionary()
 
 
 def rules_of(spec: BacktestSpec) -> Rules:
-    return Rules(spec.costs, spec.sizing, spec.limits, spec.exits, spec.terms)
+    return Rules(spec.costs, spec.sizing, spec.limits, spec.exits, spec.terms, spec.execution)
 
 
 def run(
@@ -90,8 +91,8 @@ def period(frame: CandleFrame) -> str:
 
 def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals: Signals, first: int) -> Tape:
     """Trades the signal rows from `first` on over the candles of `fills`."""
-    columns = tuple(
-        _fixed(column[first:] if len(column) else column)
+    columns: Any = tuple(
+        fixed(column[first:] if len(column) else column)
         for column in (signals.target, signals.stop, signals.take, signals.trail, signals.limit)
     )
     skipped = int(np.searchsorted(fills.ts, frame.ts[first])) if fills.timeframe == frame.timeframe else 0
@@ -99,17 +100,19 @@ def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals
         fills.timeframe == frame.timeframe and np.array_equal(fills.ts[skipped:], frame.ts[first:])
     )
     known = _SAME if same else known_rows(fills.rows(skipped, len(fills)), frame.close_ts[first:])
-    bars = tuple(_fixed(getattr(fills, name)[skipped:]) for name in ("open", "high", "low", "close"))
+    bars = bars_for(fills.rows(skipped, len(fills)), rules_of(spec))
     n = len(fills) - skipped
     equity = np.empty(len(fills))
     equity[:skipped] = spec.cash
     written = fill_buffer(max(4_096, n // 16) + MAX_FILLS)
     rejected = np.zeros(len(REASONS), np.int64)
     account = Account(cash=float(spec.cash), peak=float(spec.cash))
-    book, rules, at = empty_book(), rules_of(spec), (0, 0, 0)
+    book, rules, at = empty_book(), rules_of(spec), (0, 0, 0, 0)
     while True:
-        account, *where = loop.run(bars, known, columns, account, book, rules, at, equity[skipped:], written, rejected)  # type: ignore[arg-type]
-        at = (where[0], where[1], where[2])
+        account, *where = loop.run(
+            bars, known, columns, account, book, rules, funding_of(), at, n, equity[skipped:], written, rejected
+        )
+        at = (where[0], where[1], where[2], where[3])
         if at[0] == n:
             break
         written = np.concatenate((written, fill_buffer(len(written))))
@@ -129,11 +132,13 @@ def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals
     )
 
 
-def _fixed(column: Floats) -> Floats:
-    """Contiguous and read-only, whatever came: the loop is compiled once, not once per mixture of kinds (20 s each)."""
-    view = np.ascontiguousarray(column).view()
-    view.flags.writeable = False
-    return view
+def bars_for(fills: CandleFrame, rules: Rules) -> Bars:
+    """The columns of the fill candles that the rules ask for: what nothing depends on stays out of the cache."""
+    costs, how = rules.costs, rules.execution
+    prices = (fills.open, fills.high, fills.low, fills.close)
+    sized = costs.share_impact + costs.root_impact + how.share + how.queue > 0.0
+    timed = how.latency + how.life > 0.0
+    return bars_of(prices, fills.volume if sized else None, fills.ts if timed else None, fills.timeframe.micros)
 
 
 def known_rows(fills: CandleFrame, signal_close_ts: Ints) -> Ints:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from onetape.core.compiled import inlined, kernel
 from onetape.core.portfolio import heard
 from onetape.core.sizing import position_qty, smallest
 from onetape.core.snap import beyond, nearest
 from onetape.core.state import (
+    ACTIVE,
+    AHEAD,
     COUNT,
     ENTRY,
     EXIT,
+    EXPIRES,
+    FORCE,
     KIND,
     LIMIT,
     MARKET,
     NO_SHORT,
     NO_SLOT,
     NOTHING,
+    NOW,
+    OUT_OF_BAND,
     REDUCE,
     SLOTS,
+    SPAN,
     STOP,
     TAKE,
     TOO_SMALL,
     TRAIL,
     add_order,
+    arrival,
     drop_role,
     make_room,
     watch,
@@ -62,7 +72,7 @@ def fulfil(account: Account, book: Floats, signal: Signal, close: Price, rules: 
     next_id = account.next_id
     held = account.qty
     if held != 0.0 and target * held <= 0.0:
-        next_id = leave(book, held, abs(held), next_id, EXIT)
+        next_id = leave(book, held, abs(held), next_id, EXIT, rules.execution.latency)
         held = 0.0
     if target == 0.0 or (held != 0.0 and target == made):
         return heard(account, target, target, next_id), NOTHING
@@ -82,15 +92,19 @@ def resize(
     limit = signal[4] == signal[4]
     side = 1.0 if signal[0] > 0.0 else -1.0
     price = beyond(signal[4], rules.terms.tick, -side) if limit else close
+    if limit and outside(price, close, side, rules):
+        return next_id, OUT_OF_BAND
     qty, reason = position_qty(account.cash + account.qty * close, price, signal[0], stop, rules)
     if reason == TOO_SMALL and held != 0.0:
-        return leave(book, held, abs(held), next_id, EXIT), NOTHING
+        return leave(book, held, abs(held), next_id, EXIT, rules.execution.latency), NOTHING
     if reason != NOTHING:
         return next_id, reason
     more = nearest(qty - abs(held), rules.terms.lot)
     if more < 0.0:
         less, reason = smallest(-more, close, rules)
-        return (leave(book, held, less, next_id, EXIT) if reason == NOTHING else next_id), reason
+        return (
+            leave(book, held, less, next_id, EXIT, rules.execution.latency) if reason == NOTHING else next_id
+        ), reason
     if more == 0.0:
         return next_id, NOTHING
     if account.halted != 0.0:
@@ -105,11 +119,31 @@ def resize(
     book[row, STOP] = stop
     book[row, TAKE] = signal[2] if signal[2] == signal[2] else rules.exits.take
     book[row, TRAIL] = signal[3] if signal[3] == signal[3] else rules.exits.trail
+    send(book, row, limit, rules)
     return next_id + 1.0, NOTHING
 
 
+@inlined
+def outside(price: Price, close: Price, side: float, rules: Rules) -> bool:
+    """Whether the venue refuses a limit because it lies too far on the other side of the last price."""
+    return rules.terms.band > 0.0 and (price - close * (1.0 + side * rules.terms.band)) * side > 0.0
+
+
+@inlined
+def send(book: Floats, row: int, limit: bool, rules: Rules) -> None:
+    """How a new entry goes to the venue: when it arrives, in which force, and how long it waits as a limit."""
+    how = rules.execution
+    book[row, ACTIVE] = arrival(book, how.latency)
+    if limit:
+        book[row, FORCE] = how.force
+        if how.life > 0.0:
+            book[row, EXPIRES] = book[SLOTS, NOW] + book[SLOTS, SPAN] + how.latency + how.life
+        if how.queue > 0.0:
+            book[row, AHEAD] = np.inf
+
+
 @kernel
-def leave(book: Floats, held: Qty, qty: Qty, next_id: float, role: float) -> float:
+def leave(book: Floats, held: Qty, qty: Qty, next_id: float, role: float, latency: float) -> float:
     """Places a market order that reduces the position, unless one rests already; gives the next free number.
 
     An exit must always fit: when all slots are taken the youngest entry makes room for it.
@@ -119,5 +153,6 @@ def leave(book: Floats, held: Qty, qty: Qty, next_id: float, role: float) -> flo
         if book[row, KIND] == MARKET and book[row, REDUCE] == 1.0:
             return next_id
     make_room(book)
-    add_order(book, next_id, MARKET, role, -1.0 if held > 0.0 else 1.0, qty, 0.0)
+    row = add_order(book, next_id, MARKET, role, -1.0 if held > 0.0 else 1.0, qty, 0.0)
+    book[row, ACTIVE] = arrival(book, latency)
     return next_id + 1.0

@@ -1,77 +1,155 @@
 """One fill candle against the resting orders: the fill model, stated for people in docs/fill-model.md.
 
-The order within a candle is fixed. (1) Market orders at the open, exits before entries. (2) Protective stops, the one
-that is reached first. So a stop and a take touched in one candle count as the stop. (3) Take-profits. (4) Resting
-entries; an entry filled inside the candle may be stopped out in it, and takes its profit in it only when the candle
-closes beyond the target, because nothing else proves that the price came later. So what is entered inside a candle
-never profits from a take that the same candle reached. A public trade is a candle with one price.
+The order within a candle is fixed. (1) What meets its first candle: post-only, immediate and all-or-nothing orders are
+settled at the open. (2) Market orders at the open, exits before entries. (3) Protective stops, the one that is reached
+first. So a stop and a take touched in one candle count as the stop. (4) Take-profits. (5) Resting entries; an entry
+filled inside the candle may be stopped out in it, and takes its profit in it only when the candle closes beyond the
+target, because nothing else proves that the price came later. So what is entered inside a candle never profits from a
+take that the same candle reached. A public trade is a candle with one price.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import numpy as np
 
+from onetape.core.bars import Bar
 from onetape.core.compiled import inlined, kernel
-from onetape.core.portfolio import apply_fill, watched
-from onetape.core.sizing import smallest
-from onetape.core.snap import below, beyond
+from onetape.core.costs import delayed, shown_at
+from onetape.core.execution import FORCED, RESTING, TAKING, execute
+from onetape.core.portfolio import charged
 from onetape.core.state import (
+    ACTIVE,
+    AHEAD,
+    BUYS,
     COUNT,
-    ENTRY,
-    F_FEE,
-    F_ID,
-    F_MAKER,
-    F_PRICE,
+    F_DELAY,
     F_QTY,
-    F_REALISED,
-    F_ROLE,
-    F_SIDE,
-    F_SLIP,
-    ID,
+    FIRSTS,
+    FOK,
+    FORCE,
+    FRESH,
+    GTC,
     KIND,
     LIMIT,
+    LOST,
     MARKET,
+    PARTED,
+    POST_ONLY,
     PRICE,
     QTY,
+    READY,
     REDUCE,
     ROLE,
     SIDE,
     SLOTS,
-    STOP,
     STOP_KIND,
-    STOP_LOSS,
-    TAKE,
+    STOP_LIMIT,
     TAKE_PROFIT,
-    TRAIL,
-    TRAILING,
-    add_order,
-    drop_exits,
+    TOOK,
+    TOUCH,
+    USED,
+    WORST,
+    asleep,
     drop_order,
-    make_room,
+    unmet,
 )
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.frame import Floats
 from onetape.domain.units import Price
 
-
-class Bar(NamedTuple):
-    """What a fill candle shows: open, high, low, close."""
-
-    open: Price
-    high: Price
-    low: Price
-    close: Price
+__all__ = ["Bar", "match_bar"]
 
 
 @inlined
 def match_bar(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
     """The account after one candle, and the row after the last fill (all columns but F_BAR are written)."""
+    book[SLOTS, USED] = 0.0
+    firsts = book[SLOTS, FIRSTS]
+    if firsts > 0.0:
+        account, n = first_meeting(account, book, bar, rules, fills, n)
+    if rules.execution.queue > 0.0:
+        move_queues(book, bar)
     account, n = market_orders(account, book, bar, rules, fills, n)
-    if book[SLOTS, COUNT] == 0.0:
-        return account, n
-    account, n = protective_stops(account, book, bar, rules, fills, n)
-    account, n = take_profits(account, book, bar, rules, fills, n)
-    return resting_entries(account, book, bar, rules, fills, n)
+    if book[SLOTS, COUNT] > 0.0:
+        account, n = protective_stops(account, book, bar, rules, fills, n)
+        account, n = take_profits(account, book, bar, rules, fills, n)
+        account, n = resting_entries(account, book, bar, rules, fills, n)
+    if firsts > 0.0:
+        age(book)
+    return account, n
+
+
+@kernel
+def age(book: Floats) -> None:
+    """The first candle of some orders is over."""
+    for row in range(int(book[SLOTS, COUNT])):
+        if book[row, FRESH] == 2.0:
+            book[row, FRESH] = 0.0
+
+
+@kernel
+def first_meeting(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
+    """What is decided when an order reaches the venue: a post-only order that would take is refused, what must trade at
+    once takes the open up to its price or goes, and the others find their place in the queue."""
+    row = 0
+    while row < int(book[SLOTS, COUNT]):
+        if not unmet(book, row) or asleep(book, row):
+            row += 1
+            continue
+        side, price, force = book[row, SIDE], book[row, PRICE], book[row, FORCE]
+        takes = book[row, KIND] == LIMIT and (price - bar.open) * side >= 0.0
+        if force == GTC or (force == POST_ONLY and not takes):
+            book[row, FRESH] = 2.0
+            if book[row, AHEAD] == np.inf:
+                book[row, AHEAD] = np.nan if takes else shown_at(book, side, price)
+            row += 1
+            continue
+        if takes and force != POST_ONLY and (force != FOK or not_capped(book, row, bar, rules)):
+            book[row, AHEAD] = np.nan
+            account, n, gone = execute(account, book, row, bar.open, TAKING, bar, rules, fills, n)
+            if gone:
+                row = 0
+                continue
+        book[SLOTS, LOST] = 1.0
+        book[SLOTS, TOOK if force == POST_ONLY else PARTED] += 1.0
+        drop_order(book, row)
+        row = 0
+    return account, n
+
+
+@inlined
+def not_capped(book: Floats, row: int, bar: Bar, rules: Rules) -> bool:
+    """Whether the candle has volume left for all of an order."""
+    share = rules.execution.share
+    return share == 0.0 or book[row, QTY] <= share * bar.volume - book[SLOTS, USED]
+
+
+@kernel
+def move_queues(book: Floats, bar: Bar) -> None:
+    """What trades at a limit's price trades before it, until nothing is left there; a trade through it frees it."""
+    for row in range(int(book[SLOTS, COUNT])):
+        if book[row, KIND] != LIMIT or book[row, AHEAD] != book[row, AHEAD] or book[row, AHEAD] == np.inf:
+            continue
+        if asleep(book, row):
+            continue
+        price, side = book[row, PRICE], book[row, SIDE]
+        if (price - (bar.low if side == BUYS else bar.high)) * side > 0.0:
+            book[row, READY] = book[row, QTY]
+        elif bar.low <= price <= bar.high:
+            left = book[row, AHEAD] - bar.volume
+            book[row, AHEAD] = max(left, 0.0)
+            book[row, READY] = min(max(-left, 0.0), book[row, QTY])
+        else:
+            book[row, READY] = 0.0
+
+
+@inlined
+def reached(book: Floats, row: int, bar: Bar) -> bool:
+    """Whether the candle fills a limit: it trades through it, or the queue before it is used up."""
+    side, price = book[row, SIDE], book[row, PRICE]
+    if book[row, AHEAD] == book[row, AHEAD]:
+        return bool(book[row, READY] > 0.0)
+    return bool(bar.low < price if side == BUYS else bar.high > price)
 
 
 @inlined
@@ -80,11 +158,17 @@ def market_orders(account: Account, book: Floats, bar: Bar, rules: Rules, fills:
     for reduce in (1.0, 0.0):
         row = 0
         while row < int(book[SLOTS, COUNT]):
-            if book[row, KIND] == MARKET and book[row, REDUCE] == reduce:
-                account, n = execute(account, book, row, bar.open, False, rules, fills, n)
-                row = 0  # the rows behind a filled order have moved
-            else:
-                row += 1
+            gone = False
+            if book[row, KIND] == MARKET and book[row, REDUCE] == reduce and not asleep(book, row):
+                active, price = book[row, ACTIVE], bar.open
+                if active > 0.0:
+                    price = delayed(bar, book[row, SIDE], active)
+                before = n
+                account, n, gone = execute(account, book, row, price, TAKING, bar, rules, fills, n)
+                if active > 0.0 and n > before:
+                    fills[before, F_DELAY] = fills[before, F_QTY] * abs(price - bar.open)
+                    account = charged(account, 0.0, fills[before, F_DELAY])
+            row = 0 if gone else row + 1  # the rows behind a filled order have moved
     return account, n
 
 
@@ -97,9 +181,28 @@ def protective_stops(
         row = first_stop(book, bar.high, bar.low)
         if row < 0:
             return account, n
-        trigger = book[row, PRICE]
-        price = max(trigger, bar.open) if book[row, SIDE] > 0.0 else min(trigger, bar.open)
-        account, n = execute(account, book, row, price, False, rules, fills, n)
+        account, n = touched(account, book, row, bar.open, bar, rules, fills, n)
+
+
+@kernel
+def touched(
+    account: Account, book: Floats, row: int, met: Price, bar: Bar, rules: Rules, fills: Floats, n: int
+) -> tuple[Account, int]:
+    """A stop whose trigger the candle has reached takes the market at the worse of trigger and `met`, or, where that is
+    beyond its limit, waits as a limit. A stop for which no volume is left waits at the market."""
+    trigger, side = book[row, PRICE], book[row, SIDE]
+    price = max(trigger, met) if side == BUYS else min(trigger, met)
+    if book[row, KIND] == STOP_LIMIT and (price - book[row, WORST]) * side > 0.0:
+        book[row, KIND], book[row, PRICE] = LIMIT, book[row, WORST]
+        return account, n
+    before = n
+    account, n, gone = execute(account, book, row, price, TAKING, bar, rules, fills, n)
+    if not gone and n == before:
+        if book[row, KIND] == STOP_LIMIT:
+            book[row, KIND], book[row, PRICE] = LIMIT, book[row, WORST]
+        else:
+            book[row, KIND], book[row, PRICE] = MARKET, 0.0
+    return account, n
 
 
 @kernel
@@ -107,9 +210,11 @@ def first_stop(book: Floats, high: Price, low: Price) -> int:
     """The row of the touched reducing stop that the price meets first, or -1."""
     found = -1
     for row in range(int(book[SLOTS, COUNT])):
-        if book[row, KIND] != STOP_KIND or book[row, REDUCE] != 1.0:
+        if (book[row, KIND] != STOP_KIND and book[row, KIND] != STOP_LIMIT) or book[row, REDUCE] != 1.0:
             continue
         side, trigger = book[row, SIDE], book[row, PRICE]
+        if asleep(book, row):
+            continue
         if (side > 0.0 and high >= trigger) or (side < 0.0 and low <= trigger):
             if found < 0 or (book[found, PRICE] - trigger) * side > 0.0:
                 found = row
@@ -117,29 +222,65 @@ def first_stop(book: Floats, high: Price, low: Price) -> int:
 
 
 @kernel
+def take_profits(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
+    """Reducing limits that the candle trades through: own price, maker fee. Reducing orders that take the market at a
+    better price do so when it is touched."""
+    row = 0
+    while row < int(book[SLOTS, COUNT]):
+        gone = False
+        if book[row, REDUCE] == 1.0 and not asleep(book, row):
+            price, side = book[row, PRICE], book[row, SIDE]
+            if book[row, KIND] == LIMIT and reached(book, row, bar):
+                account, n, gone = execute(account, book, row, price, RESTING, bar, rules, fills, n)
+            elif book[row, KIND] == TOUCH and (bar.low <= price if side == BUYS else bar.high >= price):
+                account, n, gone = execute(account, book, row, price, TAKING, bar, rules, fills, n)
+        row = 0 if gone else row + 1
+    return account, n
+
+
+@kernel
 def resting_entries(
     account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int
 ) -> tuple[Account, int]:
     """Limit entries at their own price when the candle trades through it, at the taker fee when it opens there already
-    (nothing proves that the order rested first); stop entries at the worse of trigger and open. Then what the rest of
+    and nothing proves that the order rested first; stop entries at the worse of trigger and open; then what the rest of
     the same candle proves for the exits they brought."""
     row = 0
     while row < int(book[SLOTS, COUNT]):
-        kind, side, price = book[row, KIND], book[row, SIDE], book[row, PRICE]
-        limit = kind == LIMIT and book[row, REDUCE] == 0.0
-        limit = limit and (bar.low < price if side > 0.0 else bar.high > price)
-        stop = kind == STOP_KIND and book[row, REDUCE] == 0.0
-        stop = stop and (bar.high >= price if side > 0.0 else bar.low <= price)
-        if not limit and not stop:
-            row += 1
-            continue
-        high, low = max(price, bar.open), min(price, bar.open)
-        met = high if stop == (side > 0.0) else low  # where the market is when it meets the order
-        maker = limit and (bar.open - price) * side > 0.0
-        account, n = execute(account, book, row, met if stop else price, maker, rules, fills, n)
-        account, n = same_candle_exit(account, book, bar, met, rules, fills, n)
-        row = 0
+        before = n
+        if book[row, REDUCE] == 0.0 and book[row, KIND] != MARKET and not asleep(book, row):
+            account, n = entry(account, book, row, bar, rules, fills, n)
+        row = 0 if n > before else row + 1
     return account, n
+
+
+@kernel
+def entry(
+    account: Account, book: Floats, row: int, bar: Bar, rules: Rules, fills: Floats, n: int
+) -> tuple[Account, int]:
+    """One resting entry against the candle."""
+    kind, side, price = book[row, KIND], book[row, SIDE], book[row, PRICE]
+    before = n
+    if kind == LIMIT:
+        if not reached(book, row, bar):
+            return account, n
+        rested = (bar.open - price) * side > 0.0 or book[row, FRESH] == 0.0
+        met = min(price, bar.open) if side == BUYS else max(price, bar.open)
+        how = RESTING if rested else FORCED
+        account, n, _ = execute(account, book, row, price, how, bar, rules, fills, n)
+    elif kind == TOUCH:
+        if not (bar.low <= price if side == BUYS else bar.high >= price):
+            return account, n
+        met = price
+        account, n, _ = execute(account, book, row, price, TAKING, bar, rules, fills, n)
+    else:
+        if not (bar.high >= price if side == BUYS else bar.low <= price):
+            return account, n
+        met = max(price, bar.open) if side == BUYS else min(price, bar.open)
+        account, n = touched(account, book, row, bar.open, bar, rules, fills, n)
+    if n == before:
+        return account, n
+    return same_candle_exit(account, book, bar, met, rules, fills, n)
 
 
 @kernel
@@ -152,125 +293,9 @@ def same_candle_exit(
     """
     row = first_stop(book, bar.high, bar.low)
     if row >= 0:
-        trigger = book[row, PRICE]
-        price = max(trigger, met) if book[row, SIDE] > 0.0 else min(trigger, met)
-        return execute(account, book, row, price, False, rules, fills, n)
+        return touched(account, book, row, met, bar, rules, fills, n)
     for row in range(int(book[SLOTS, COUNT])):
         if book[row, ROLE] == TAKE_PROFIT and (bar.close - book[row, PRICE]) * book[row, SIDE] < 0.0:
-            return execute(account, book, row, book[row, PRICE], True, rules, fills, n)
+            account, n, _ = execute(account, book, row, book[row, PRICE], RESTING, bar, rules, fills, n)
+            return account, n
     return account, n
-
-
-@kernel
-def take_profits(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
-    """Reducing limits that the candle trades through: own price, maker fee."""
-    row = 0
-    while row < int(book[SLOTS, COUNT]):
-        side, price = book[row, SIDE], book[row, PRICE]
-        mine = book[row, KIND] == LIMIT and book[row, REDUCE] == 1.0
-        if mine and (bar.low < price if side > 0.0 else bar.high > price):
-            account, n = execute(account, book, row, price, True, rules, fills, n)
-            row = 0
-        else:
-            row += 1
-    return account, n
-
-
-@kernel
-def execute(
-    account: Account, book: Floats, row: int, price: Price, maker: bool, rules: Rules, fills: Floats, n: int
-) -> tuple[Account, int]:
-    """Fills the order in `row` at an undisturbed `price` (slippage comes on top but for limits), writes the fill,
-    removes the order, sets or removes protective exits. A buy that cash no longer covers is cut to what it covers, or
-    dropped when the venue takes nothing so small."""
-    side, role = book[row, SIDE], book[row, ROLE]
-    costs, terms = rules.costs, rules.terms
-    rate = costs.maker if maker else costs.taker
-    paid = price if book[row, KIND] == LIMIT else price * (1.0 + side * costs.slippage)
-    qty = book[row, QTY]
-    if book[row, REDUCE] == 1.0:
-        qty = min(qty, abs(account.qty)) if account.qty * side < 0.0 else 0.0
-    elif side > 0.0 and rules.limits.max_exposure <= 1.0 and qty * paid * (1.0 + rate) > account.cash:
-        qty, _ = smallest(below(max(account.cash, 0.0) / (paid * (1.0 + rate)), terms.lot), paid, rules)
-    number = book[row, ID]
-    stop, take, trail = book[row, STOP], book[row, TAKE], book[row, TRAIL]
-    drop_order(book, row)
-    if qty <= 0.0:
-        return account, n
-    fee, slip = qty * paid * rate, qty * abs(paid - price)
-    account, realised = apply_fill(account, side, qty, paid, fee, slip, terms.lot)
-    fills[n, F_ID] = number
-    fills[n, F_SIDE] = side
-    fills[n, F_ROLE] = role
-    fills[n, F_MAKER] = 1.0 if maker else 0.0
-    fills[n, F_QTY] = qty
-    fills[n, F_PRICE] = paid
-    fills[n, F_FEE] = fee
-    fills[n, F_SLIP] = slip
-    fills[n, F_REALISED] = realised
-    if account.qty == 0.0:
-        drop_exits(book)
-    elif role == ENTRY:
-        account = protect(account, book, stop, take, trail, terms.tick)
-    else:
-        shrink(book, abs(account.qty))
-    return account, n + 1
-
-
-@kernel
-def shrink(book: Floats, held: float) -> None:
-    """Protective exits never cover more than the position."""
-    for row in range(int(book[SLOTS, COUNT])):
-        if book[row, REDUCE] == 1.0 and book[row, QTY] > held:
-            book[row, QTY] = held
-
-
-@kernel
-def protect(account: Account, book: Floats, stop: float, take: float, trail: float, tick: float) -> Account:
-    """Sets the protective exits for the whole position, from its average entry price; a trailing stop from its best
-    price. On the tick they are never nearer than asked. A rate of NaN keeps the exit of that kind that an earlier entry
-    brought, and lets it cover what was added; a trailing stop that is kept follows the entry's price too."""
-    if stop != stop and take != take and trail != trail and book[SLOTS, COUNT] == 0.0:
-        return account
-    side = 1.0 if account.qty > 0.0 else -1.0
-    entry, held, number = account.entry_price, abs(account.qty), account.next_id
-    lower = beyond(entry * (1.0 - side * stop), tick, -side)
-    drawn = beyond(account.best * (1.0 - side * trail), tick, -side)
-    target = beyond(entry * (1.0 + side * take), tick, side)
-    number = renew(book, STOP_LOSS, stop, lower, -side * held, number)
-    number = renew(book, TRAILING, trail, drawn, -side * held, number)
-    number = renew(book, TAKE_PROFIT, take, target, -side * held, number)
-    follow(book, account.best, tick)
-    return watched(account, account.best, account.peak, account.halted, number)
-
-
-@kernel
-def renew(book: Floats, role: float, rate: float, price: Price, signed: float, number: float) -> float:
-    """Replaces the protective order of one role by one at `price`, or keeps it at the new quantity when `rate`
-    is NaN; gives the next free number. It always finds a slot: the youngest entry makes room."""
-    for row in range(int(book[SLOTS, COUNT])):
-        if book[row, ROLE] == role:
-            if rate != rate:
-                book[row, QTY] = abs(signed)
-                return number
-            drop_order(book, row)
-            break
-    if rate != rate:
-        return number
-    make_room(book)
-    kind = LIMIT if role == TAKE_PROFIT else STOP_KIND
-    row = add_order(book, number, kind, role, 1.0 if signed > 0.0 else -1.0, abs(signed), price)
-    if role == TRAILING:
-        book[row, TRAIL] = rate
-    return number + 1.0
-
-
-@kernel
-def follow(book: Floats, best: Price, tick: float) -> None:
-    """Draws trailing stops after the best price; they never go back."""
-    for row in range(int(book[SLOTS, COUNT])):
-        if book[row, ROLE] == TRAILING:
-            side = -book[row, SIDE]
-            level = beyond(best * (1.0 - side * book[row, TRAIL]), tick, -side)
-            if (level - book[row, PRICE]) * side > 0.0:
-                book[row, PRICE] = level

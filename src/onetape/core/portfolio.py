@@ -46,6 +46,8 @@ def apply_fill(
         account.target,
         account.said,
         account.next_id,
+        account.funding,
+        account.delay,
     )
     return changed, realised
 
@@ -55,7 +57,7 @@ def watched(account: Account, best: Price, peak: Money, halted: float, next_id: 
     """The account with what is remembered beside the money."""
     return Account(
         account.cash, account.qty, account.entry_price, account.realised, account.fees, account.slippage,
-        best, peak, halted, account.target, account.said, next_id,
+        best, peak, halted, account.target, account.said, next_id, account.funding, account.delay,
     )  # fmt: skip
 
 
@@ -64,7 +66,7 @@ def heard(account: Account, said: float, target: float, next_id: float) -> Accou
     """The account after a signal row: what it said, and the exposure that the position is now made for."""
     return Account(
         account.cash, account.qty, account.entry_price, account.realised, account.fees, account.slippage,
-        account.best, account.peak, account.halted, target, said, next_id,
+        account.best, account.peak, account.halted, target, said, next_id, account.funding, account.delay,
     )  # fmt: skip
 
 
@@ -73,5 +75,15 @@ def coasted(account: Account, peak: Money, said: float) -> Account:
     """The account after candles that changed nothing else."""
     return Account(
         account.cash, account.qty, account.entry_price, account.realised, account.fees, account.slippage,
-        account.best, peak, account.halted, account.target, said, account.next_id,
+        account.best, peak, account.halted, account.target, said, account.next_id, account.funding, account.delay,
+    )  # fmt: skip
+
+
+@inlined
+def charged(account: Account, funding: Money, delay: Money) -> Account:
+    """The account after a funding payment (> 0 = paid), and what a delay has cost (which is in the price already)."""
+    return Account(
+        account.cash - funding, account.qty, account.entry_price, account.realised, account.fees, account.slippage,
+        account.best, account.peak, account.halted, account.target, account.said, account.next_id,
+        account.funding + funding, account.delay + delay,
     )  # fmt: skip

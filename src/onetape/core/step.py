@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from onetape.core.bars import Bar
 from onetape.core.compiled import inlined, kernel
 from onetape.core.decide import Signal, decide, leave
-from onetape.core.matching import Bar, follow, match_bar, protect
+from onetape.core.execution import follow, protect
+from onetape.core.matching import match_bar
 from onetape.core.portfolio import watched
 from onetape.core.snap import nearest
 from onetape.core.state import (
     COUNT,
     ENTRY,
+    EXPIRES,
     F_QTY,
     F_SIDE,
     HALT,
     HALTED,
     HIGH,
+    LATE,
+    LOST,
     LOW,
+    NEXT,
     NOTHING,
+    NOW,
     REDUCE,
     SLOTS,
+    SPAN,
     TRAILS,
+    drop_order,
     drop_role,
     watch,
 )
@@ -34,12 +43,28 @@ def on_candle(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Flo
     and watches the drawdown limit. Writes fills from row `n` on (MAX_FILLS rows must be free); gives the account and
     the row after the last fill.
     """
+    book[SLOTS, NOW], book[SLOTS, SPAN] = bar.ts, bar.length
+    if bar.ts >= book[SLOTS, NEXT]:
+        turn(book)
     if bar.low <= book[SLOTS, LOW] or bar.high >= book[SLOTS, HIGH] or book[SLOTS, TRAILS] > 0.0:
         account, n = work(account, book, bar, rules, fills, n)
     equity = account.cash + account.qty * bar.close
     if equity > account.peak or equity < account.peak * (1.0 - rules.limits.max_drawdown):
-        account = marked(account, book, equity)
+        account = marked(account, book, equity, rules.execution.latency)
     return account, n
+
+
+@kernel
+def turn(book: Floats) -> None:
+    """The time has come for some orders: those that are over go, those that arrive count from now on."""
+    row = int(book[SLOTS, COUNT]) - 1
+    while row >= 0:
+        if 0.0 < book[row, EXPIRES] <= book[SLOTS, NOW]:
+            drop_order(book, row)
+            book[SLOTS, LOST] = 1.0
+            book[SLOTS, LATE] += 1.0
+        row -= 1
+    watch(book)
 
 
 @inlined
@@ -66,11 +91,11 @@ def kept(held: float, fills: Floats, lot: float) -> float:
 
 
 @kernel
-def marked(account: Account, book: Floats, equity: float) -> Account:
+def marked(account: Account, book: Floats, equity: float, latency: float) -> Account:
     """A new highest equity, or the drawdown limit reached."""
     if equity > account.peak:
         return watched(account, account.best, equity, account.halted, account.next_id)
-    return account if account.halted == HALTED else halt(account, book, HALTED)
+    return account if account.halted == HALTED else halt(account, book, HALTED, latency)
 
 
 @kernel
@@ -91,12 +116,12 @@ def drawn(account: Account, book: Floats, bar: Bar, held: float, rules: Rules) -
 
 
 @kernel
-def halt(account: Account, book: Floats, code: float) -> Account:
+def halt(account: Account, book: Floats, code: float, latency: float) -> Account:
     """No more entries; what is held is closed at the market in the next candle."""
     drop_role(book, ENTRY)
     next_id = account.next_id
     if account.qty != 0.0:
-        next_id = leave(book, account.qty, abs(account.qty), next_id, HALT)
+        next_id = leave(book, account.qty, abs(account.qty), next_id, HALT, latency)
     watch(book)
     return watched(account, account.best, account.peak, float(code), next_id)
 
@@ -110,7 +135,7 @@ def protected(account: Account, book: Floats, rules: Rules) -> Account:
         if book[row, REDUCE] == 1.0:
             return account
     exits = rules.exits
-    account = protect(account, book, exits.stop, exits.take, exits.trail, rules.terms.tick)
+    account = protect(account, book, exits.stop, exits.take, exits.trail, rules)
     watch(book)
     return account
 

@@ -30,17 +30,38 @@ class Account(NamedTuple):
     target: float = 0.0  # the exposure that the open position was made for
     said: float = float("nan")  # the target of the last signal row; only a row that says something else acts
     next_id: float = 1.0  # number of the next order
+    funding: Money = 0.0  # paid so far on perpetuals; negative = received
+    delay: Money = 0.0  # what fills cost because orders were on their way
 
     def equity(self, price: Price) -> Money:
         return self.cash + self.qty * price
 
 
 class Costs(NamedTuple):
-    """Fees and slippage as rates of the fill price: 0.001 = ten basis points."""
+    """Fees and slippage as rates of the price: 0.001 = ten basis points. What takes pays slippage, what rests does not.
+
+    Its parts add up: a fixed rate; half of the spread; `share_impact` times the square of the order's share of the
+    candle's volume; `root_impact` times the candle's range over its close times the square root of that share. Where
+    the order book was recorded it is walked instead of the last three.
+    """
 
     maker: Rate = 0.0008
     taker: Rate = 0.001
     slippage: Rate = 0.0
+    spread: Rate = 0.0  # between bid and ask
+    share_impact: float = 0.0
+    root_impact: float = 0.0
+
+
+class Execution(NamedTuple):
+    """How orders go to the venue and how they wait there. 0 = none, everywhere."""
+
+    latency: float = 0.0  # micros from a signal candle's close until its order is at the venue
+    share: Rate = 0.0  # most of a candle's volume that our fills take; the rest of an order waits for the next candle
+    force: float = 0.0  # time in force of limit entries: core.state GTC, IOC, FOK, POST_ONLY
+    life: float = 0.0  # micros after which a limit entry that still waits is taken back
+    stop_limit: Rate = 0.0  # a stop-loss becomes a limit this far beyond its trigger; 0 = it takes the market
+    queue: float = 0.0  # 1 = fill candles are single trades, and what stood at a limit's price trades before it
 
 
 class Sizing(NamedTuple):
@@ -79,6 +100,7 @@ class RiskLimits(NamedTuple):
     max_order_notional: Money = float("inf")
     max_drawdown: Rate = 1.0  # from the highest equity; reached = the position is closed and the bot halted
     allow_short: float = 0.0  # 1.0 = yes
+    leverage: float = 0.0  # of an isolated margin on a linear contract; 0 = bought and sold outright
 
 
 class Exits(NamedTuple):
@@ -96,6 +118,8 @@ class Terms(NamedTuple):
     lot: Qty = 0.0
     min_qty: Qty = 0.0
     min_notional: Money = 0.0
+    maintenance: Rate = 0.0  # margin, as a share of the position's value, below which the venue liquidates
+    band: Rate = 0.0  # how far from the last price the venue takes an order; 0 = anywhere
 
     @classmethod
     def of(cls, instrument: Instrument) -> Terms:
@@ -110,3 +134,4 @@ class Rules(NamedTuple):
     limits: RiskLimits
     exits: Exits
     terms: Terms
+    execution: Execution = Execution()

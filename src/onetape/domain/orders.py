@@ -19,7 +19,9 @@ class OrderKind(enum.IntEnum):
 
     MARKET = 1
     LIMIT = 2
-    STOP = 3
+    STOP = 3  # takes the market when its trigger is touched
+    STOP_LIMIT = 4  # becomes a limit when its trigger is touched
+    TOUCH = 5  # takes the market when a price better than now is touched: a take-profit at the market
 
 
 class Role(enum.IntEnum):
@@ -31,6 +33,7 @@ class Role(enum.IntEnum):
     TAKE_PROFIT = 4
     TRAILING = 5
     HALT = 6  # closes because a limit was reached or a person said so
+    LIQUIDATION = 7  # the venue closes a position whose margin is used up
 
 
 class OrderStatus(enum.StrEnum):

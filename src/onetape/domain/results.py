@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from onetape.domain.accounts import Account, Costs, Exits, RiskLimits, Sizing, Terms
+from onetape.domain.accounts import Account, Costs, Execution, Exits, RiskLimits, Sizing, Terms
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.signals import Signals
 from onetape.domain.units import Micros, Money
@@ -29,6 +29,7 @@ class BacktestSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     limits: RiskLimits = RiskLimits()
     exits: Exits = Exits()
     terms: Terms = Terms()
+    execution: Execution = Execution()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from onetape.core import state as col
 from onetape.domain.frame import Floats
 from onetape.domain.orders import Fill, Order, OrderKind, OrderStatus, Role, Side
@@ -59,7 +57,7 @@ def order_of(row: Floats, series: BotMarket, status: OrderStatus, ts: Micros) ->
 
 def row_of(order: Order) -> Floats:
     """The row of a book for an order."""
-    row = np.zeros(col.WIDTH)
+    row = col.blank_row()
     row[col.ID] = number_of(order.id)
     row[col.KIND], row[col.ROLE], row[col.SIDE] = order.kind, order.role, order.side
     row[col.QTY], row[col.PRICE], row[col.REDUCE] = order.qty, order.price, order.reduce_only
@@ -69,10 +67,10 @@ def row_of(order: Order) -> Floats:
 
 
 def fill_of(row: Floats, series: BotMarket, ts: Micros) -> Fill:
-    """The fill in a row of the kernels' report. An order fills at once or not at all, so its only fill is number 1."""
+    """The fill in a row of the kernels' report: its id is the order's and which of the order's fills it is."""
     order_id = f"{series.bot}-{int(row[col.F_ID])}"
     return Fill(
-        id=f"{order_id}-1",
+        id=f"{order_id}-{int(row[col.F_PART])}",
         bot=series.bot,
         order_id=order_id,
         exchange=series.exchange,

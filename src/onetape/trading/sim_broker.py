@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from onetape.core import state as col
-from onetape.core.matching import Bar
+from onetape.core.bars import Bar
 from onetape.core.portfolio import watched
 from onetape.core.step import on_candle
 from onetape.domain.accounts import Account, Rules
@@ -53,7 +53,7 @@ class SimBroker:
             raise Refused(f"order {order.id} is not one for {self.series.symbol}: quantity {order.qty:g}")
         if len(col.resting(self.book)) >= col.SLOTS:
             raise Refused(f"order {order.id} finds no room: {col.SLOTS} orders are resting already")
-        self.book = col.book_of([*col.resting(self.book), row_of(order)])
+        self.book = col.book_of([*col.resting(self.book), row_of(order)], self.book)
         self._known.add(number)
         a = self.account
         self.account = watched(a, a.best, a.peak, a.halted, max(a.next_id, number + 1.0))
@@ -63,7 +63,7 @@ class SimBroker:
         """Gone afterwards, whether it was there or not."""
         number = number_of(order.id)
         rows = col.resting(self.book)
-        self.book = col.book_of([row for row in rows if row[col.ID] != number])
+        self.book = col.book_of([row for row in rows if row[col.ID] != number], self.book)
         for row in rows:
             if row[col.ID] == number:
                 self._tell(OrderEvent(order_of(row, self.series, OrderStatus.CANCELLED, order.ts)))
@@ -87,7 +87,8 @@ class SimBroker:
     def match(self, candle: Candle) -> Matched:
         """One closed candle against the book. What happens in it bears its open time: where in it, no candle tells."""
         before = col.resting(self.book).copy()
-        bar = Bar(candle.open, candle.high, candle.low, candle.close)
+        length = float(candle.close_ts - candle.open_ts)
+        bar = Bar(candle.open, candle.high, candle.low, candle.close, candle.volume, float(candle.open_ts), length)
         self.account, n = on_candle(self.account, self.book, bar, self.rules, self._rows, 0)
         fills = [fill_of(self._rows[i], self.series, candle.open_ts) for i in range(n)]
         orders = changes(before, self.book, fills, self.series, candle.open_ts)

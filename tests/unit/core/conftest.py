@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from onetape.core import loop, step
-from onetape.core.matching import Bar
+from onetape.core.bars import Bar, bars_of, fixed, funding_of
 from onetape.core.state import F_BAR, NOTHING, REASONS, empty_book, fill_buffer, resting
 from onetape.domain.accounts import Account, Costs, Exits, RiskLimits, Rules, Sizing, Terms
 
@@ -57,10 +57,12 @@ def table(signals: Sequence[Any], n: int) -> np.ndarray:
 
 def by_loop(bars: np.ndarray, rows: np.ndarray, rules: Rules, account: Account, book: np.ndarray) -> Played:
     equity, fills, rejected = np.empty(len(bars)), fill_buffer(1000), np.zeros(len(REASONS), np.int64)
-    columns = tuple(np.ascontiguousarray(c) for c in rows.T)
-    prices = tuple(np.ascontiguousarray(c) for c in bars.T)
+    columns = tuple(fixed(c) for c in rows.T)
+    prices = bars_of(tuple(bars.T))
     known = np.empty(0, np.int64)
-    account, i, _, n = loop.run(prices, known, columns, account, book, rules, (0, 0, 0), equity, fills, rejected)
+    account, i, _, n, _ = loop.run(
+        prices, known, columns, account, book, rules, funding_of(), (0, 0, 0, 0), len(bars), equity, fills, rejected
+    )
     assert i == len(bars)
     named = {REASONS[k]: int(rejected[k]) for k in np.flatnonzero(rejected)}
     return Played(Account(*account), fills[:n], equity, named, book)

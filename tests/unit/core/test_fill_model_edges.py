@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from onetape.core import loop
+from onetape.core.bars import bars_of, fixed, funding_of
 from onetape.core.snap import above, below, beyond, nearest
 from onetape.core.state import REASONS, empty_book, fill_buffer
 from onetape.core.stats import T_OPEN, T_WIDTH, bars_held, round_trips
@@ -114,14 +115,16 @@ def by_rows(targets, known, n, **parts):
     column = np.full(n, 100.0)
     none = np.empty(0)
     fills = fill_buffer(1000)
-    account, _, _, count = loop.run(
-        (column, column, column, column),
+    account, _, _, count, _ = loop.run(
+        bars_of((column, column, column, column)),
         np.array(known),
-        (np.array(targets), none, none, none, none),
+        tuple(fixed(one) for one in (np.array(targets), none, none, none, none)),
         Account(cash=10_000.0, peak=10_000.0),
         empty_book(),
         Rules(**(plain | parts)),
-        (0, 0, 0),
+        funding_of(),
+        (0, 0, 0, 0),
+        n,
         np.empty(n),
         fills,
         np.zeros(len(REASONS), np.int64),

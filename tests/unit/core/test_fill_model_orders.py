@@ -1,0 +1,248 @@
+"""Forces, times, shares of volume, delay, margin and funding: each case worked by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onetape.core import loop, step
+from onetape.core.bars import Bar, bars_of, fixed, funding_of
+from onetape.core.state import (
+    F_BAR,
+    F_DELAY,
+    F_FEE,
+    F_MAKER,
+    F_PART,
+    F_PRICE,
+    F_QTY,
+    F_ROLE,
+    FOK,
+    IOC,
+    LIQUIDATION,
+    POST_ONLY,
+    REASONS,
+    STOP_LOSS,
+    empty_book,
+    fill_buffer,
+    resting,
+)
+from onetape.domain.accounts import Account, Costs, Execution, Exits, RiskLimits, Rules, Sizing, Terms
+
+NAN = math.nan
+MINUTE = 60_000_000
+SECOND = 1_000_000
+
+
+def run(
+    bars: list[tuple[float, float, float, float, float]],
+    signals: list[Any],
+    *,
+    cash: float = 10_000.0,
+    funding: Any = None,
+    depth: Any = None,
+    length: int = MINUTE,
+    **parts: Any,
+) -> tuple[Account, np.ndarray, np.ndarray, dict[str, int]]:
+    """Bars are (open, high, low, close, volume), a minute each; both ways must agree bit for bit."""
+    plain: dict[str, Any] = {
+        "costs": Costs(0.0, 0.0), "sizing": Sizing.parse("qty:1"), "limits": RiskLimits(), "exits": Exits(),
+        "terms": Terms(0.01, 0.01),
+    }  # fmt: skip
+    rules = Rules(**(plain | parts))
+    table = np.full((len(bars), 5), NAN)
+    for i, said in enumerate(signals):
+        given = said if isinstance(said, dict) else {"target": said}
+        table[i] = [given.get(name, NAN) for name in ("target", "stop", "take", "trail", "limit")]
+    array = np.array(bars, float)
+    n, ts = len(bars), np.arange(len(bars)) * (length or 1)
+    start = Account(cash=cash, peak=cash)
+    equity, fills, rejected, book = np.empty(n), fill_buffer(1000), np.zeros(len(REASONS), np.int64), empty_book()
+    books = (np.zeros(n, np.int64), depth) if depth is not None else (None, None)
+    columns: Any = tuple(fixed(column) for column in table.T)
+    account, _, _, count, _ = loop.run(
+        bars_of(tuple(array.T[:4]), array[:, 4], ts, length, *books),  # type: ignore[arg-type]
+        np.empty(0, np.int64), columns, start, book, rules, funding or funding_of(), (0, 0, 0, 0), n,
+        equity, fills, rejected,
+    )  # fmt: skip
+    if funding is None and depth is None:
+        single, other, rows, m = start, empty_book(), fill_buffer(1000), 0
+        for i, bar in enumerate(array.tolist()):
+            before = m
+            single, m = step.on_candle(single, other, Bar(*bar, float(ts[i]), float(length)), rules, rows, m)
+            rows[before:m, F_BAR] = i
+            single, _ = step.on_signal(single, other, tuple(table[i]), bar[3], rules)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(np.array(account), np.array(single))
+        np.testing.assert_array_equal(fills[:count], rows[:m])
+        np.testing.assert_array_equal(resting(book), resting(other))
+    return Account(*account), fills[:count], book, {REASONS[k]: int(rejected[k]) for k in np.flatnonzero(rejected)}
+
+
+def flat(price: float, volume: float = 100.0) -> tuple[float, float, float, float, float]:
+    return (price, price, price, price, volume)
+
+
+def test_a_large_order_takes_its_share_of_each_candle_and_waits_for_the_rest() -> None:
+    # 10 wanted, a tenth of 40 units may be had of each candle: 4 + 4 + 2
+    bars = [flat(100.0, 40.0) for _ in range(5)]
+    account, fills, _, _ = run(
+        bars, [1.0], sizing=Sizing.parse("qty:10"), execution=Execution(share=0.1), cash=10_000.0
+    )
+    assert fills[:, F_QTY].tolist() == [4.0, 4.0, 2.0]
+    assert fills[:, F_BAR].tolist() == [1.0, 2.0, 3.0]
+    assert fills[:, F_PART].tolist() == [1.0, 2.0, 3.0]
+    assert account.qty == 10.0
+    assert account.cash == 9_000.0
+
+
+def test_a_stop_that_finds_too_little_volume_goes_on_at_the_market() -> None:
+    # bought 2 at 100; the stop at 98 is touched in a candle with room for 1; the other one fills at the next open
+    bars = [flat(100.0), flat(100.0), (99.0, 99.0, 97.0, 97.5, 10.0), (97.0, 98.0, 96.0, 97.0, 10.0), flat(97.0)]
+    account, fills, _, _ = run(
+        bars, [1.0], sizing=Sizing.parse("qty:2"), exits=Exits(stop=0.02), execution=Execution(share=0.1)
+    )
+    assert fills[1:, [F_BAR, F_ROLE, F_QTY, F_PRICE]].tolist() == [
+        [2.0, STOP_LOSS, 1.0, 98.0],
+        [3.0, STOP_LOSS, 1.0, 97.0],
+    ]
+    assert account.qty == 0.0
+    assert account.cash == 10_000.0 - 200.0 + 98.0 + 97.0
+
+
+def test_a_market_order_on_its_way_meets_the_share_of_the_candle_that_is_over_against_it() -> None:
+    # sent at the close of candle 0 with 15 s of delay: a quarter of candle 1 is over, its high is 104
+    bars = [flat(100.0), (100.0, 104.0, 99.0, 101.0, 50.0), flat(101.0)]
+    account, fills, _, _ = run(bars, [1.0], execution=Execution(latency=15.0 * SECOND))
+    assert fills[0, [F_PRICE, F_DELAY]].tolist() == [101.0, 1.0]
+    assert account.delay == 1.0
+
+
+def test_a_delay_of_a_whole_candle_fills_at_the_open_after_it() -> None:
+    bars = [flat(100.0), (101.0, 110.0, 90.0, 105.0, 50.0), (103.0, 104.0, 99.0, 101.0, 50.0)]
+    _, fills, _, _ = run(bars, [1.0], execution=Execution(latency=60.0 * SECOND))
+    assert fills[:, [F_BAR, F_PRICE]].tolist() == [[2.0, 103.0]]
+
+
+def test_a_limit_on_its_way_is_not_filled_by_the_candle_in_which_it_arrives() -> None:
+    bars = [flat(100.0), (100.0, 100.0, 98.0, 100.0, 50.0), (100.0, 100.0, 98.0, 100.0, 50.0), flat(100.0)]
+    _, fills, _, _ = run(bars, [{"target": 1.0, "limit": 99.0}], execution=Execution(latency=1.0 * SECOND))
+    assert fills[:, [F_BAR, F_PRICE]].tolist() == [[2.0, 99.0]]
+
+
+def test_a_limit_whose_time_is_over_is_taken_back_and_counted() -> None:
+    # two minutes from the close of candle 0: it may fill in candles 1 and 2, and is gone when candle 3 opens
+    bars = [flat(100.0), flat(100.0), flat(100.0), (100.0, 100.0, 98.0, 99.0, 5.0), flat(99.0)]
+    _, fills, book, rejected = run(bars, [{"target": 1.0, "limit": 99.0}], execution=Execution(life=2.0 * MINUTE))
+    assert len(fills) == 0
+    assert len(resting(book)) == 0
+    assert rejected == {"not filled within its time": 1}
+
+
+@pytest.mark.parametrize(
+    ("opened", "filled", "refused"),
+    [(98.5, 0, 1), (99.0, 0, 1), (99.5, 1, 0)],
+    ids=["opens beyond: refused", "opens at the price: refused", "opens above: rests and fills"],
+)
+def test_post_only_is_refused_when_it_would_take(opened: float, filled: int, refused: int) -> None:
+    bars = [flat(100.0), (opened, 99.5, 98.0, 99.0, 50.0), flat(99.0)]
+    _, fills, _, rejected = run(
+        bars, [{"target": 1.0, "limit": 99.0}], execution=Execution(force=POST_ONLY), costs=Costs(0.001, 0.002)
+    )
+    assert len(fills) == filled
+    assert rejected.get("a post-only order that would have taken", 0) == refused
+    if filled:
+        assert fills[0, [F_MAKER, F_FEE]].tolist() == [1.0, 99.0 * 0.001]
+
+
+def test_immediate_or_cancel_takes_the_open_up_to_its_price_and_drops_the_rest() -> None:
+    # 5 wanted at 99 at most, room for 2: the open of 98.5 with a slippage of 1 % would be 99.485, but 99 is the limit
+    bars = [flat(100.0), (98.5, 99.5, 98.0, 99.0, 20.0), flat(98.0, 20.0)]
+    account, fills, book, rejected = run(
+        bars, [{"target": 1.0, "limit": 99.0}], sizing=Sizing.parse("qty:5"),
+        execution=Execution(force=IOC, share=0.1), costs=Costs(0.0, 0.0, 0.01),
+    )  # fmt: skip
+    assert fills[:, [F_BAR, F_QTY, F_PRICE, F_MAKER]].tolist() == [[1.0, 2.0, 99.0, 0.0]]
+    assert len(resting(book)) == 0
+    assert account.qty == 2.0
+    assert rejected == {"not to be had at once": 1}
+
+
+def test_fill_or_kill_fills_whole_or_not_at_all() -> None:
+    bars = [flat(100.0), (98.5, 99.5, 98.0, 99.0, 20.0), flat(98.0, 20.0)]
+    wish = {"target": 1.0, "limit": 99.0}
+    _, fills, _, rejected = run(bars, [wish], sizing=Sizing.parse("qty:5"), execution=Execution(force=FOK, share=0.1))
+    assert (len(fills), rejected) == (0, {"not to be had at once": 1})
+    _, fills, _, _ = run(bars, [wish], sizing=Sizing.parse("qty:2"), execution=Execution(force=FOK, share=0.1))
+    assert fills[:, [F_QTY, F_PRICE]].tolist() == [[2.0, 98.5]]
+
+
+def test_a_stop_with_a_limit_waits_when_the_market_jumps_over_it() -> None:
+    # bought at 100, stop 98 with a limit of 97.02 (1 % below); an open of 95 is beyond it; sold when the price is back
+    bars = [flat(100.0), flat(100.0), (95.0, 96.0, 94.0, 95.0, 9.0), (96.0, 98.0, 96.0, 98.0, 9.0), flat(98.0)]
+    _, fills, _, _ = run(bars, [1.0], exits=Exits(stop=0.02), execution=Execution(stop_limit=0.01))
+    assert fills[1:, [F_BAR, F_ROLE, F_PRICE, F_MAKER]].tolist() == [[3.0, STOP_LOSS, 97.02, 1.0]]
+
+
+def test_a_liquidated_position_loses_its_margin_and_no_more() -> None:
+    # 1 bought at 100 with a leverage of 10: margin 10, bankrupt at 90, liquidated at 90 / (1 - 0.01) = 90.909...
+    bars = [flat(100.0), flat(100.0), (95.0, 95.0, 90.9, 94.0, 9.0), flat(60.0)]
+    account, fills, _, _ = run(
+        bars, [1.0], limits=RiskLimits(max_exposure=10.0, leverage=10.0), terms=Terms(0.01, 0.01, maintenance=0.01)
+    )
+    assert fills[1, [F_BAR, F_ROLE, F_PRICE, F_FEE]].tolist() == [2.0, LIQUIDATION, 90.0, 0.0]
+    assert account.cash == 9_990.0
+
+
+def test_a_position_that_stays_above_its_maintenance_margin_is_kept() -> None:
+    bars = [flat(100.0), flat(100.0), (95.0, 95.0, 90.92, 94.0, 9.0), flat(94.0)]
+    account, fills, _, _ = run(
+        bars, [1.0], limits=RiskLimits(max_exposure=10.0, leverage=10.0), terms=Terms(0.01, 0.01, maintenance=0.01)
+    )
+    assert (len(fills), account.qty) == (1, 1.0)
+
+
+def test_funding_is_paid_on_what_is_held_at_the_open_of_its_candle() -> None:
+    # held from the open of candle 1 on; 0.01 % of 101 at candle 2, 0.02 % of 102 received at candle 3, none at candle 1
+    bars = [flat(100.0), flat(100.0), flat(101.0), flat(102.0)]
+    funding = funding_of(np.array([1, 2, 3]), np.array([0.5, 0.0001, -0.0002]))
+    account, _, _, _ = run(bars, [1.0], funding=funding)
+    assert account.funding == pytest.approx(101.0 * 0.0001 - 102.0 * 0.0002, rel=1e-12)
+    assert account.cash == pytest.approx(9_900.0 - account.funding, rel=1e-15)
+
+
+def test_slippage_by_share_of_volume_and_by_its_root_add_up() -> None:
+    # 1 of 25 units: share 0.04; spread 0.2 % / 2 + 0.5 * 0.04² + 0.1 * (104 - 96) / 100 * 0.2
+    bars = [flat(100.0), (100.0, 104.0, 96.0, 100.0, 25.0)]
+    costs = Costs(0.0, 0.0, 0.0, spread=0.002, share_impact=0.5, root_impact=0.1)
+    _, fills, _, _ = run(bars, [1.0], costs=costs)
+    assert fills[0, F_PRICE] == pytest.approx(100.0 * (1 + 0.001 + 0.0008 + 0.0016), rel=1e-12)
+
+
+def test_a_recorded_book_is_walked_level_by_level() -> None:
+    # middle 100; 2 at 101 and 1 at 102 for an order of 3: (202 + 102) / 3 = 101.33, 1.33 % above the middle
+    depth = np.array([[[99.0, 5.0, 101.0, 2.0], [98.0, 5.0, 102.0, 2.0]]])
+    _, fills, _, _ = run([flat(100.0), flat(100.0)], [1.0], sizing=Sizing.parse("qty:3"), depth=depth)
+    assert fills[0, F_PRICE] == pytest.approx(304.0 / 3.0, rel=1e-12)
+
+
+def test_a_queued_limit_fills_only_after_what_stood_before_it_has_traded() -> None:
+    # 3 wait at 99 when ours arrives with 2; trades there: 2 (1 left ahead), 2 (1 of ours), 0.5, then one below frees it
+    depth = np.array([[[99.0, 3.0, 101.0, 2.0]]])
+    bars = [flat(100.0, 1.0), flat(100.0, 1.0), flat(99.0, 2.0), flat(99.0, 2.0), flat(99.0, 0.5), flat(98.9, 0.1)]
+    _, fills, _, _ = run(
+        bars, [{"target": 1.0, "limit": 99.0}], sizing=Sizing.parse("qty:2"), execution=Execution(queue=1.0),
+        depth=depth, length=0, costs=Costs(0.001, 0.002),
+    )  # fmt: skip
+    assert fills[:, [F_BAR, F_QTY, F_PRICE, F_MAKER]].tolist() == [
+        [3.0, 1.0, 99.0, 1.0],
+        [4.0, 0.5, 99.0, 1.0],
+        [5.0, 0.5, 99.0, 1.0],
+    ]
+
+
+def test_a_limit_outside_the_price_band_is_refused() -> None:
+    bars = [flat(100.0), flat(100.0), flat(100.0)]
+    _, fills, _, rejected = run(bars, [{"target": 1.0, "limit": 106.0}], terms=Terms(0.01, 0.01, band=0.05))
+    assert (len(fills), rejected) == (0, {"outside the venue's price band": 1})
