@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 
 from onetape.domain.frame import CandleFrame
-from onetape.domain.market import Book, Channel, Funding, Index, Mark, Print, Received, VenueStatus, Want
+from onetape.domain.market import (
+    Book,
+    Channel,
+    Funding,
+    Index,
+    InstrumentChange,
+    Mark,
+    Print,
+    Received,
+    VenueStatus,
+    Want,
+)
 from onetape.domain.units import HOUR, MINUTE
 from onetape.exchanges.connection import Habits
 from onetape.exchanges.okx.feed import OkxFeed
@@ -108,7 +119,23 @@ async def test_venue_as_a_whole_tells_its_instruments_and_its_maintenance(feed: 
     assert isinstance(status, VenueStatus)
     assert (status.title, status.state, status.end_ts) == ("Upgrade", "scheduled", START + HOUR)
     assert [s.title for s in await feed.status()] == ["Upgrade"]
-    assert found[("*", "instruments")].events == ()
+    told = [e.symbol for e in found[("*", "instruments")].events if isinstance(e, InstrumentChange)]
+    assert set(told) <= {PAIR, SWAP}
+    assert told
+
+
+async def test_a_suspension_is_told_on_the_stream_and_shown_by_rest(feed: OkxFeed, venue: Venue) -> None:
+    states: list[str] = []
+    wants = [Want("*", Channel.INSTRUMENTS), Want(PAIR, Channel.TRADES)]
+    async with asyncio.timeout(20), aclosing(feed.stream(wants)) as stream:  # type: ignore[type-var]
+        async for received in stream:
+            told = [e.instrument for e in received.events if isinstance(e, InstrumentChange) and e.symbol == PAIR]
+            states += [each.state for each in told]
+            if told and len(states) == 1:
+                venue.change_state(PAIR, "suspend")
+            if states[-1:] == ["suspend"]:
+                break
+    assert [each.state for each in await feed.instruments() if each.symbol == PAIR] == ["suspend"]
 
 
 async def test_what_okx_does_not_have_is_refused_by_name_and_shown(feed: OkxFeed) -> None:

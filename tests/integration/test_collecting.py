@@ -21,6 +21,7 @@ from onetape.domain.market import Channel
 from onetape.domain.markets import Markets, Recorded
 from onetape.domain.units import MINUTE
 from onetape.marketdata import wanted
+from onetape.ports import Message
 from onetape.settings import Settings
 from onetape.venue.server import Venue
 
@@ -81,6 +82,54 @@ async def test_a_market_that_is_added_to_the_file_is_recorded_and_the_other_goes
         assert await platform.candles.gaps("demo", "BTC-USD", "trades") == []
         verdicts = {one.verdict for one in await platform.audits.counts("demo")}
         assert verdicts <= {"equal", "not judged", "rounding"}
+    await venue.stop()
+
+
+async def test_a_suspension_reaches_the_table_with_its_time_and_the_bus(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    venue = Venue([tape("BTC-USD")], speed=60.0, start_ts=START + 1_500 * MINUTE, limits=False)
+    await venue.start()
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=database_url,
+        redis_url=redis_url,
+        exchange="demo",
+        okx_rest_url=venue.rest_url,
+        okx_ws_url=venue.ws_url,
+    )
+    wanted.write(settings.config_dir, Markets((Recorded(("BTC-USD",), (Channel.TRADES,), ()),)))
+    told: list[object] = []
+
+    async with open_platform(settings) as platform:
+
+        async def listen() -> None:
+            async for message in platform.bus.subscribe("instrument:demo:BTC-USD"):
+                if isinstance(message, Message):
+                    told.append(message.body)  # noqa: PERF401
+
+        collecting = Collecting(platform, lambda *_: None)
+        tasks = [asyncio.create_task(collecting.run()), asyncio.create_task(listen())]
+
+        async def heard() -> bool:
+            return bool(told)
+
+        try:
+            await until(lambda: platform.raw.tail("demo", "*", "instruments", 1))
+            await until(lambda: platform.instruments.known("demo"))
+            before = venue.now()
+            venue.change_state("BTC-USD", "suspend")
+            await until(lambda: platform.instruments.changes("demo", "BTC-USD"))
+            await until(heard)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        (change,) = await platform.instruments.changes("demo", "BTC-USD")
+        assert change.changed == ("state",)
+        assert abs(change.ts - before) < 90 * 60_000_000  # venue time; its clock runs fast and is measured now and then
+        assert told == [change]
+        assert [each.state for each in await platform.candles.instruments() if each.symbol == "BTC-USD"] == ["suspend"]
     await venue.stop()
 
 

@@ -10,26 +10,25 @@ from urllib.parse import urlsplit
 
 from onetape.app import housekeeping, lastknown
 from onetape.app.contained import contain
-from onetape.app.feeds import open_feed
+from onetape.app.feeds import open_feed, speaks_okx
 from onetape.app.wiring import MEGABYTE, Platform
 from onetape.clock import RealClock
 from onetape.domain import topics
 from onetape.domain.bots import BotStatus, BotView
-from onetape.domain.errors import BadInput, Refused, Transient
-from onetape.domain.market import Streams, Want
+from onetape.domain.errors import BadInput, Transient
+from onetape.domain.market import Channel, Streams, Want
 from onetape.domain.markets import Keep, Kept, Markets, Recorded
 from onetape.domain.units import Timeframe
 from onetape.marketdata import wanted
 from onetape.marketdata.collector import Collector
 from onetape.marketdata.fallback import Fallback, configured
+from onetape.marketdata.instruments import Instruments
 from onetape.observe import log
 from onetape.ports import MarketFeed, SpoolState
 from onetape.settings import Settings
 from onetape.supervisor.services import Beat, Service, keep_all
 
 LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
-INSTRUMENTS_EVERY: Final = 3600.0
-REFUSED_AGAIN: Final = 300.0
 _PATIENCE: Final = 2.0  # for the list of bots
 
 Told = Callable[[Service, BaseException, float], None]
@@ -76,15 +75,17 @@ class _Exchange:
         field = "ONETAPE_EXCHANGE or $.markets[].exchange"
         self._feed = open_feed(platform.settings, self._exchange, field, platform.budgets)
         self.spool = platform.spool(self._exchange, self._spool_mb)
+        self.instruments = Instruments(self._feed, platform.instruments, platform.bus, RealClock())
         self.recorder = Collector(
             self._feed,
             platform.candles,
             platform.raw,
             platform.bus,
             RealClock(),
-            wants,
+            self._with_listings(wants),
             spool=self.spool,
             audits=platform.audits,
+            listed=self.instruments.said,
         )
         self._ended = False
 
@@ -95,7 +96,12 @@ class _Exchange:
 
     def want(self, wants: Sequence[Want]) -> None:
         self._wants = wants
-        self.recorder.want(wants)
+        self.recorder.want(self._with_listings(wants))
+
+    def _with_listings(self, wants: Sequence[Want]) -> list[Want]:
+        """Steps and contract sizes change while an exchange is recorded: it is listened to where it tells them."""
+        tells = bool(wants) and speaks_okx(self._exchange)
+        return list(dict.fromkeys((*wants, Want("*", Channel.INSTRUMENTS)) if tells else wants))
 
     async def contained(self, told: Told) -> None:
         """For ever, and without ending the others."""
@@ -116,7 +122,7 @@ class _Exchange:
             await self.recorder.run()
 
         async def instruments(_: Beat) -> None:
-            await _fetch_instruments(self._platform, self._feed)
+            await self.instruments.run()
 
         async def reach(_: Beat) -> None:
             await _watch_reach(self._feed)
@@ -244,18 +250,6 @@ class Collecting:
                 if count:
                     log.info("rolled_up", series=count)
                 return
-
-
-async def _fetch_instruments(platform: Platform, feed: MarketFeed) -> None:
-    """When the venue answers, and again every hour: it lists new ones and changes the steps of others."""
-    while True:
-        try:
-            await platform.candles.put_instruments(await feed.instruments())
-        except (Transient, Refused) as error:
-            log.info("instruments_delayed", problem=str(error))
-            await asyncio.sleep(LOOK_EVERY if isinstance(error, Transient) else REFUSED_AGAIN)
-        else:
-            await asyncio.sleep(INSTRUMENTS_EVERY)
 
 
 async def _watch_reach(feed: MarketFeed) -> None:

@@ -34,6 +34,13 @@ def known_exchanges(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys((settings.exchange, *registry.exchanges())))
 
 
+def speaks_okx(exchange: str) -> bool:
+    """Whether it is read by the native adapter."""
+    from onetape.exchanges import registry
+
+    return registry.speaks_okx(exchange)
+
+
 def _okx(settings: Settings, exchange: str) -> Addresses:
     """Those that were given, or those of the region."""
     from onetape.exchanges.okx.hosts import DEMO_TRADING, Addresses, addresses

@@ -24,6 +24,7 @@ from onetape.ports import (
     Bus,
     CandleStore,
     Catalogue,
+    InstrumentStore,
     Queries,
     RawStore,
     RunStore,
@@ -38,6 +39,7 @@ from onetape.storage.bots import PgBotStore
 from onetape.storage.candles import PgCandleStore
 from onetape.storage.catalogue import PgCatalogue
 from onetape.storage.embedded import EmbeddedPostgres
+from onetape.storage.instruments import PgInstrumentStore
 from onetape.storage.migrate import migrate, up_to_date
 from onetape.storage.pool import open_pool
 from onetape.storage.queries import PgQueries
@@ -82,6 +84,10 @@ class Platform:
     @cached_property
     def audits(self) -> AuditStore:
         return PgAuditStore(self.__dict__["_pool"])
+
+    @cached_property
+    def instruments(self) -> InstrumentStore:
+        return PgInstrumentStore(self.__dict__["_pool"])
 
     def spool(self, exchange: str, megabytes: int) -> DiskSpool:
         """Where messages of one exchange wait while the database is away. Raises Taken, BadInput."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,9 @@ from onetape.domain import topics
 from onetape.domain.bots import BotStatus, BotView
 from onetape.domain.errors import BadInput, Halt, Transient
 from onetape.domain.instrument import Instrument
+from onetape.domain.market import InstrumentChange
 from onetape.observe import log
-from onetape.ports import BotStore, Bus, CandleStore, GateStore, TradeStore
+from onetape.ports import BotStore, Bus, CandleStore, GateStore, Message, Resync, TradeStore
 from onetape.strategies.registry import Registry
 from onetape.supervisor.services import Beat, Escalate, Policy, Service, keep
 from onetape.trading.follow import follow
@@ -79,8 +81,22 @@ class Manager:
                     await asyncio.wait_for(self._hint.wait(), LOOK_EVERY)
 
     async def _listen(self) -> None:
-        async for _ in self._world.bus.subscribe(topics.CONTROL):
+        async for message in self._world.bus.subscribe(topics.CONTROL, topics.instrument(topics.ANY, topics.ANY)):
+            if isinstance(message, Message) and isinstance(message.body, InstrumentChange):
+                await self._listed([message.body.instrument])
+                continue
+            if isinstance(message, Resync):  # a change may have been told meanwhile
+                with contextlib.suppress(Transient):
+                    await self._listed(await self._world.candles.instruments())
             self._hint.set()
+
+    async def _listed(self, instruments: Iterable[Instrument]) -> None:
+        """The steps of these are as they say now."""
+        known = {each.id: each for each in instruments}
+        for held in list(self._held.values()):
+            runner = held.runner
+            if runner and (found := known.get(f"{runner.spec.exchange}:{runner.spec.symbol}")):
+                await runner.listed(found)
 
     # -- files --------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from onetape.domain.market import (
     Funding,
     Gap,
     Index,
+    InstrumentChange,
     Mark,
     Prints,
     Quote,
@@ -27,7 +28,7 @@ from onetape.ports import EquityPoint, SignalView
 
 # Structs that carry their own tag, and plain ones that travel under the name given here.
 TAGGED: Final = (
-    *(Candle, Forming, Prints, Quote, Book, Funding, Mark, Index, VenueStatus, Gap, Streams),
+    *(Candle, Forming, Prints, Quote, Book, Funding, Mark, Index, VenueStatus, InstrumentChange, Gap, Streams),
     *(OrderEvent, Fill, Note, Recording, ServiceState, Wish),
 )
 NAMED: Final[dict[str, type[msgspec.Struct]]] = {"bot": BotView, "signal": SignalView, "equity": EquityPoint}

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import msgspec
 
 from onetape.domain.units import Money, Price, Qty
+
+LIVE: Final = "live"
+DELISTED: Final = "delisted"
 
 
 class Kind(enum.StrEnum):
@@ -19,7 +23,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """One tradable thing on one exchange.
 
     `tick` (price) and `lot` (base units) are the steps that prices and quantities are snapped to; 0 means "not known:
-    no snapping". `contract_size` is base units per venue contract and is used only inside an exchange folder.
+    no snapping". `contract_size` is base units per venue contract and is used only inside an exchange folder. `state`
+    is the venue's word (live, preopen, suspend, ...), or `delisted` once it names the instrument no more.
     """
 
     exchange: str
@@ -33,6 +38,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     min_qty: Qty = 0.0
     min_notional: Money = 0.0
     contract_size: float = 1.0
+    state: str = LIVE
 
     @property
     def id(self) -> str:

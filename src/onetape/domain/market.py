@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from onetape.domain.instrument import Instrument
 from onetape.domain.units import Micros, Money, Price, Qty, Rate
 
 
@@ -165,6 +166,26 @@ class VenueStatus(msgspec.Struct, frozen=True, tag="status"):
     recv_ts: Micros = 0
 
 
+class InstrumentChange(msgspec.Struct, frozen=True, tag="instrument"):
+    """What is traded, as the venue states it from `ts` on: steps, contract size, state. `before` is what was known
+    until then; None = nothing, or it is not known here."""
+
+    exchange: str
+    symbol: str
+    ts: Micros
+    instrument: Instrument
+    before: Instrument | None = None
+    recv_ts: Micros = 0
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The names of the fields that are not as before."""
+        before, now = self.before, self.instrument
+        if before is None:
+            return Instrument.__struct_fields__
+        return tuple(name for name in Instrument.__struct_fields__ if getattr(before, name) != getattr(now, name))
+
+
 class Gap(msgspec.Struct, frozen=True, tag="gap"):
     """A hole is data: [start_ts, end_ts) of one series in which nothing was received, and why."""
 
@@ -188,7 +209,7 @@ class RawFrame(msgspec.Struct, frozen=True, gc=False):
     data: bytes
 
 
-MarketEvent = Candle | Forming | Print | Quote | Book | Funding | Mark | Index | VenueStatus | Gap
+MarketEvent = Candle | Forming | Print | Quote | Book | Funding | Mark | Index | VenueStatus | InstrumentChange | Gap
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):

@@ -78,6 +78,11 @@ def status(exchange: str) -> str:
     return f"status:{exchange}"
 
 
+def instrument(exchange: str, symbol: str) -> str:
+    """What is traded has changed, and the change is stored (InstrumentChange)."""
+    return f"instrument:{exchange}:{symbol}"
+
+
 _FLEETING: Final = {Quote: quote, Book: book, Mark: mark, Index: index, Funding: funding}
 
 

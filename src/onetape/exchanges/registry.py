@@ -63,7 +63,7 @@ def open_okx(okx: Addresses, exchange: str, budgets: Budgets | None = None) -> M
 def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
     """Reads stored raw frames of one exchange in the order of their receipt; one function serves one pass. See the
     adapter for what it raises."""
-    if _spoke_okx(exchange):
+    if speaks_okx(exchange):
         from onetape.exchanges.okx.decoding import decoder as okx_decoder
 
         return okx_decoder(exchange, instruments)
@@ -74,13 +74,13 @@ def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
 
 def book_proof(exchange: str, symbol: str) -> BookProof | None:
     """Compares the book that stored messages make with what the venue itself said of it; None where no venue does."""
-    if not _spoke_okx(exchange):
+    if not speaks_okx(exchange):
         return None
     from onetape.exchanges.okx.proving import BookProof
 
     return BookProof(exchange, symbol)
 
 
-def _spoke_okx(exchange: str) -> bool:
+def speaks_okx(exchange: str) -> bool:
     """Only the OKX wire is ever stored under a name of one's own (`open_okx`)."""
     return exchange in OKX_WIRE or exchange not in exchanges()

@@ -21,6 +21,7 @@ from onetape.domain.market import (
     Candle,
     Channel,
     Gap,
+    InstrumentChange,
     MarketEvent,
     Print,
     Prints,
@@ -72,9 +73,10 @@ class Collector:
         depth: Callable[[Timeframe], int] = depth,
         spool: Spool | None = None,
         audits: AuditStore | None = None,
+        listed: Callable[[InstrumentChange], None] | None = None,
     ) -> None:
         self._feed, self._candles, self._raw, self._bus, self._clock = feed, candles, raw, bus, clock
-        self._depth, self._spool, self._audits = depth, spool, audits
+        self._depth, self._spool, self._audits, self._listed = depth, spool, audits, listed
         self._closed: GroupCommit[tuple[Candle, bool]] = GroupCommit("candles", self._commit_candles)
         self._built: GroupCommit[tuple[Candle, bool]] = GroupCommit("built candles", self._commit_built)
         self._gaps: GroupCommit[Gap] = GroupCommit("gaps", self._commit_gaps)
@@ -203,6 +205,9 @@ class Collector:
                 await self._take_gap(event)
             case Print():
                 pass  # prints travel with their frame
+            case InstrumentChange():
+                if self._listed is not None:
+                    self._listed(event)
             case _:
                 self._hint(topics.fleeting(event.exchange, event), event)
 

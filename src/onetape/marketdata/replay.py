@@ -18,7 +18,16 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from onetape.domain import topics
-from onetape.domain.market import Candle, Gap, MarketEvent, Print, Prints, RawFrame, candle_channel
+from onetape.domain.market import (
+    Candle,
+    Gap,
+    InstrumentChange,
+    MarketEvent,
+    Print,
+    Prints,
+    RawFrame,
+    candle_channel,
+)
 from onetape.domain.units import LATEST, Micros, Timeframe
 from onetape.marketdata.building import LateBuilder
 from onetape.marketdata.trades import CHANNELS
@@ -196,7 +205,7 @@ class Stage:
         self.counts[str(event.__struct_config__.tag)] += 1
         if isinstance(event, Candle):
             self._publish(topics.candle(self._name, event.symbol, event.timeframe), event)
-        elif not isinstance(event, Print | Gap):
+        elif not isinstance(event, Print | Gap | InstrumentChange):
             self._hints[topics.fleeting(self._name, event)] = event
 
     def send_hints(self) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Gap, Origin, RawFrame, Received, Streams, Want
+from onetape.domain.market import Gap, InstrumentChange, Origin, RawFrame, Received, Streams, Want
 from onetape.domain.units import Micros, Timeframe
 
 
@@ -155,6 +155,21 @@ class CandleStore(Protocol):
     async def instruments(self) -> list[Instrument]: ...
 
     async def put_instruments(self, instruments: Sequence[Instrument]) -> None: ...
+
+
+class InstrumentStore(Protocol):
+    """What is traded on an exchange, and how that changed."""
+
+    async def known(self, exchange: str) -> list[Instrument]: ...
+
+    async def change(self, changes: Sequence[InstrumentChange]) -> None:
+        """From now on these are known; each that says what was before it is kept with its time. All or none; again, it
+        changes nothing."""
+        ...
+
+    async def changes(self, exchange: str, symbol: str | None = None) -> list[InstrumentChange]:
+        """Oldest first."""
+        ...
 
 
 class RawStore(Protocol):

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onetape.domain.frame import COLUMNS, CandleFrame, concat
-from onetape.domain.instrument import Instrument, Kind
+from onetape.domain.instrument import Instrument
 from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin
 from onetape.domain.units import EARLIEST, LATEST, Micros, Timeframe
 from onetape.ports import Appended, Correction, Coverage
 from onetape.storage import binary, rollups
+from onetape.storage.instruments import instrument_of, row_of
 from onetape.storage.partitions import SPANS, ensure_partitions
 from onetape.storage.pool import EPOCH_2000, reading, transaction
 from onetape.storage.sql import load
@@ -181,12 +182,11 @@ class PgCandleStore:
     async def instruments(self) -> list[Instrument]:
         async with reading(self._pool) as connection:
             rows = await connection.fetch(load("instruments"))
-        return [Instrument(**{**row, "kind": Kind(row["kind"])}) for row in rows]
+        return [instrument_of(row) for row in rows]
 
     async def put_instruments(self, instruments: Sequence[Instrument]) -> None:
-        rows = [tuple(getattr(i, name) for name in Instrument.__struct_fields__) for i in instruments]
         async with transaction(self._pool) as connection:
-            await connection.executemany(load("instruments_put"), rows)
+            await connection.executemany(load("instruments_put"), [row_of(each) for each in instruments])
 
 
 def _pieces(frame: CandleFrame) -> Iterator[CandleFrame]:

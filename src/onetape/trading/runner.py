@@ -188,6 +188,12 @@ class Runner:
                 await self._decide(self.window.close())
             self._check_halted()
 
+    async def listed(self, instrument: Instrument) -> None:
+        """The venue has changed its steps: orders from now on are snapped to these."""
+        async with self._turn:
+            self.rules = self.rules._replace(terms=Terms.of(instrument))
+            self.broker.rules = self.rules
+
     def follows(self, candle: Candle) -> bool:
         """Whether no candle is missing between the last one seen and this one."""
         return candle.open_ts <= self.matched_ts

@@ -20,6 +20,8 @@ from onetape.bus.memory import MemoryBus
 from onetape.domain import topics
 from onetape.domain.bots import BotSpec, BotStatus, LimitsSpec, Wish
 from onetape.domain.frame import CandleFrame
+from onetape.domain.instrument import Instrument
+from onetape.domain.market import InstrumentChange
 from onetape.domain.orders import OrderStatus, Role
 from onetape.domain.units import MINUTE
 from onetape.storage.memory import MemoryCandleStore
@@ -268,3 +270,15 @@ async def test_a_deleted_bot_is_let_go(stage: Stage) -> None:
     for close in (100, 99, 98, 97, 110, 111):
         await stage.candle(close)
     assert stage.fills("one") == []
+
+
+async def test_orders_of_a_running_bot_follow_the_new_steps_of_its_instrument(stage: Stage) -> None:
+    await stage.candles.put_instruments([Instrument(exchange="test", symbol="BTC-USD", lot=1.0)])
+    await running(stage, SPEC)
+    after = Instrument(exchange="test", symbol="BTC-USD", lot=0.25)
+    stage.bus.publish(topics.instrument("test", "BTC-USD"), InstrumentChange("test", "BTC-USD", 1, after))
+    for close in (100, 99, 98, 97, 110, 111):
+        await stage.candle(close)
+    quantity = (await stage.bots.get("one")).qty
+    assert quantity % 1.0
+    assert quantity % 0.25 == 0.0

@@ -8,7 +8,8 @@ import pytest
 from onetape.bus import codec
 from onetape.domain import topics
 from onetape.domain.bots import BotSpec, BotStatus, BotView
-from onetape.domain.market import Book, Candle, Forming, Gap, Origin, Print, Prints, Quote
+from onetape.domain.instrument import Instrument
+from onetape.domain.market import Book, Candle, Forming, Gap, InstrumentChange, Origin, Print, Prints, Quote
 from onetape.domain.orders import Fill, Order, OrderEvent, OrderKind, Role, Side
 from onetape.ports import EquityPoint, SignalView
 
@@ -28,6 +29,7 @@ EVERYTHING: list[msgspec.Struct] = [
     Quote("okx", "X-Y", 1, 1.0, 2.0, 3.0, 4.0, 5.0),
     Book("okx", "X-Y", 1, [(1.0, 2.0)], [(3.0, 4.0)], valid=False),
     Gap("okx", "X-Y", "trades", 1, 2, "connection lost"),
+    InstrumentChange("okx", "X-Y", 1, Instrument.unknown("okx", "X-Y"), Instrument(exchange="okx", symbol="X-Y"), 2),
     OrderEvent(ORDER),
     FILL,
     BotView(spec=SPEC, status=BotStatus.PAUSED, wanted=BotStatus.RUNNING, equity=1.5),

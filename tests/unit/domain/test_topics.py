@@ -5,12 +5,12 @@ import typing
 import pytest
 
 from onetape.domain import topics
-from onetape.domain.market import Candle, Forming, Gap, Mark, MarketEvent, Print, Quote, VenueStatus
+from onetape.domain.market import Candle, Forming, Gap, InstrumentChange, Mark, MarketEvent, Print, Quote, VenueStatus
 from onetape.domain.units import MINUTE, Timeframe
 
 
 def test_every_event_but_facts_has_a_topic_for_people() -> None:
-    facts = {Candle, Gap, Print}
+    facts = {Candle, Gap, InstrumentChange, Print}
     assert set(typing.get_args(MarketEvent)) - facts == set(typing.get_args(topics.Fleeting))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from onetape.domain.market import Book, Channel, Funding, Index, Mark, VenueStatus
+from onetape.domain.market import Book, Channel, Funding, Index, InstrumentChange, Mark, VenueStatus
 from onetape.domain.units import Micros
 from onetape.exchanges.okx import pushes
 from onetape.exchanges.okx.events import Decoded, Stream
@@ -96,8 +96,18 @@ def test_every_single_trade_has_the_form_of_the_others() -> None:
     assert (trade.id, trade.qty, trade.side, ts) == ("84834539", 3.75, 1, 1_697_760_012_017_000)  # type: ignore[union-attr]
 
 
-def test_instruments_are_no_events_and_are_dated_by_their_receipt() -> None:
-    assert told(Channel.INSTRUMENTS, message("push_instruments_01_okx-net.json"), "*") == (RECV, ())
+def test_instruments_are_dated_by_their_receipt_and_those_that_cannot_be_read_are_left_out() -> None:
+    rows = json.loads(message("push_instruments_01_okx-net.json"))
+    swap = {"instId": "BTC-USDT-SWAP", "instType": "SWAP", "uly": "BTC-USDT", "settleCcy": "USDT", "ctType": "linear"}
+    swap |= {"ctVal": "0.01", "ctMult": "1", "tickSz": "0.1", "lotSz": "1", "minSz": "1", "state": "suspend"}
+    rows["data"] += [swap | {"instId": "BTC-USD-SWAP", "ctType": "inverse"}, swap]
+    ts, changes = told(Channel.INSTRUMENTS, json.dumps(rows).encode(), "*")
+    found = [change for change in changes if isinstance(change, InstrumentChange)]
+    assert ts == RECV
+    assert [change.symbol for change in found] == ["BTC-USDT", "BTC-USDT-SWAP"]
+    assert {(change.recv_ts, change.before) for change in found} == {(RECV, None)}
+    last = found[-1].instrument
+    assert (last.contract_size, last.lot, last.state) == (0.01, 0.01, "suspend")
 
 
 def test_every_channel_has_a_decoder() -> None:

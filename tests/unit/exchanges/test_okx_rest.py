@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from onetape.domain.errors import BadInput, Refused, Transient
+from onetape.domain.instrument import Instrument
 from onetape.domain.market import Print
 from onetape.domain.units import MINUTE, Timeframe
 from onetape.exchanges.okx import rest
@@ -289,3 +290,23 @@ async def test_page_of_a_proxy_that_is_not_okx_s_json_is_worth_another_try() -> 
     async with asked(forbid) as client:
         with pytest.raises(Transient, match="403"):
             await client.now()
+
+
+async def test_an_instrument_that_is_listed_otherwise_is_passed_on_and_one_that_is_gone_is_listed_no_more() -> None:
+    row = {"instId": "BTC-USDT", "instType": "SPOT", "baseCcy": "BTC", "quoteCcy": "USDT", "tickSz": "0.1"}
+    row |= {"lotSz": "0.001", "minSz": "0.001", "state": "live"}
+    other = row | {"instId": "ETH-USDT", "baseCcy": "ETH"}
+    listed = [row, other]
+
+    def answer(request: web.Request) -> tuple[int, object]:
+        return 200, {"code": "0", "data": listed if request.query["instType"] == "SPOT" else []}
+
+    async with asked(answer) as client:
+        told: list[Instrument] = []
+        client.changed = told.append
+        assert [each.symbol for each in await client.instruments()] == ["BTC-USDT", "ETH-USDT"]
+        assert told == []
+        listed[:] = [row | {"tickSz": "0.01", "state": "suspend"}]
+        (now,) = await client.instruments()
+    assert (now.tick, now.state) == (0.01, "suspend")
+    assert told == [now]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from functools import partial
 
-from onetape.domain.market import Book, Candle, Channel, Forming, Gap, Received, Want
+from msgspec.structs import replace
+
+from onetape.domain.instrument import Instrument, Kind
+from onetape.domain.market import Book, Candle, Channel, Forming, Gap, Print, Received, Want
 from onetape.domain.units import Timeframe
 from onetape.exchanges.connection import Closed, Frame, Opened, Tick
 from onetape.exchanges.odd import RATE, SIZE
@@ -511,3 +514,62 @@ def test_text_that_is_no_message_is_kept_as_it_came_but_no_flood_of_it() -> None
     desk.seconds += 1.0
     assert len(desk.put(Frame(URL, b"[", 9))) == 1
     assert decoder("okx")(one.raw) == ()
+
+
+def swap_trade(number: int) -> dict:
+    data = [{"tradeId": str(number), "count": "1", "px": "9", "sz": "3", "side": "buy", "ts": str(T0 + number)}]
+    return {"arg": {"channel": "trades", "instId": "BTC-USDT-SWAP"}, "data": data}
+
+
+def swap(size: float, state: str = "live") -> Instrument:
+    return Instrument(exchange="okx", symbol="BTC-USDT-SWAP", kind=Kind.SWAP, contract_size=size, state=state)
+
+
+def swaps(*wants: Want) -> Desk:
+    desk = Desk(*wants)
+    for track in desk.session._tracks.values():
+        track.stream = replace(track.stream, size=0.01, spot=False)
+        track.reading.resize(track.stream)
+    desk.open()
+    return desk
+
+
+def test_a_new_contract_size_counts_from_the_next_message_on() -> None:
+    desk = swaps(Want("BTC-USDT-SWAP", Channel.TRADES))
+    sizes = []
+    for number in range(1, 5):
+        if number == 3:
+            desk.session.changed(swap(0.1))
+        (received,) = desk.frame(swap_trade(number))
+        sizes += [round(e.qty, 6) for e in received.events if isinstance(e, Print)]
+    assert sizes == [0.03, 0.03, 0.3, 0.3]
+
+
+def test_a_book_is_told_in_the_new_contract_size() -> None:
+    desk = swaps(Want("BTC-USDT-SWAP", Channel.BOOK))
+    told = []
+    for prev, seq, action in ((-1, 1, "snapshot"), (1, 2, "update"), (2, 3, "update")):
+        message = books(prev, seq, action, (["9", "5", "0", "1"],))
+        message["arg"]["instId"] = "BTC-USDT-SWAP"
+        if seq == 3:
+            desk.session.changed(swap(0.1))
+        told += desk.frame(message, recv_ts=seq * 1_000_000)
+    quantities = [e.bids[0][1] for r in told for e in r.events if isinstance(e, Book)]
+    assert quantities == [0.05, 0.05, 0.5]
+
+
+def test_a_suspended_instrument_is_not_asked_for_again_and_says_why_it_is_silent() -> None:
+    desk = swaps(Want("BTC-USDT-SWAP", Channel.TRADES))
+    desk.frame(swap_trade(1), recv_ts=(T0 + 1) * 1_000)
+    desk.session.changed(swap(0.01, "suspend"))
+    sent = len(desk.sent)
+    desk.seconds = 2_000.0
+    later = (T0 + 2_000_000) * 1_000
+    desk.put(Tick(), later)
+    assert len(desk.sent) == sent
+    (state,) = desk.session.states(later, 0)
+    assert (state.state, state.reason) == ("silent", "the venue has it in the state suspend")
+    desk.session.changed(swap(0.01))
+    desk.seconds = 4_000.0
+    desk.put(Tick(), later)
+    assert [message["op"] for message in desk.sent[sent:]][:1] == ["unsubscribe"]

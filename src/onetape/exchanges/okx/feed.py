@@ -97,6 +97,7 @@ class OkxFeed:
         live = self._live = Live(
             self._ws_url, self._habits, self._lanes, self._clock.now, self._past.levels, self._rest.listed
         )
+        self._rest.changed = live.changed
         live.start(self._measure())
         self._resolving = None
         self.change(wants)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from onetape.domain.errors import Refused, Transient
+from onetape.domain.instrument import Instrument
 from onetape.domain.market import Received, StreamState
 from onetape.domain.units import Micros
 from onetape.exchanges.connection import Connection, Failed, Frame, Habits, Inbox, Item, Own, Tick
@@ -25,6 +26,7 @@ _USUAL_SILENCE: Final = 30.0  # of Habits: the venue's own rhythm
 _TAKE_OVER_SECONDS: Final = 45.0  # the venue closes 60 s after its notice
 
 Wanted = dict[Arg, Stream]
+Listed = Callable[[msgspec.Raw], object]
 
 
 class Replace(NamedTuple):
@@ -54,7 +56,7 @@ class Live:
         lanes: int,
         now: Callable[[], Micros],
         book: Callable[[str], Awaitable[tuple[bytes, Micros]]],
-        listed: Callable[[msgspec.Raw], None],
+        listed: Listed,
     ) -> None:
         self._ws_url, self._habits, self._now, self._book = ws_url, habits, now, book
         self.inbox = Inbox()
@@ -75,6 +77,10 @@ class Live:
 
     def states(self, offset: Micros) -> tuple[StreamState, ...]:
         return self.session.states(self._now(), offset)
+
+    def changed(self, instrument: Instrument) -> None:
+        """From now on it is traded in these steps and sizes."""
+        self.inbox.put(Own(instrument))
 
     def want(self, wanted: Wanted) -> None:
         """From now on these streams."""
@@ -116,8 +122,10 @@ class Live:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.inbox.put(Failed(error))
 
-    def _on(self, what: Wanted | Replace | Seed) -> Iterator[Received]:
-        if isinstance(what, Seed):
+    def _on(self, what: Wanted | Replace | Seed | Instrument) -> Iterator[Received]:
+        if isinstance(what, Instrument):
+            self.session.changed(what)
+        elif isinstance(what, Seed):
             yield from self.session.on(what, self._now())
         elif isinstance(what, Replace):
             self._replace(what.slot, what.cause)

@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from onetape.domain.errors import BadInput, Refused
-from onetape.domain.instrument import Instrument, Kind
+from onetape.domain.instrument import LIVE, Instrument, Kind
 from onetape.domain.market import Channel, Want
 from onetape.domain.units import Timeframe
 from onetape.exchanges.okx.wire import Arg, ListedInstrument
@@ -97,6 +97,7 @@ def _of(exchange: str, data: ListedInstrument, coins: tuple[str, str, str], size
         lot=_number(data.lotSz) * size,
         min_qty=_number(data.minSz) * size,
         contract_size=size,
+        state=data.state or LIVE,
     )
 
 

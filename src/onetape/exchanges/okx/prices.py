@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
-from onetape.domain.market import Book, Channel, Funding, Index, Mark, VenueStatus
+from onetape.domain.errors import Refused
+from onetape.domain.market import Book, Channel, Funding, Index, InstrumentChange, Mark, VenueStatus
 from onetape.domain.units import Micros, epoch_micros
-from onetape.exchanges.okx import events, wire
+from onetape.exchanges.okx import events, names, wire
 from onetape.exchanges.okx.events import Decoded, Stream
 
 _MS: Final = 1_000
@@ -74,9 +76,15 @@ def statuses(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
     return max((status.ts for status in told), default=0), told
 
 
-def listings(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> Decoded:  # noqa: ARG001
-    """Instruments are no events: whoever keeps them reads the frame. It says no time of its own."""
-    return (recv_ts if wire.instruments.decode(data) else 0), ()
+def listings(stream: Stream, data: msgspec.Raw, recv_ts: Micros) -> Decoded:
+    """The instruments of a message that onetape reads. It says no time of its own."""
+    rows = wire.instruments.decode(data)
+    told = []
+    for row in rows:
+        with suppress(Refused):
+            instrument = names.instrument(stream.exchange, row)
+            told.append(InstrumentChange(stream.exchange, row.instId, recv_ts, instrument, None, recv_ts))
+    return (recv_ts if rows else 0), tuple(told)
 
 
 DECODE: Final[dict[Channel, Callable[[Stream, Any, Micros], Decoded]]] = {

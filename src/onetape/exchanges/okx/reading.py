@@ -35,6 +35,12 @@ class StreamReader:
         self._decode = DECODE.get(stream.channel)
         self._odd: object = None  # the data of the last message that could not be understood
 
+    def resize(self, stream: Stream) -> None:
+        """The same stream, sized otherwise from now on."""
+        self.stream = stream
+        if self.book is not None:
+            self.book.stream = stream
+
     def take(self, source: str, message: pushes.Message, recv_ts: Micros) -> StreamStep:
         """`source` is the connection that brought it."""
         try:

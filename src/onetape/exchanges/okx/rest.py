@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -80,6 +81,7 @@ class OkxRest:
         self._refused: dict[str, str] = {}
         self._measuring = asyncio.Lock()
         self._measured_ts: Micros = 0
+        self.changed: Callable[[Instrument], None] = lambda _: None  # told of each instrument that is not as it was
         self.clock_offset: Micros = 0  # the venue's clock minus ours, at the last `now`
 
     async def close(self) -> None:
@@ -102,19 +104,27 @@ class OkxRest:
         return self._clock.now() + self.clock_offset
 
     async def instruments(self) -> list[Instrument]:
-        """What can be traded and read; the others are remembered with the reason."""
+        """What is listed now and can be read; the others are remembered with the reason."""
+        listed: set[str] = set()
         for kind in names.INSTRUMENT_TYPES:
-            self.listed(await self.get("/api/v5/public/instruments", instType=kind))
-        return list(self._instruments.values())
+            listed |= self.listed(await self.get("/api/v5/public/instruments", instType=kind))
+        return [each for symbol, each in self._instruments.items() if symbol in listed]
 
-    def listed(self, data: msgspec.Raw) -> None:
-        """Instruments as REST or the stream states them."""
+    def listed(self, data: msgspec.Raw) -> set[str]:
+        """Instruments as REST or the stream states them; gives their symbols. What is not as it was is passed on."""
+        symbols: set[str] = set()
         for one in read(wire.instruments, data):
+            symbols.add(one.instId)
             try:
-                self._instruments[one.instId] = names.instrument(self.exchange, one)
-                self._refused.pop(one.instId, None)
+                found = names.instrument(self.exchange, one)
             except Refused as refusal:
                 self._refused[one.instId] = refusal.reason
+                continue
+            self._refused.pop(one.instId, None)
+            before, self._instruments[one.instId] = self._instruments.get(one.instId), found
+            if before not in (None, found):
+                self.changed(found)
+        return symbols
 
     async def instrument(self, symbol: str) -> Instrument:
         """Raises Refused for a symbol that OKX has not, or onetape cannot read; Transient."""

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from onetape.domain.instrument import Instrument
 from onetape.domain.market import UNKNOWN, RawFrame, Received, StreamState
 from onetape.domain.units import Micros
 from onetape.exchanges import odd
@@ -54,7 +55,7 @@ class Around(NamedTuple):
 
     monotonic: Callable[[], float]
     fetch_book: Callable[[wire.Arg], None]  # answered by a Seed
-    listed: Callable[[msgspec.Raw], None]  # instruments changed
+    listed: Callable[[msgspec.Raw], object]  # instruments changed
 
 
 class Session:
@@ -80,6 +81,12 @@ class Session:
     def add(self, stream: dict[wire.Arg, Stream]) -> None:
         """New streams; `carry` says which connections bring them."""
         self._tracks.update((arg, Track(arg, one)) for arg, one in stream.items() if arg not in self._tracks)
+
+    def changed(self, instrument: Instrument) -> None:
+        """What comes from now on is in these sizes, and a halted instrument need not say anything."""
+        for track in self._tracks.values():
+            if track.stream.symbol == instrument.symbol:
+                track.changed(instrument)
 
     def carry(self, source: str, args: Iterable[wire.Arg]) -> None:
         self._links[source].subscriptions.add(args)

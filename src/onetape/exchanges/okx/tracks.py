@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from onetape.domain.instrument import LIVE, Instrument
 from onetape.domain.market import Candle, Channel, Gap, MarketEvent, Print, StreamState
 from onetape.domain.units import SECOND, Micros
 from onetape.exchanges.flow import BEHIND, LONGEST, SHORTEST, UNUSUAL, Flow
@@ -55,8 +56,18 @@ class Track(Flow):
         self.ts: Micros = 0  # the newest event
         self.absent = False  # nobody carries it, or nobody has brought anything since
         self.cause = ""
+        self.halted = ""  # why nothing need come: the venue has suspended it
         self._absence = ""
         self.dropped = self.gaps = 0
+
+    def changed(self, instrument: Instrument) -> None:
+        """Its contracts may have another size now, and it may have been suspended."""
+        size = 1.0 if self.stream.spot else instrument.contract_size
+        if size != self.stream.size:
+            log.warning("contract_size_changed", symbol=self.stream.symbol, before=self.stream.size, now=size)
+            self.stream = msgspec.structs.replace(self.stream, size=size)
+            self.reading.resize(self.stream)
+        self.halted = "" if instrument.state == LIVE else f"the venue has it in the state {instrument.state}"
 
     def heard(self, source: str, now: float) -> None:
         """A frame came, new or not."""
@@ -151,7 +162,7 @@ class Track(Flow):
 
         `patience` scales what is expected (1 for the venue's own rhythm).
         """
-        if self.stream.channel in _NEVER_SILENT or not self.carriers:
+        if self.stream.channel in _NEVER_SILENT or self.halted or not self.carriers:
             return []
         limit, newest = self._limit() * patience, max(c.heard for c in self.carriers.values())
         behind = BEHIND * patience
@@ -212,7 +223,7 @@ class Track(Flow):
             return self._absence, self.cause
         age = (venue_ts - self.ts) / SECOND
         if self.ts and self.stream.channel not in _NO_DELAY and age > self._limit() + BEHIND:
-            return "silent", f"its newest event is {age:.0f} s old by the venue's clock"
+            return "silent", self.halted or f"its newest event is {age:.0f} s old by the venue's clock"
         return ("live" if self.heard_ts else "starting"), ""
 
     def _late(self, offset: Micros) -> tuple[float, float]:
