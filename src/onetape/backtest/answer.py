@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from onetape.backtest.candles import choose, terms_of
-from onetape.backtest.counting import counted, trial_of
+from onetape.backtest.counting import counted, judged, trial_of
 from onetape.backtest.holdout import allowed, data_of
 from onetape.backtest.jobs import Answer, Say
 from onetape.backtest.run import run
@@ -41,7 +41,10 @@ def answering(
             say("trading", 0.4)
             return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, strategy, source_hash)
 
+        await ledger.reserve([trial])
         result = await counted(ledger, ticking, trial, go)
+        say("judging", 0.8)
+        result = await judged(ledger, trial, result)
         if note:
             result = dataclasses.replace(result, manifest=result.manifest | {"holdout": note})
         say("storing", 0.9)

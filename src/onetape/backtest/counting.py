@@ -56,19 +56,17 @@ def scores_of(result: Result) -> dict[str, Any]:
 
 
 async def counted(ledger: TrialLedger, clock: Clock, trial: Trial, go: Callable[[], Awaitable[Result]]) -> Result:
-    """Enters the trial, runs it, settles it, and gives the result with its block on luck. One that raises or is
-    cancelled is settled as aborted."""
-    await ledger.reserve([trial])
+    """Runs a trial that is entered, and settles it. One that raises or is cancelled is settled as aborted."""
     result: Result | None = None
     try:
         result = await go()
     finally:
         now = clock.now()
-        state = (
-            Settled(id=trial.id, state=trials.ABORTED, ended_ts=now)
-            if result is None
-            else settled_of(trial, result, now)
-        )
-        await ledger.settle([state])
-    view = await ledger.view(trial.data)
-    return with_luck(result, await asyncio.to_thread(luck_of, result, view))
+        aborted = Settled(id=trial.id, state=trials.ABORTED, ended_ts=now)
+        await ledger.settle([aborted if result is None else settled_of(trial, result, now)])
+    return result
+
+
+async def judged(ledger: TrialLedger, trial: Trial, result: Result) -> Result:
+    """The result of a settled trial with its block on luck, among all trials that the ledger has now."""
+    return with_luck(result, await asyncio.to_thread(luck_of, result, await ledger.view(trial.data)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from onetape.cli import trials
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
 from onetape.domain.accounts import Costs, Exits, RiskLimits, Sizing, Terms
-from onetape.domain.errors import BadInput, Conflict, NotFound
+from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.instrument import Instrument
 from onetape.domain.results import BacktestSpec, Result
 from onetape.domain.units import DAY, Micros, Timeframe, parse_time
@@ -22,6 +22,7 @@ from onetape.domain.units import DAY, Micros, Timeframe, parse_time
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
     from onetape.backtest.candles import Chosen
+    from onetape.backtest.holdout import Allowed
     from onetape.domain.frame import CandleFrame
     from onetape.strategies.gate import GateReport
     from onetape.strategies.registry import Registry
@@ -299,34 +300,38 @@ async def run_all(
     chosen: Chosen,
     counter: trials.Counter,
 ) -> list[Outcome]:
-    from onetape.backtest.run import run
-
     may = await trials.permitted(wish, counter, chosen, spec, tell_once)
-    outcomes = []
+    outcomes: list[Outcome] = []
+    planned: list[trials.Planned] = []
     for one in wanted:
         strategy = build(registry, wish, one, wanted)
         gate = None
         if not wish.no_gate:
             say(f"verifying {one.name} ...")
             gate = gated(strategy, may.chosen.frame)
-            if not gate.ok:
-                outcomes.append(Outcome(one.name, None, gate))
-                continue
-        say(f"running {one.name} ...")
-        mine = replaced(may.spec, strategy=one.name, parameters=strategy.parameters())
-        source_hash = registry.source_hash(one.name)
-
-        async def go(mine: BacktestSpec = mine, strategy: Any = strategy, source_hash: str = source_hash) -> Result:
-            return run(mine, *may.chosen, strategy, source_hash)
-
-        try:
-            result = await trials.counted_run(counter, may, mine, source_hash, go)
-        except Conflict as refusal:
-            outcomes.append(Outcome(one.name, None, gate, str(refusal)))
-            continue
-        outcomes.append(Outcome(one.name, result, gate))
+        outcomes.append(Outcome(one.name, None, gate))
+        if gate is None or gate.ok:
+            planned.append(plan(one.name, strategy, registry, may))
+    found = iter(await trials.counted_runs(counter, may, planned))
     say("")
-    return outcomes
+    return [outcome if outcome.gate and not outcome.gate.ok else answered(outcome, next(found)) for outcome in outcomes]
+
+
+def plan(name: str, strategy: Any, registry: Registry, may: Allowed) -> trials.Planned:
+    from onetape.backtest.run import run
+
+    spec = replaced(may.spec, strategy=name, parameters=strategy.parameters())
+    source_hash = registry.source_hash(name)
+
+    async def go() -> Result:
+        say(f"running {name} ...")
+        return run(spec, *may.chosen, strategy, source_hash)
+
+    return trials.Planned(spec, source_hash, go)
+
+
+def answered(outcome: Outcome, found: Result | str) -> Outcome:
+    return outcome._replace(refused=found) if isinstance(found, str) else outcome._replace(result=found)
 
 
 def gated(strategy: Any, frame: CandleFrame) -> GateReport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from onetape.backtest.candles import Chosen
     from onetape.backtest.holdout import Allowed
     from onetape.domain.results import BacktestSpec, Result
+    from onetape.domain.trials import Trial
     from onetape.ports import Clock, TrialLedger
     from onetape.settings import Settings
 
@@ -28,6 +29,21 @@ class Counter(NamedTuple):
     ledger: TrialLedger
     clock: Clock
     who: str
+
+
+class Planned(NamedTuple):
+    """A run that passed its gate: the question with all parameters, the hash of its code, how it is answered."""
+
+    spec: BacktestSpec
+    source_hash: str
+    go: Callable[[], Awaitable[Result]]
+
+
+class Opened(NamedTuple):
+    """The id to settle an opening by, or why it is refused; both empty when nothing is opened."""
+
+    id: str
+    refused: str
 
 
 def add_flags(top: argparse.ArgumentParser) -> None:
@@ -101,24 +117,48 @@ async def permitted(
     return await allowed(counter.ledger, chosen, spec, wish.open_holdout)
 
 
-async def counted_run(
-    counter: Counter, may: Allowed, spec: BacktestSpec, source_hash: str, go: Callable[[], Awaitable[Result]]
-) -> Result:
-    """One run, entered before and settled after. Raises Conflict for a second opening of what is sealed."""
+async def counted_runs(counter: Counter, may: Allowed, planned: Sequence[Planned]) -> list[Result | str]:
+    """The results of all that is planned, or why a run was refused. All are entered before the first one runs, and
+    judged when the last one has ended: who compares three has tried three."""
     import dataclasses
 
-    from onetape.backtest.counting import counted, scores_of, trial_of
-    from onetape.backtest.holdout import data_of, enter_opening
+    from onetape.backtest.counting import counted, judged, scores_of, trial_of
+    from onetape.backtest.holdout import data_of
     from onetape.domain.trials import BACKTEST, HOLDOUT
 
-    opening = may.note.get("open", False)
-    kind = HOLDOUT if opening else BACKTEST
-    trial = trial_of(spec, data_of(may.chosen, spec), source_hash, kind, counter.who, counter.clock.now())
-    opened = await enter_opening(counter.ledger, trial, may.seal) if opening and may.seal else ""
-    result = await counted(counter.ledger, counter.clock, trial, go)
-    if opened:
-        await counter.ledger.opened(opened, scores_of(result))
-    if may.note:
-        noted: dict[str, Any] = {"holdout": may.note}
-        result = dataclasses.replace(result, manifest=result.manifest | noted)
-    return result
+    kind = HOLDOUT if may.note.get("open") else BACKTEST
+    ledger, clock = counter.ledger, counter.clock
+    entered = [
+        trial_of(one.spec, data_of(may.chosen, one.spec), one.source_hash, kind, counter.who, clock.now())
+        for one in planned
+    ]
+    openings = [await _opening(ledger, trial, may) for trial in entered]
+    await ledger.reserve([trial for trial, opening in zip(entered, openings, strict=True) if not opening.refused])
+    found: list[Result | str] = []
+    for one, trial, opening in zip(planned, entered, openings, strict=True):
+        if opening.refused:
+            found.append(opening.refused)
+            continue
+        result = await counted(ledger, clock, trial, one.go)
+        if opening.id:
+            await ledger.opened(opening.id, scores_of(result))
+        if may.note:
+            noted: dict[str, Any] = {"holdout": may.note}
+            result = dataclasses.replace(result, manifest=result.manifest | noted)
+        found.append(result)
+    return [
+        one if isinstance(one, str) else await judged(ledger, trial, one)
+        for trial, one in zip(entered, found, strict=True)
+    ]
+
+
+async def _opening(ledger: TrialLedger, trial: Trial, may: Allowed) -> Opened:
+    from onetape.backtest.holdout import enter_opening
+    from onetape.domain.errors import Conflict
+
+    if not may.note.get("open") or may.seal is None:
+        return Opened("", "")
+    try:
+        return Opened(await enter_opening(ledger, trial, may.seal), "")
+    except Conflict as refusal:
+        return Opened("", str(refusal))

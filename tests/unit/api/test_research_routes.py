@@ -39,6 +39,17 @@ async def test_a_backtest_is_a_job_with_a_result(client: httpx.AsyncClient, desk
     assert len(compared) == 2
 
 
+async def test_backtests_are_counted_and_say_how_likely_they_are_luck(client: httpx.AsyncClient, desk: Desk) -> None:
+    found = []
+    for fast in (5, 6):
+        wish = {**WISH, "parameters": {"fast": fast, "slow": 20}}
+        job_id = (await client.post("backtests", json=wish)).json()["id"]
+        await desk.jobs.wait(job_id)
+        found.append((await client.get(f"backtests/{job_id}/result")).json()["metrics"]["luck"])
+    assert [luck["trials"] for luck in found] == [1, 2]
+    assert found[0]["reasons"]["blocks"] == "1 days are too few to redraw; 30 are the least."
+
+
 async def test_a_backtest_that_cannot_be_answered_fails_with_a_sentence(client: httpx.AsyncClient, desk: Desk) -> None:
     job_id = (await client.post("backtests", json={**WISH, "timeframe": "4h"})).json()["id"]
     await desk.jobs.wait(job_id)

@@ -10,7 +10,7 @@ import pytest
 
 from onetape.backtest import holdout
 from onetape.backtest.candles import Chosen
-from onetape.backtest.counting import counted, scores_of, trial_of
+from onetape.backtest.counting import counted, judged, scores_of, trial_of
 from onetape.backtest.luck.memory import MemoryTrialLedger
 from onetape.backtest.run import run
 from onetape.clock import SimulatedClock
@@ -51,7 +51,9 @@ async def test_a_run_is_counted_before_it_ends_and_has_its_block_afterwards() ->
         seen.append((await ledger.view(ALL)).runs)
         return run(SPEC, candles(), None, SmaCross())
 
-    result = await counted(ledger, CLOCK, a_trial(), go)
+    trial = a_trial()
+    await ledger.reserve([trial])
+    result = await judged(ledger, trial, await counted(ledger, CLOCK, trial, go))
     assert seen == [1]
     view = await ledger.view(ALL)
     assert view.sharpes.tolist() == [result.metrics["sharpe"]]
@@ -67,8 +69,10 @@ async def test_a_run_that_fails_counts_as_aborted() -> None:
     async def go() -> Result:
         raise BadInput("the period", "x", "too short")
 
+    trial = a_trial()
+    await ledger.reserve([trial])
     with pytest.raises(BadInput):
-        await counted(ledger, CLOCK, a_trial(), go)
+        await counted(ledger, CLOCK, trial, go)
     view = await ledger.view(ALL)
     assert (view.runs, view.trials, len(view.sharpes)) == (1, 1, 0)
 
@@ -82,7 +86,9 @@ async def test_a_run_that_is_cancelled_counts_as_aborted() -> None:
         await asyncio.sleep(60)
         raise AssertionError
 
-    task = asyncio.create_task(counted(ledger, CLOCK, a_trial(), go))
+    trial = a_trial()
+    await ledger.reserve([trial])
+    task = asyncio.create_task(counted(ledger, CLOCK, trial, go))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -138,7 +138,7 @@ def test_a_strategy_that_looks_ahead_is_refused_with_its_evidence(candles, tmp_p
         (("-s", "sma_cross", "--timerange", "20190231-"), "not a time"),
         (("-s", "sma_cross", "--timerange", "20250101-"), "no whole candle lies in it"),
         (("-s", "sma_cross", "--timeframe", "1x"), "not a timeframe"),
-        (("-s", "sma_cross", "--timeframe", "5m"), "not a multiple"),
+        (("-s", "sma_cross", "--timeframe", "5m"), "not made of whole candles"),
         (("-s", "sma_cross", "--cash", "-1"), "--cash"),
         (("-s", "sma_cross", "--stop", "2"), "--stop"),
         (("-s", "sma_cross", "--slippage", "5"), "--slippage"),

@@ -11,7 +11,7 @@ import numpy as np
 
 from onetape.backtest.luck import calibration, drawdowns, overfitting, sharpe
 from onetape.backtest.luck.bootstrap import block_length, draws_for, resample
-from onetape.backtest.luck.independence import independent, mean_correlation
+from onetape.backtest.luck.independence import independent, mean_correlation, sampled
 from onetape.backtest.metrics import YEAR_DAYS, daily_returns
 from onetape.core.stats import T_OPEN, T_PROFIT
 from onetape.domain.frame import Floats
@@ -166,7 +166,7 @@ def luck_of_search(returns: Floats, seed: int, benchmark: Floats | None = None) 
     moving = [(0, column) for column in returns.T if column.any()]
     figures: dict[str, Any] = {"trials": trials, "days": days}
     reasons: dict[str, str] = {}
-    correlation = mean_correlation(moving[:: max(1, len(moving) // 200)])
+    correlation = mean_correlation([moving[i] for i in sampled(len(moving))])
     figures["independent_trials"] = max(1.0, independent(trials, correlation))
     for part, because in (_of_splits(returns, len(moving)), _of_superior(returns, len(moving), seed, benchmark)):
         figures |= part

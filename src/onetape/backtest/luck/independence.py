@@ -13,6 +13,11 @@ SAMPLE: Final = 200  # trials whose returns are compared
 COMMON: Final = 20  # days that two trials must share
 
 
+def sampled(trials: int) -> range:
+    """Which trials of a search to compare, and to keep the returns of: all of a small one, else evenly spread ones."""
+    return range(0, trials, max(1, -(-trials // SAMPLE)))
+
+
 def independent(trials: int, correlation: float | None) -> float:
     """c + (1 - c) * trials with c the mean correlation of the trials' daily returns (Bailey and López de Prado 2014,
     appendix 3); a correlation below 0, or one that is not known, counts as none: all trials are independent."""
