@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Final
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
 from onetape.api.answers import desk
+from onetape.api.data import SILENT
 from onetape.api.exposition import TYPE, Family, Labels, Sample, text
 from onetape.api.hub import Hub, Told
 from onetape.api.timing import Timings
 from onetape.api.wire_data import tables
 from onetape.bots.desk import Desk
+from onetape.domain.errors import Transient
 from onetape.domain.market import StreamState
 from onetape.domain.units import SECOND
+from onetape.observe import log
 from onetape.ports import Catalogue, Coverage
 
 router = APIRouter(tags=["state"])
+PATIENCE: Final = 5.0  # seconds that the database may take; Prometheus waits for ten
 
 # name, kind, what it says, the field of a stream, what one unit of it is in units of the metric; below 0 = not known
 STREAM: Final = (
@@ -42,13 +48,26 @@ async def metrics(request: Request) -> Response:
         *of_streams(hub),
         *of_recordings(hub),
         *of_services(hub),
-        *of_candles(await desk(request).coverage()),
-        *await of_disk(desk(request).catalogue),
+        *await of_database(desk(request)),
         *of_jobs(desk(request)),
         timings.family(),
         Family("onetape_build_info", "gauge", "The version that runs.", [Sample(_build(), 1.0)]),
     ]
     return Response(text(found), media_type=TYPE)
+
+
+async def of_database(found: Desk) -> list[Family]:
+    """What is stored. While the database is away that is left out and the rest is told: then it is wanted most."""
+    stored: list[Family] = []
+    try:
+        async with asyncio.timeout(PATIENCE):
+            stored = [*of_candles(await found.coverage()), *await of_disk(found.catalogue)]
+    except (Transient, TimeoutError) as problem:
+        log.info("metrics_without_database", problem=str(problem))
+    return [
+        Family("onetape_database_up", "gauge", "1 while the database answers.", [Sample({}, float(bool(stored)))]),
+        *stored,
+    ]
 
 
 def _build() -> Labels:
@@ -61,8 +80,9 @@ def _series(one: StreamState) -> dict[str, str]:
 
 def of_streams(hub: Hub) -> Iterable[Family]:
     told = [hub.streams[name] for name in sorted(hub.streams)]
-    rows = [one for each in told for one in each.streams.items]
     now = hub.clock.now()
+    rows = [one if now - each.heard_ts <= SILENT else msgspec.structs.replace(one, state="unknown", sockets=0)
+            for each in told for one in each.streams.items]  # fmt: skip
     yield Family("onetape_stream_up", "gauge", "1 while the stream is live.",
                  [Sample(_series(one), float(one.state == "live")) for one in rows])  # fmt: skip
     yield Family("onetape_stream_state", "gauge", "1 for the state that the stream is in.",

@@ -10,13 +10,16 @@ import httpx
 import msgspec
 import pytest
 
-from onetape.api.hub import Hub
+from onetape.api import metrics
+from onetape.api.data import SILENT
+from onetape.api.hub import Hub, Told
 from onetape.bots.desk import Desk
 from onetape.clock import SimulatedClock
+from onetape.domain.errors import Transient
 from onetape.domain.market import NONE_THERE, Gap, Streams, StreamState
 from onetape.domain.services import Recording, Took
 from onetape.domain.units import MINUTE, SECOND, parse_time
-from onetape.ports import GapView
+from onetape.ports import Coverage, GapView
 
 START = parse_time("2024-01-01")
 WISH = {"exchange": "okx", "symbols": ["BTC-USD", "ETH-USD"], "timeframes": ["1m"], "since": "2024-01-01"}
@@ -263,6 +266,38 @@ async def test_metrics_speak_the_format_and_have_every_family(client: httpx.Asyn
         assert typed[family] == (
             "histogram" if family == answered else "counter" if base.endswith("_total") else "gauge"
         )
+
+
+async def metrics_of(client: httpx.AsyncClient) -> dict[str, str]:
+    answer = await client.get("http://127.0.0.1/metrics")
+    assert answer.status_code == 200
+    return dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+
+
+async def test_a_stream_of_a_dead_collector_is_not_up(client: httpx.AsyncClient, hub: Hub) -> None:
+    hub.on_streams(told())
+    hub.streams["okx"] = Told(hub.streams["okx"].streams, hub.clock.now() - SILENT - 1)
+    stream = 'exchange="okx",symbol="BTC-USD",channel="trades"'
+    samples = await metrics_of(client)
+    assert samples[f"onetape_stream_up{{{stream}}}"] == "0"
+    assert samples[f'onetape_stream_state{{{stream},state="unknown"}}'] == "1"
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_metrics_are_told_while_the_database_is_away(
+    client: httpx.AsyncClient, hub: Hub, desk: Desk, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    async def away(*_: object) -> list[Coverage]:
+        await asyncio.sleep(60 if hangs else 0)
+        raise Transient("PostgreSQL did not answer.")
+
+    hub.on_streams(told())
+    monkeypatch.setattr(metrics, "PATIENCE", 0.05)
+    monkeypatch.setattr(desk.candles, "coverage", away)
+    samples = await metrics_of(client)
+    assert samples["onetape_database_up"] == "0"
+    assert samples['onetape_stream_up{exchange="okx",symbol="BTC-USD",channel="trades"}'] == "1"
+    assert not any(name.startswith("onetape_candles") for name in samples)
 
 
 async def test_words_that_are_no_methods_make_no_series_of_their_own(client: httpx.AsyncClient) -> None:
