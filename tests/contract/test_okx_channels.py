@@ -159,3 +159,24 @@ async def test_clock_of_the_venue_is_measured_while_streaming(feed: OkxFeed) -> 
             if feed.streams().clock_offset_ms:
                 break
     assert feed.streams().clock_offset_ms < -1e11
+
+
+async def test_where_trades_all_needs_a_login_trades_come_in_their_place_and_it_is_shown(
+    feed: OkxFeed, venue: Venue
+) -> None:
+    venue.members_only("trades-all")
+    wants = [Want(PAIR, Channel.TRADES_ALL), Want(SWAP, Channel.TRADES_ALL)]
+    found: set[str] = set()
+    states = {}
+    async with asyncio.timeout(20), aclosing(feed.stream(wants)) as stream:  # type: ignore[type-var]
+        async for received in stream:
+            if received.raw is not None:
+                assert received.raw.channel == "trades"
+                found.add(received.raw.symbol)
+            if found == {PAIR, SWAP}:
+                states = {(s.symbol, s.channel): s for s in feed.streams().items}
+                break
+    assert states[(PAIR, "trades")].state == "live"
+    for symbol in (PAIR, SWAP):
+        assert states[(symbol, "trades_all")].state == "refused"
+        assert "trades are recorded in its place" in states[(symbol, "trades_all")].reason

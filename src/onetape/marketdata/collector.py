@@ -252,6 +252,9 @@ class Collector:
             streams = self._tally.told(self._feed.streams(), trouble)
             self._bus.publish(topics.streams(self._feed.exchange), streams)
             self._bus.publish(topics.recording(self._feed.exchange), self._recording())
+            for each in streams.items:
+                if each.channel == Channel.TRADES_ALL and each.state == "refused":
+                    self._trades.refused(each.symbol)
             carried = [s for s in streams.items if s.state in _CARRIED]
             live = {s.symbol for s in carried if s.channel == self._trades.source(s.symbol)}
             for built in self._trades.advance(int(time.monotonic() * 1e6), live):

@@ -72,6 +72,7 @@ class Trades:
     def __init__(self, exchange: str) -> None:
         self._exchange = exchange
         self._channels: dict[str, Channel] = {}  # by symbol: where its prints are taken from
+        self._refused: set[str] = set()  # symbols of which the venue does not give every single match
         self._built: dict[tuple[str, str], BuiltSeries] = {}
         self._audits: dict[tuple[str, str], SeriesAudit] = {}
         self._of: dict[str, tuple[list[BuiltSeries], list[SeriesAudit]]] = {}  # the same, by symbol
@@ -81,6 +82,7 @@ class Trades:
         self._channels = {
             want.symbol: channel for channel in reversed(CHANNELS) for want in wants if want.channel is channel
         }
+        self._channels |= dict.fromkeys(self._refused & self._channels.keys(), Channel.TRADES)
         candles = [w for w in wants if w.channel is Channel.CANDLES and w.symbol in self._channels]
         built = {(w.symbol, w.timeframe) for w in candles if needs_trades(w.timeframe, wants, offered)}
         audited = {(w.symbol, w.timeframe) for w in candles if w.timeframe in offered}
@@ -101,6 +103,12 @@ class Trades:
             )
             for symbol in self._channels
         }
+
+    def refused(self, symbol: str) -> None:
+        """The venue does not give every single match of it: what it gives comes as the usual trades."""
+        self._refused.add(symbol)
+        if symbol in self._channels:
+            self._channels[symbol] = Channel.TRADES
 
     def source(self, symbol: str) -> str:
         """The channel that the prints of a symbol are taken from; "" = none."""

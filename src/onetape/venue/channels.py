@@ -53,6 +53,8 @@ def read(floor: Floor, url: str, arg: Any, logged_in: bool) -> Channel | Refused
         return Refused("60012", "Invalid request: every argument needs a channel")
     name = arg["channel"]
     home = _MARKET.get(name) or _QUIET.get(name)
+    if name in floor.members_only and not logged_in:
+        return Refused("60011", "Please log in.")
     if home == PRIVATE:
         return _private(url, name, arg, logged_in)
     if home != url:

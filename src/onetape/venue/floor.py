@@ -35,6 +35,7 @@ class Floor:
     tapes: dict[str, Market]
     faults: Faults = dataclasses.field(default_factory=Faults)
     notices: list[Notice] = dataclasses.field(default_factory=list)
+    members_only: set[str] = dataclasses.field(default_factory=set)  # public channels that want a login
     states: dict[str, str] = dataclasses.field(default_factory=dict)  # instruments that are not live
     restarted: dict[str, Micros] = dataclasses.field(default_factory=dict)  # when their sequence began again
 

@@ -250,6 +250,10 @@ class Venue:
         floor.notices.append(Notice(title, state, start_ts, end_ts, service, floor.now()))
         self._feed.announce(channels.STATUS)
 
+    def members_only(self, channel: str) -> None:
+        """From now on a public channel is shown only to those who log in."""
+        self._floor.members_only.add(channel)
+
     def change_state(self, symbol: str, state: str) -> None:
         """Suspend an instrument (`suspend`), or let it live again (`live`): told on the `instruments` channel."""
         tape = self._floor.tapes[symbol]

@@ -32,8 +32,16 @@ class Desk:
         self.replaced: list[str] = []
         self.fetched: list[Arg] = []
         self.listed: list[bytes] = []
+        self.login_needed: list[Arg] = []
+        self.venue_ts = 0
         self.session = Session(
-            Around(lambda: self.seconds, self.fetched.append, lambda d: self.listed.append(bytes(d)))
+            Around(
+                lambda: self.seconds,
+                self.fetched.append,
+                lambda d: self.listed.append(bytes(d)),
+                self.login_needed.append,
+                lambda: self.venue_ts,
+            )
         )
         series = {}
         for want in wants:
@@ -573,3 +581,68 @@ def test_a_suspended_instrument_is_not_asked_for_again_and_says_why_it_is_silent
     desk.seconds = 4_000.0
     desk.put(Tick(), later)
     assert [message["op"] for message in desk.sent[sent:]][:1] == ["unsubscribe"]
+
+
+LANES = ("ws://venue/a", "ws://venue/b")
+
+
+def speaking_desk() -> Desk:
+    desk = Desk(Want("BTC-USDT", Channel.TRADES), links=LANES)
+    for on in LANES:
+        desk.open(on)
+    desk.venue_ts = T0 * 1_000
+    return desk
+
+
+def news(desk: Desk, first: int, lag: int) -> list[Gap]:
+    """A minute of a trade a second on both connections, each `lag` seconds old by the venue's clock; the gaps told."""
+    gaps: list[Gap] = []
+    for number in range(first, first + 60):
+        desk.seconds += 1.0
+        desk.venue_ts += 1_000_000
+        answered = len(desk.sent)
+        for on in LANES:
+            told = desk.frame(trade(desk.venue_ts // 1_000 - lag * 1_000, number), recv_ts=desk.venue_ts, on=on)
+            gaps += [e for r in told for e in r.events if isinstance(e, Gap)]
+        desk.put(Tick(), desk.venue_ts)
+        for message, on in list(zip(desk.sent, desk.sent_on, strict=True))[answered:]:
+            if message["op"] == "subscribe":
+                desk.frame({"event": "subscribe", "arg": message["args"][0]}, on=on)
+    return gaps
+
+
+def left_on(desk: Desk) -> list[str]:
+    return [on for message, on in zip(desk.sent, desk.sent_on, strict=True) if message["op"] == "unsubscribe"]
+
+
+def test_a_stream_that_tells_only_what_was_long_ago_is_asked_for_again_on_one_connection_after_the_other() -> None:
+    desk = speaking_desk()
+    assert news(desk, 1, lag=120) == []
+    assert left_on(desk) == list(LANES)  # and not again before as much time has passed
+    (state,) = desk.session.states(desk.venue_ts, 0)
+    assert state.state == "silent"
+    news(desk, 61, lag=0)
+    assert left_on(desk) == list(LANES)
+    (state,) = desk.session.states(desk.venue_ts, 0)
+    assert state.state == "live"
+
+
+def test_while_the_clock_of_the_venue_is_not_known_nothing_is_old() -> None:
+    desk = speaking_desk()
+    for number in range(60):
+        desk.seconds += 1.0
+        desk.venue_ts = 0
+        for on in LANES:
+            desk.frame(trade(T0 + number, number), recv_ts=9 * T0 * 1_000, on=on)
+        desk.put(Tick(), 9 * T0 * 1_000)
+    assert left_on(desk) == []
+
+
+def test_trades_all_that_needs_a_login_is_asked_for_no_more_and_handed_back() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.TRADES_ALL))
+    desk.put(Opened(URL))
+    desk.frame({"event": "error", "code": "60011", "msg": "Please log in.", "id": desk.sent[-1]["id"]})
+    assert desk.login_needed == [Arg("trades-all", "BTC-USDT")]
+    desk.seconds = 100.0
+    desk.put(Tick())
+    assert len(desk.sent) == 1

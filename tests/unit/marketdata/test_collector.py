@@ -494,3 +494,20 @@ async def test_a_built_candle_that_was_not_stored_when_the_program_was_killed_is
     stored = await desk.store.load("okx", SYMBOL, Timeframe.parse("7s"), None, None)
     assert (stored.ts // 1_000_000).tolist() == [7, 14, 21]
     assert (stored.open[1], stored.close[1], stored.volume[1]) == (3.0, 4.0, 2.0)
+
+
+async def test_trades_that_come_in_the_place_of_every_single_match_are_told_like_these(
+    make_feed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = make_feed(range(100), 100)
+    refused = StreamState(exchange="okx", symbol=SYMBOL, channel="trades_all", state="refused")
+    monkeypatch.setattr(feed, "streams", lambda: Streams("okx", 0, (refused,)))
+    monkeypatch.setattr(collector, "_TELL_SECONDS", 0.01)
+    desk = Desk(feed, [Want(SYMBOL, Channel.TRADES_ALL)])
+    async with desk.running():
+        for number in range(200):
+            feed.say(Print("okx", SYMBOL, str(number), 1, 1.0, 1.0, 1), channel="trades")
+            await asyncio.sleep(0.005)
+            if desk.collector.stats()["prints"] > 3:
+                break
+    assert desk.collector.stats()["prints"] > 3

@@ -26,6 +26,10 @@ from onetape.observe import log
 from onetape.ports import Budgets
 
 _MEASURE_SECONDS: Final = 60.0
+NO_LOGIN: Final = (
+    "{exchange} shows trades-all only to those who log in; trades are recorded in its place, one message for all "
+    "matches at one price."
+)
 _WHOLE_VENUE: Final = frozenset((Channel.INSTRUMENTS, Channel.STATUS))
 
 
@@ -57,6 +61,8 @@ class OkxFeed:
         self._live: Live | None = None
         self._resolving: asyncio.Task[None] | None = None
         self._refused: tuple[StreamState, ...] = ()
+        self._wants: tuple[Want, ...] = ()
+        self._all_trades = True  # until the venue says that these need a login
 
     @property
     def trouble(self) -> str:
@@ -95,8 +101,16 @@ class OkxFeed:
         """For ever. A want that OKX cannot fulfil (an inverse contract, a length it has not) is logged, left out, and
         shown as refused by `streams`."""
         live = self._live = Live(
-            self._ws_url, self._habits, self._lanes, self._clock.now, self._past.levels, self._rest.listed
+            self._ws_url,
+            self._habits,
+            self._lanes,
+            self._clock.now,
+            self._past.levels,
+            self._rest.listed,
+            self._login_needed,
+            self._rest.venue_now,
         )
+        self._all_trades = True
         self._rest.changed = live.changed
         live.start(self._measure())
         self._resolving = None
@@ -112,9 +126,17 @@ class OkxFeed:
         """See the port. The streams change once the sizes of contracts that are new are known."""
         if self._live is None:
             return
+        self._wants = tuple(wants)
         if self._resolving is not None:
             self._resolving.cancel()
-        self._resolving = self._live.start(self._resolve(self._live, tuple(wants)))
+        self._resolving = self._live.start(self._resolve(self._live, self._wants))
+
+    def _login_needed(self, arg: Arg) -> None:
+        """`trades-all` is shown only to those who log in here: `trades` comes in its place, for every instrument."""
+        if self._all_trades:
+            self._all_trades = False
+            log.warning("trades_all_needs_login", symbol=arg.instId, says=NO_LOGIN.format(exchange=self.exchange))
+            self.change(self._wants)
 
     def streams(self) -> Streams:
         """See the port; empty while nothing is streamed."""
@@ -135,20 +157,26 @@ class OkxFeed:
         found: dict[Arg, Stream] = {}
         refused: dict[tuple[str, str], StreamState] = {}
         for want in wants:
+            if want.channel is Channel.TRADES_ALL and not self._all_trades:
+                refused[(want.symbol, want.name)] = self._state_refused(want, NO_LOGIN.format(exchange=self.exchange))
+                want = Want(want.symbol, Channel.TRADES)
             try:
                 stream = await self._stream(want)
                 found.update((arg, stream) for arg in names.args(want))
             except (BadInput, Refused) as error:
                 log.warning("want_refused", symbol=want.symbol, channel=want.name, problem=str(error))
-                refused[(want.symbol, want.name)] = StreamState(
-                    exchange=self.exchange, symbol=want.symbol, channel=want.name, state="refused", reason=str(error)
-                )
+                refused[(want.symbol, want.name)] = self._state_refused(want, str(error))
         self._refused = tuple(refused.values())
         others = {arg: stream for arg, stream in found.items() if stream.channel is not Channel.BOOK}
         if len(others) < len(found) and not prepare.cache_info().currsize:
             live.want(others)  # these need not wait
             await asyncio.to_thread(prepare)
         live.want(found)
+
+    def _state_refused(self, want: Want, reason: str) -> StreamState:
+        return StreamState(
+            exchange=self.exchange, symbol=want.symbol, channel=want.name, state="refused", reason=reason
+        )
 
     async def _stream(self, want: Want) -> Stream:
         timeframe = Timeframe.parse(want.timeframe) if want.channel is Channel.CANDLES else None

@@ -57,11 +57,13 @@ class Live:
         now: Callable[[], Micros],
         book: Callable[[str], Awaitable[tuple[bytes, Micros]]],
         listed: Listed,
+        login_needed: Callable[[Arg], None] = lambda _: None,
+        venue_now: Callable[[], Micros] = lambda: 0,
     ) -> None:
         self._ws_url, self._habits, self._now, self._book = ws_url, habits, now, book
         self.inbox = Inbox()
         self._spread = Spread(lanes)
-        around = Around(time.monotonic, self._fetch_book, listed)
+        around = Around(time.monotonic, self._fetch_book, listed, login_needed, venue_now)
         self.session = Session(around, habits.silence / _USUAL_SILENCE)
         self._running: dict[str, _Running] = {}
         self._leaving: dict[str, _Leaving] = {}

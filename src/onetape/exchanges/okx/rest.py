@@ -99,6 +99,10 @@ class OkxRest:
                 self.clock_offset = stamp.ts * 1_000 - (before + self._measured_ts) // 2
         return self._clock.now() + self.clock_offset
 
+    def venue_now(self) -> Micros:
+        """The same, but 0 as long as it was never measured."""
+        return self.estimate() if self._measured_ts else 0
+
     def estimate(self) -> Micros:
         """The venue's time by the last measurement, without asking."""
         return self._clock.now() + self.clock_offset

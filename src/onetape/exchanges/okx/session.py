@@ -27,6 +27,8 @@ from onetape.exchanges.once import Events
 from onetape.observe import log
 
 _UPGRADE: Final = "64008"
+_LOGIN: Final = "60011"
+_ALL_TRADES: Final = "trades-all"
 _PASSING: Final = frozenset(("60014", "60023", "63999", "64007"))  # too frequent, internal: tried again
 _IGNORED: Final = frozenset(("unsubscribe", "login", "channel-conn-count"))
 _CHANGED: Final = "instruments"
@@ -56,6 +58,8 @@ class Around(NamedTuple):
     monotonic: Callable[[], float]
     fetch_book: Callable[[wire.Arg], None]  # answered by a Seed
     listed: Callable[[msgspec.Raw], object]  # instruments changed
+    login_needed: Callable[[wire.Arg], None] = lambda _: None  # of a stream that is open to all elsewhere
+    venue_now: Callable[[], Micros] = lambda: 0  # the venue's time; 0 = not known yet
 
 
 class Session:
@@ -189,12 +193,15 @@ class Session:
         refused = link.subscriptions.refused(message.id, message.arg, self._around.monotonic(), final)
         if refused is None:
             log.warning("venue_error", code=message.code, text=message.msg)
-            return
+            return None
+        if message.code == _LOGIN and refused.channel == _ALL_TRADES:
+            return self._around.login_needed(refused)
         name = f"{refused.instId} {refused.channel}".strip()
         problem = f"{name} is refused by the venue: {message.msg} ({message.code})."
         if refused not in self._refused:
             log.error("subscription_refused", problem=problem)
         self._refused[refused] = problem
+        return None
 
     def _data(self, track: Track, message: pushes.Message, frame: Frame) -> tuple[Received, ...]:
         track.heard(frame.source, self._around.monotonic())
@@ -267,6 +274,7 @@ class Session:
                     yield Received(None, tuple(gaps))
                 self._owed(track, now)
                 yield from self._silent(track, now, now_ts)
+                yield from self._stale(track, now, now_ts)
 
     def _owed(self, track: Track, now: float) -> None:
         for source, from_rest in track.without_snapshot(now, self._patience):
@@ -281,6 +289,17 @@ class Session:
             cause = f"silent for {seconds:.0f} s under a live connection"
             log.warning(
                 "stream_silent", symbol=track.stream.symbol, channel=track.stream.name, source=source, says=cause
+            )
+            yield from self._left(track, source, ("silent", cause), now_ts)
+            self._renew(track, (source,), cause)
+
+    def _stale(self, track: Track, now: float, now_ts: Micros) -> Iterator[Received]:
+        """It lives, and tells only what was long ago: one connection after the other asks for it again."""
+        source, seconds = track.stale(now, self._around.venue_now(), self._patience)
+        if source:
+            cause = f"nothing newer than {seconds:.0f} s came"
+            log.warning(
+                "stream_stale", symbol=track.stream.symbol, channel=track.stream.name, source=source, says=cause
             )
             yield from self._left(track, source, ("silent", cause), now_ts)
             self._renew(track, (source,), cause)

@@ -36,10 +36,10 @@ _SNAPSHOT_TRIES: Final = 3
 class Carrier:
     """One connection that carries the stream. Times are monotonic seconds."""
 
-    __slots__ = ("asked", "heard", "tries")
+    __slots__ = ("asked", "heard", "since", "tries")
 
     def __init__(self, now: float) -> None:
-        self.heard = now
+        self.heard = self.since = now
         self.asked = now  # when the snapshot was last asked for; infinite once it came
         self.tries = 0
 
@@ -171,6 +171,17 @@ class Track(Flow):
             for source, carrier in self.carriers.items()
             if now - carrier.heard > limit or newest - carrier.heard > max(behind, UNUSUAL * self._pace)
         ]
+
+    def stale(self, now: float, venue_ts: Micros, patience: float) -> tuple[str, float]:
+        """The connection that is to ask for it again because what comes on it is old by the venue's clock (0 = not
+        known), and how old; "" = none, or each of them has asked a moment ago."""
+        if not self.ts or not venue_ts or self.halted or self.absent or self.stream.channel in _NO_DELAY:
+            return "", 0.0
+        age, limit = (venue_ts - self.ts) / SECOND, (self._limit() + BEHIND) * patience
+        speaking = {source: carrier for source, carrier in self.carriers.items() if now - carrier.heard <= limit}
+        waited = {source: now - carrier.since for source, carrier in speaking.items()}
+        source = max(waited, key=lambda each: waited[each], default="")
+        return (source, age) if age > limit and source and waited[source] > limit else ("", 0.0)
 
     def _limit(self) -> float:
         channel, timeframe = self.stream.channel, self.stream.timeframe
