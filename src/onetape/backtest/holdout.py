@@ -55,8 +55,8 @@ async def allowed(ledger: TrialLedger, chosen: Chosen, spec: BacktestSpec, openi
         return Allowed(chosen, spec, seal, {})
     if data.start_ts >= seal.from_ts:
         raise Conflict(
-            "--timerange", f"from {rfc3339(data.start_ts)}", f"in the part of {seal.symbol} that is sealed from "
-            f"{rfc3339(seal.from_ts)} on", "Choose an earlier period, or open the part once with --open-holdout.",
+            "the period", f"from {rfc3339(data.start_ts)}", f"in the part of {seal.symbol} that is sealed from "
+            f"{rfc3339(seal.from_ts)} on", "Choose an earlier one, or open it once: onetape backtest --open-holdout.",
         )  # fmt: skip
     kept = Chosen(before(chosen.frame, seal.from_ts), before(chosen.fills, seal.from_ts))
     if not len(kept.frame) or not len(kept.fills):

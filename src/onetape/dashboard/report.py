@@ -9,6 +9,7 @@ import numpy as np
 from dash import dcc, html
 
 from onetape.dashboard import figures
+from onetape.dashboard.report_luck import luck_card
 from onetape.dashboard.widgets import widget
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.results import Trade
@@ -185,6 +186,7 @@ def page(run: StoredRun, candles: CandleFrame) -> Any:
             className="run-head",
         ),
         html.Section([merits(metrics), html.P(drawdown_dates(metrics), className="quiet small")], className="card"),
+        luck_card(metrics, view.manifest),
         html.Section(
             [
                 html.H2("Equity and drawdown"),

@@ -1,10 +1,13 @@
-"""The block on luck of the HTML report: its rows, and the table of confidence against outcome."""
+"""The block on luck in the HTML report and on the page of a run: its rows, and confidence against outcome."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import Any
 
+from dash import html
+
+from onetape.backtest.holdout import sealed_note
 from onetape.backtest.luck.block import luck_in
 from onetape.backtest.luck.words import percent, rows
 from onetape.domain.luck import Calibration
@@ -32,4 +35,16 @@ def reliability(found: Calibration) -> str:
     return (
         f'<h2>Confidence against outcome</h2><div class="card"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def luck_card(metrics: dict[str, Any], manifest: dict[str, Any]) -> Any:
+    """As Dash components, with what is said about a sealed part; None for a run that has neither."""
+    told, notes = rows(metrics), sealed_note(manifest)
+    if not told and not notes:
+        return None
+    body = html.Tbody([html.Tr([html.Td(row.label, className="quiet"), html.Td(row.text)]) for row in told])
+    head = [html.H2("How likely is it luck?")] if told else []
+    return html.Section(
+        [*head, *(html.P(note) for note in notes), html.Table(body, className="grid")], className="card"
     )

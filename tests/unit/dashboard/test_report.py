@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onetape.dashboard import figures, report
+from onetape.dashboard import figures, report, report_luck
+from onetape.domain.luck import Luck
 from onetape.domain.units import DAY, parse_time
 
 
@@ -39,3 +40,15 @@ def test_a_thinned_curve_keeps_its_extremes_and_ends() -> None:
 def test_a_figure_that_cannot_be_worked_out_is_a_dash() -> None:
     assert report.told(report.Merit("sharpe", "Sharpe", report.plain), {"sharpe": None}) == ("–", "quiet")
     assert report.told(report.MERITS[0], {"total_return": -0.05}) == ("-5.00 %", "down")
+
+
+def test_a_run_says_how_likely_it_is_luck_and_what_is_sealed_and_an_old_one_says_nothing() -> None:
+    reasons = dict.fromkeys(Luck.__struct_fields__, "Too few days.")
+    empty = dict.fromkeys(Luck.__struct_fields__)
+    counts = {"days": 3, "trades": 0, "confidence": 0.95, "resamples": 0, "runs": 1, "trials": 1, "reasons": reasons}
+    card = report_luck.luck_card({"luck": empty | counts, "total_return": 0.01}, {})
+    assert "1 run on these data, 1 different" in str(card)
+    assert "Too few days." in str(card)
+    note = {"holdout": {"from_ts": 0, "made_ts": 1, "open": False}}
+    assert "The candles from 1970-01-01 on are sealed" in str(report_luck.luck_card({}, note))
+    assert report_luck.luck_card({}, {}) is None

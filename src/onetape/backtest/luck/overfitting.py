@@ -16,7 +16,7 @@ from onetape.domain.frame import Floats, Ints
 
 BLOCKS: Final = 16
 LEAST_DAYS: Final = 4  # in a block, for a deviation that means something
-CHUNK: Final = 2_000_000  # numbers of one table
+CHUNK: Final = 400_000  # numbers of one table
 
 
 class Overfitting(NamedTuple):

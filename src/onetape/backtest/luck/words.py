@@ -64,8 +64,8 @@ def _redrawn(luck: Luck) -> str:
 
 def _deep(found: Drawdowns) -> str:
     return (
-        f"{percent(found.actual)}; as likely {percent(found.median)}, one time in 20 deeper than {percent(found.p95)}, "
-        f"one in 100 than {percent(found.p99)}"
+        f"{percent(found.actual)}; one in two would be deeper than {percent(found.median)}, one in 20 than "
+        f"{percent(found.p95)}, one in 100 than {percent(found.p99)}"
     )
 
 
@@ -88,7 +88,9 @@ def _record(luck: Luck) -> str:
     if luck.track_record_days is None:
         return luck.reasons["track_record_days"]
     sure = f"{100 * luck.confidence:.0f} %"
-    return f"{luck.days:,} days; such a Sharpe needs {luck.track_record_days:,} until it is above 0 with {sure}"
+    return (
+        f"{luck.days:,} days; such a Sharpe needs {luck.track_record_days:,} until it is above 0 with {sure} confidence"
+    )
 
 
 def _confidence(luck: Luck) -> str:
