@@ -39,7 +39,7 @@ async def choose(store: CandleStore, spec: BacktestSpec, warmup: int) -> Chosen:
         raise NotFound("--timerange", period(spec), f"no {spec.symbol} candle is stored in it", f"Stored: {there}.")
     good = [one for one in usable if covered(one, spec) >= ENOUGH * best]
     finest = min(good, key=lambda one: Timeframe.parse(one.timeframe).micros)
-    early = None if spec.start_ts is None else spec.start_ts - (warmup + 1) * wanted.micros
+    early = None if spec.start_ts is None else spec.start_ts - (warmup + 1) * wanted.longest
     exchange = finest.exchange
     fine = await store.load(exchange, spec.symbol, Timeframe.parse(finest.timeframe), early, spec.end_ts)
     if any(one.timeframe == str(wanted) for one in good) and fine.timeframe != wanted:

@@ -89,6 +89,11 @@ class Timeframe(NamedTuple):
         return self.count * _UNITS[self.unit]
 
     @property
+    def longest(self) -> Micros:
+        """Length in microseconds that no candle exceeds; a month counts 31 days here."""
+        return self.count * 31 * DAY if self.unit == "M" else self.micros
+
+    @property
     def regular(self) -> bool:
         """Whether every candle has the same length (all but months)."""
         return self.unit != "M"

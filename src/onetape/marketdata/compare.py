@@ -15,6 +15,7 @@ from onetape.domain.units import Micros
 
 LAGS: Final = 5  # candles that are tried in either direction
 ENOUGH: Final = 30  # changes that both have, below which nothing is said of a lag
+_YEARS: Final = 1_970 * 12  # months before 1970
 _BPS: Final = 10_000.0
 _NOT_OWN: Final = (Origin.FOREIGN, Origin.SYNTHETIC)
 
@@ -95,8 +96,11 @@ def _own(frame: CandleFrame) -> CandleFrame:
 
 def _changes(frame: CandleFrame) -> tuple[Ints, Floats]:
     """The number of each candle on the grid, and the change of its close from the candle right before it."""
-    at = (frame.ts - frame.timeframe.floor(int(frame.ts[0]))) // frame.timeframe.micros
-    at = at + (int(frame.ts[0]) // frame.timeframe.micros)
+    timeframe = frame.timeframe
+    if timeframe.regular:
+        at = frame.ts // timeframe.micros
+    else:  # months, which are not equally long
+        at = (frame.ts.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) + _YEARS) // timeframe.count
     follows = np.diff(at) == 1
     return at[1:][follows], np.diff(np.log(frame.close))[follows]
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from onetape.domain.errors import NotFound
 from onetape.domain.frame import CandleFrame, resample
-from onetape.domain.units import DAY, Micros, Timeframe
+from onetape.domain.units import Micros, Timeframe
 from onetape.ports import CandleStore
 
 SeriesKey = tuple[str, str, Timeframe]  # exchange, symbol, length
@@ -59,7 +59,7 @@ async def tail(store: CandleStore, series: SeriesKey, n: int, before_ts: Micros 
         ready = await store.rolled((exchange, symbol), timeframe, None, before, n)
         if ready is not None:
             return ready
-    rows = n if source == timeframe else (n + 2) * _candles_in(timeframe, source)
+    rows = n if source == timeframe else (n + 2) * (timeframe.longest // source.micros)
     frame = await store.tail(exchange, symbol, source, rows, before)
     built = closed(resample(frame, timeframe), end)
     if len(frame) == rows and len(built) and frame.ts[0] != built.ts[0]:
@@ -72,13 +72,6 @@ def closed(built: CandleFrame, end_ts: Micros) -> CandleFrame:
     if len(built) and int(built.close_ts[-1]) > end_ts:
         return built.rows(0, len(built) - 1)
     return built
-
-
-def _candles_in(timeframe: Timeframe, source: Timeframe) -> int:
-    """How many candles of `source` the longest one of `timeframe` is made of."""
-    if timeframe.regular:
-        return timeframe.micros // source.micros
-    return timeframe.count * 31 * DAY // source.micros if source.regular else timeframe.count // source.count
 
 
 def _ceil(timeframe: Timeframe, ts: Micros) -> Micros:

@@ -11,7 +11,7 @@ import pytest
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Origin
-from onetape.domain.units import HOUR
+from onetape.domain.units import HOUR, Timeframe, parse_time
 from onetape.marketdata.compare import compare
 
 START = 1_600_002_000_000_000 - 1_600_002_000_000_000 % HOUR
@@ -77,3 +77,23 @@ def test_what_an_exchange_has_not_from_itself_is_left_out() -> None:
 def test_series_without_a_common_time_are_refused() -> None:
     with pytest.raises(BadInput, match="without a common time"):
         compare(hours("okx", [1.0, 1.0]), hours("binance", [1.0], at=(5,)))
+
+
+@pytest.mark.parametrize("timeframe", ["1M", "2M", "1w"])
+def test_changes_are_matched_by_the_number_of_the_month_though_months_are_not_equally_long(timeframe: str) -> None:
+    """The second exchange lacks the first month that both could have: its numbers must not begin there."""
+    walk = 100 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.01, 240)))
+    length = Timeframe.parse(timeframe)
+    ts = [length.floor(parse_time("1970-01-01"))]
+    while len(ts) < 240:
+        ts.append(length.next(ts[-1]))
+
+    def series(exchange: str, which: list[int]) -> CandleFrame:
+        closes = walk[which]
+        columns: dict[str, object] = dict.fromkeys(("open", "high", "low", "close"), closes)
+        columns |= {"ts": [ts[i] for i in which], "volume": np.ones(len(which))}
+        return CandleFrame.of(exchange, "BTC-USDT", timeframe, columns)
+
+    found = compare(series("okx", list(range(1, 240))), series("binance", [0, *range(2, 240)]))
+    assert found.lag == 0
+    assert found.correlation == pytest.approx(1.0)
