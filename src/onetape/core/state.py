@@ -42,7 +42,8 @@ AHEAD: Final = 16  # base units that trade at its price before it does; infinite
 # through the price fills it
 READY: Final = 17  # base units that the queue lets fill now
 PART: Final = 18  # fills so far
-WIDTH: Final = 19
+LEAVING: Final = 19  # 1 = a cancel is on its way
+WIDTH: Final = 20
 
 # columns of the head, book[SLOTS]
 COUNT: Final = 0
@@ -212,6 +213,7 @@ def add_order(book: Floats, number: float, kind: float, role: float, side: float
     book[n, AHEAD] = np.nan
     book[n, READY] = 0.0
     book[n, PART] = 0.0
+    book[n, LEAVING] = 0.0
     book[SLOTS, COUNT] = n + 1
     return n
 
