@@ -107,7 +107,8 @@ def _exchange(symbol: str, having: set[str]) -> str:
 async def mended(platform: Platform, span: Wish) -> Mended:
     """Messages and their decoder, with the trades that were missed and fetched later in their place."""
     from onetape.cli.pages import latest
-    from onetape.exchanges.registry import decoder
+    from onetape.exchanges.registry import begins_book, decoder
+    from onetape.marketdata.lead import prime
     from onetape.marketdata.missed import Mended
     from onetape.marketdata.replay import trades_of
     from onetape.ports import OnlyGaps
@@ -115,7 +116,9 @@ async def mended(platform: Platform, span: Wish) -> Mended:
     source = trades_of(span.channels)
     only = OnlyGaps(exchange=span.exchange, symbol=span.symbol, channel=source)
     gaps = (await latest(platform.queries, only))[0] if source else []
-    return Mended(platform.raw, decoder(span.exchange, await platform.candles.instruments()), span, gaps)
+    decode = decoder(span.exchange, await platform.candles.instruments())
+    await prime(platform.raw, span, begins_book(span.exchange), decode)
+    return Mended(platform.raw, decode, span, gaps)
 
 
 def _parts(text: str) -> list[str]:

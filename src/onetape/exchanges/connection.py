@@ -26,6 +26,7 @@ _CONNECT_SECONDS: Final = 15.0
 _LONG_LIFE_SECONDS: Final = 3600.0
 _MAX_PATIENCE: Final = 16  # times the configured silence
 _AT_ONCE: Final = 256  # items
+_SOUND: Final = 5.0  # times the first pause: a socket that lived no longer is one of a row of breaks
 _TEXT: Final = WSMsgType.TEXT
 
 
@@ -204,11 +205,12 @@ class Connection:
                 await asyncio.sleep(next(delays))
                 if not await self._connect():
                     continue
-                before = self._data
+                begun, before = time.monotonic(), self._data
                 cause = await self._live()
                 self.inbox.put(Closed(self.name, cause))
                 log.warning("connection_lost", url=self.url, name=self.name, cause=cause)
-                if self._data > before:  # it worked: the next try is at once
+                lived = time.monotonic() - begun
+                if self._data > before and lived > _SOUND * self.habits.backoff:  # it worked: the next try is at once
                     delays = backoff_delays(self.habits.backoff, self.habits.backoff_limit)
         finally:
             self._leave()

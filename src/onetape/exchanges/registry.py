@@ -72,6 +72,15 @@ def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
     return library_decoder(exchange, instruments)
 
 
+def begins_book(exchange: str) -> Callable[[RawFrame], bool] | None:
+    """Tells the stored messages of a book that state all of it; None where nobody knows them."""
+    if not speaks_okx(exchange):
+        return None
+    from onetape.exchanges.okx.decoding import begins_book as of_okx
+
+    return of_okx
+
+
 def book_proof(exchange: str, symbol: str) -> BookProof | None:
     """Compares the book that stored messages make with what the venue itself said of it; None where no venue does."""
     if not speaks_okx(exchange):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -169,6 +170,21 @@ async def test_full_inbox_stops_reading_and_loses_nothing() -> None:
         assert len(inbox) < 2_000
         got = [int((await until(inbox, Frame)).data.split()[0]) for _ in range(2_000)]  # type: ignore[union-attr]
         assert got == list(range(2_000))
+
+
+async def test_a_venue_that_answers_and_cuts_off_again_and_again_is_not_stormed() -> None:
+    visits: list[float] = []
+
+    async def brief(socket: web.WebSocketResponse, visit: int) -> None:
+        visits.append(asyncio.get_running_loop().time())
+        await socket.send_str("hello")
+        await asyncio.sleep(0.01)
+
+    async with served(brief, Habits(backoff=0.1, backoff_limit=0.4, connects=1_000)):
+        await asyncio.sleep(1.2)
+    assert 3 <= len(visits) <= 7
+    pauses = [after - before for before, after in itertools.pairwise(visits)]
+    assert pauses[-1] > 0.3
 
 
 async def test_unreachable_venue_is_one_sentence_and_tried_again(unused_tcp_port: int) -> None:

@@ -646,3 +646,28 @@ def test_trades_all_that_needs_a_login_is_asked_for_no_more_and_handed_back() ->
     desk.seconds = 100.0
     desk.put(Tick())
     assert len(desk.sent) == 1
+
+
+def test_a_refused_stream_is_asked_for_again_when_its_instrument_is_listed() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.TRADES))
+    desk.put(Opened(URL))
+    desk.frame({"event": "error", "code": "60018", "msg": "doesn't exist", "id": desk.sent[-1]["id"]})
+    assert "BTC-USDT trades is refused" in next(iter(desk.session.refused))
+    for state, asked in (("preopen", 1), ("live", 2)):
+        desk.session.changed(Instrument(exchange="okx", symbol="BTC-USDT", state=state))
+        desk.put(Tick())
+        assert len(desk.sent) == asked
+    assert desk.session.refused == set()
+
+
+def test_a_connection_that_may_ask_no_more_hands_over_what_is_still_to_be_asked_for() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.TRADES))
+    desk.open()
+    (link,) = desk.session._links.values()
+    while link.subscriptions.left(0.0) > 0:
+        link.subscriptions.remove([Arg("trades", "BTC-USDT")], 0.0)
+        link.subscriptions.add([Arg("trades", "BTC-USDT")])
+        link.subscriptions.due(0.0)
+    desk.session.carry(URL, [Arg("tickers", "BTC-USDT")])
+    desk.put(Tick())
+    assert desk.replaced == ["its requests of this hour are used up"]

@@ -26,7 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(platform: Platform, wish: argparse.Namespace) -> int:
-    from onetape.exchanges.registry import book_proof, decoder
+    from onetape.exchanges.registry import begins_book, book_proof, decoder
+    from onetape.marketdata.lead import prime
     from onetape.marketdata.proof import Tape, prove
 
     span = await chosen(platform, wish)
@@ -40,6 +41,8 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
         gaps=await _gaps(platform, span),
         kept={one.channel: (one.first_ts, one.last_ts) for one in stored},
     )
+    readers = (tape.decode,) if tape.book is None else (tape.decode, tape.book.take)
+    await prime(platform.raw, span, begins_book(span.exchange), *readers)
     found = await prove(tape, span, lambda played: show_progress(played, span))
     show_progress(None, span)
     if wish.json:

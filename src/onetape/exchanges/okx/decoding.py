@@ -46,6 +46,15 @@ def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
     return decode
 
 
+def begins_book(raw: RawFrame) -> bool:
+    """Whether this message of a book states all of it: a snapshot of the stream, or an answer of REST."""
+    try:
+        message = wire.envelope.decode(raw.data)
+    except wire.UNREADABLE:
+        return False
+    return message.action == "snapshot" or (message.arg is None and not message.event)
+
+
 def _reader(stream: Stream) -> Decode:
     if stream.name == past.TRADES:
         return lambda raw: past.prints(stream, wire.answer.decode(raw.data).data, raw.recv_ts)

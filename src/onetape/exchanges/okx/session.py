@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from onetape.domain.instrument import Instrument
+from onetape.domain.instrument import LIVE, Instrument
 from onetape.domain.market import UNKNOWN, RawFrame, Received, StreamState
 from onetape.domain.units import Micros
 from onetape.exchanges import odd
@@ -87,10 +87,16 @@ class Session:
         self._tracks.update((arg, Track(arg, one)) for arg, one in stream.items() if arg not in self._tracks)
 
     def changed(self, instrument: Instrument) -> None:
-        """What comes from now on is in these sizes, and a halted instrument need not say anything."""
-        for track in self._tracks.values():
-            if track.stream.symbol == instrument.symbol:
-                track.changed(instrument)
+        """What comes from now on is in these sizes, and a halted instrument need not say anything. What was refused of
+        it is asked for once more: it may be listed now."""
+        now = self._around.monotonic()
+        for arg, track in self._tracks.items():
+            if track.stream.symbol != instrument.symbol:
+                continue
+            track.changed(instrument)
+            if instrument.state == LIVE and self._refused.pop(arg, ""):
+                for link in self._links.values():
+                    link.subscriptions.retry(arg, now)
 
     def carry(self, source: str, args: Iterable[wire.Arg]) -> None:
         self._links[source].subscriptions.add(args)
@@ -262,6 +268,8 @@ class Session:
         for link in self._links.values():
             if link.opened:
                 self._send(link, link.subscriptions.due(now))
+                if link.subscriptions.starved(now):
+                    link.replace("its requests of this hour are used up")
         for track in self._tracks.values():
             book = track.reading.book
             if book is not None and (told := book.due(now_ts)):

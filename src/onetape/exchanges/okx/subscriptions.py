@@ -98,6 +98,17 @@ class Subscriptions:
             self._sent.popleft()
         return REQUESTS - len(self._sent)
 
+    def starved(self, now: float) -> bool:
+        """Whether something is to be asked for and the hour's requests are used."""
+        waits = any(e.state in (State.PENDING, State.WAITING) and now >= e.due for e in self._entries.values())
+        return waits and self.left(now) <= 0
+
+    def retry(self, arg: Arg, now: float) -> None:
+        """What was refused may be granted by now."""
+        entry = self._entries.get(arg)
+        if entry is not None and entry.state is State.REFUSED:
+            entry.state, entry.due, entry.alone = State.WAITING, now, True
+
     def renew(self, arg: Arg, now: float) -> list[bytes]:
         """Leave one channel now; it is asked for again after a delay that doubles while it goes on breaking.
 
