@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from onetape.backtest.luck.block import luck_in
-from onetape.domain.luck import Drawdowns, Interval, Luck
+from onetape.domain.luck import Drawdowns, Interval, Luck, SearchLuck
 
 
 class Row(NamedTuple):
@@ -100,6 +100,35 @@ def _confidence(luck: Luck) -> str:
     verdict = "it knows something" if found.skill > 0.0 else "it knows less than that"
     reference = f"always saying {100 * found.base_rate:.0f} % has {found.reference:.3f}"
     return f"Brier score {found.brier:.3f}, {reference}: {verdict}"
+
+
+def search_rows(found: SearchLuck) -> list[Row]:
+    """Of a whole search."""
+    return [
+        Row("Trials", f"{found.trials:,} over {found.days:,} days{_worth(found.independent_trials)}"),
+        Row("Overfitting", _overfitting(found)),
+        Row("Superior", _superior(found)),
+    ]
+
+
+def _worth(independent: float | None) -> str:
+    return "" if independent is None else f", worth {independent:,.1f} independent ones"
+
+
+def _overfitting(found: SearchLuck) -> str:
+    if found.overfitting is None or found.out_of_sample_loss is None:
+        return found.reasons["overfitting"]
+    kept = "" if found.kept is None else f"; {100 * found.kept:.0f} % of its Sharpe ratio was left there"
+    return (
+        f"in {share(found.overfitting)} of {found.splits:,} splits the best in sample was in the lower half out of "
+        f"sample, in {share(found.out_of_sample_loss)} it lost money{kept}"
+    )
+
+
+def _superior(found: SearchLuck) -> str:
+    if found.superior is None:
+        return found.reasons["superior"]
+    return f"probability that the best looks so good although none is better: {share(found.superior)} (Hansen's test)"
 
 
 def percent(rate: float) -> str:

@@ -11,6 +11,7 @@ from onetape.backtest.luck import overfitting
 from onetape.backtest.luck.block import luck_of_search
 from onetape.backtest.luck.independence import independent, mean_correlation
 from onetape.backtest.luck.superior import superior
+from onetape.backtest.luck.words import search_rows
 
 
 def test_trials_that_are_all_equal_in_the_whole_are_fully_overfit() -> None:
@@ -86,6 +87,10 @@ def test_the_block_of_a_search_says_everything_and_twice_the_same() -> None:
     found = luck_of_search(days, seed=9)
     assert found == luck_of_search(days, seed=9)
     assert found.splits == 12_870
+    told = dict(search_rows(found))
+    assert told["Trials"].startswith("40 over 300 days, worth ")
+    assert "of 12,870 splits the best in sample was in the lower half" in told["Overfitting"]
+    assert told["Superior"].endswith("(Hansen's test)")
     assert found.overfitting is not None
     assert 0.2 < found.overfitting < 0.8
     assert found.independent_trials == pytest.approx(40, abs=1.0)
