@@ -121,11 +121,14 @@ class FileTrialLedger:
         with self._opened() as file:
             await self._catch_up(file)
             await self._apply(entry)
-            file.truncate(self._read)  # a line that a dying process left unfinished was never promised
-            file.seek(self._read)
-            file.write(msgspec.json.encode(entry) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                file.truncate(self._read)  # a line that a dying process left unfinished was never promised
+                file.seek(self._read)
+                file.write(msgspec.json.encode(entry) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise self._unusable(str(error.strerror)) from None
             self._read = file.tell()
 
     async def _catch_up(self, file: BinaryIO) -> None:
