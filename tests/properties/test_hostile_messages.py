@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,19 +14,10 @@ from hypothesis import strategies as st
 from onetape.domain.errors import Refused
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import (
-    Book,
     Candle,
     Channel,
-    Forming,
-    Funding,
-    Index,
-    Mark,
-    MarketEvent,
     Print,
-    Quote,
-    RawFrame,
     Received,
-    VenueStatus,
     Want,
 )
 from onetape.domain.units import Timeframe
@@ -40,9 +29,9 @@ from onetape.exchanges.okx.rest import OkxRest, _Again
 from onetape.exchanges.okx.rest import read as read_answer
 from onetape.exchanges.okx.session import Around, Link, Session
 from onetape.exchanges.okx.wire import Arg
+from tests.properties.hostile import damaged, impossible, mutated, storable
 
 SYMBOL, SWAP = "BTC-USDT", "BTC-USDT-SWAP"
-FIRST_TS, LAST_TS = 0, 4_102_444_800_000_000  # 1970 to 2100
 T = "1597026383085"
 
 _BOOK = {"asks": [["8476.98", "415", "0", "13"]], "bids": [["8476.97", "256", "0", "12"]], "ts": T}
@@ -78,12 +67,6 @@ MESSAGES: list[dict[str, Any]] = [
     {"event": "notice", "code": "64008", "msg": "The connection will soon be closed", "connId": "a"},
     {"event": "channel-conn-count", "channel": "orders", "connCount": "2", "connId": "a"},
 ]  # fmt: skip
-NASTY: list[Any] = [
-    "", "0", "-1", "NaN", "nan", "Infinity", "-inf", "1e400", "-1e400", "1e-400", "0x10", "1_000", " 1", "1 ", "٣",
-    "9" * 40, "1." + "0" * 400 + "1", "-0", "1e5", "null", "true", "\x00", "\ud800", "💥" * 50, "a" * 5_000,
-    None, True, False, 0, -1, 10**18, -(10**18), 10**30, 1.5, -0.0, 1e308, [], {}, [[]], [None], {"a": []},
-    ["1"] * 12, "253402300800000", "99999999999999999",
-]  # fmt: skip
 WANTS = (
     Want(SYMBOL, Channel.TRADES), Want(SYMBOL, Channel.TRADES_ALL), Want(SYMBOL, Channel.TICKER),
     Want(SYMBOL, Channel.CANDLES, "1m"), Want(SYMBOL, Channel.BOOK), Want(SYMBOL, Channel.BOOK5),
@@ -116,103 +99,12 @@ class Desk:
         return [*self.session.on(Frame(source, data, now), now), *self.session.on(Tick(), now)]
 
 
-def impossible(event: MarketEvent) -> str:
-    """What is wrong with an event, or nothing."""
-    match event:
-        case Print():
-            return (
-                _wrong_numbers(event.price)
-                or _wrong_sizes(event.qty)
-                or _wrong_time(event.ts)
-                or ("" if event.id else "no id")
-            )
-        case Candle():
-            prices = (event.open, event.high, event.low, event.close)
-            return _wrong_numbers(*prices) or _wrong_sizes(event.volume, event.turnover) or _wrong_time(event.open_ts)
-        case Forming():
-            prices = (event.open, event.high, event.low, event.close)
-            return _wrong_numbers(*prices) or _wrong_sizes(event.volume) or _wrong_time(event.open_ts)
-        case Quote():
-            return _wrong_sizes(event.bid, event.bid_qty, event.ask, event.ask_qty, event.last) or _wrong_time(event.ts)
-        case Book():
-            return _wrong_numbers(*(n for side in (event.bids, event.asks) for level in side for n in level))
-        case Mark() | Index():
-            return _wrong_numbers(event.price) or _wrong_time(event.ts)
-        case Funding():
-            return ("" if math.isfinite(event.rate) else "not finite") or _wrong_time(event.ts)
-        case VenueStatus():
-            return _wrong_time(event.ts)
-        case _:
-            return ""
-
-
-def _wrong_numbers(*values: float) -> str:
-    return "" if all(math.isfinite(value) and value > 0 for value in values) else f"not positive: {values}"
-
-
-def _wrong_sizes(*values: float) -> str:
-    return "" if all(math.isfinite(value) and value >= 0 for value in values) else f"negative or not finite: {values}"
-
-
-def _wrong_time(ts: int) -> str:
-    return "" if FIRST_TS <= ts <= LAST_TS else f"no time: {ts}"
-
-
 def check(told: list[Received]) -> None:
     for received in told:
         for event in received.events:
             assert not impossible(event), (impossible(event), received.raw and received.raw.data[:300])
         if received.raw is not None:
             storable(received.raw)
-
-
-def storable(raw: RawFrame) -> None:
-    """What the table of messages can hold."""
-    assert not _wrong_time(raw.ts), raw.data[:300]
-    assert 0 <= raw.seq < 2**63
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a document but its root."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield (*path, key)
-        yield from places(inner, (*path, key))
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> bytes:
-    """A real message with one to three of its values replaced, removed or repeated."""
-    message = copy.deepcopy(draw(st.sampled_from(MESSAGES)))
-    for _ in range(draw(st.integers(1, 3))):
-        path = draw(st.sampled_from(list(places(message)) or [()]))
-        if not path:
-            break
-        parent: Any = message
-        for key in path[:-1]:
-            parent = parent[key]
-        deed = draw(st.sampled_from(["replace", "replace", "replace", "remove", "repeat"]))
-        if deed == "replace":
-            value = draw(st.sampled_from(NASTY) | st.floats() | st.text(max_size=9) | st.integers())
-            parent[path[-1]] = copy.deepcopy(value)
-        elif deed == "remove":
-            del parent[path[-1]]
-        elif isinstance(parent, list):
-            parent.append(copy.deepcopy(parent[path[-1]]))
-    return json.dumps(message, separators=(",", ":")).encode("utf-8", "replace")
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """The bytes of a real message cut, overwritten or with others put in."""
-    data = json.dumps(draw(st.sampled_from(MESSAGES)), separators=(",", ":")).encode()
-    start = draw(st.integers(0, len(data)))
-    end = draw(st.integers(start, min(len(data), start + 20)))
-    return (
-        data[:start]
-        + draw(st.binary(max_size=12) | st.sampled_from([b"null", b"NaN", b"1e999", b'"', b"}"]))
-        + data[end:]
-    )
 
 
 def healthy(desk: Desk) -> None:
@@ -224,7 +116,7 @@ def healthy(desk: Desk) -> None:
 
 
 @QUICK
-@given(st.lists(mutated() | damaged() | st.binary(max_size=60), min_size=1, max_size=6))
+@given(st.lists(mutated(MESSAGES) | damaged(MESSAGES) | st.binary(max_size=60), min_size=1, max_size=6))
 def test_whatever_comes_the_session_goes_on_and_tells_nothing_impossible(frames: list[bytes]) -> None:
     desk = Desk()
     with structlog.testing.capture_logs():
@@ -234,7 +126,10 @@ def test_whatever_comes_the_session_goes_on_and_tells_nothing_impossible(frames:
 
 
 @QUICK
-@given(st.lists(mutated() | damaged(), min_size=1, max_size=4), st.lists(st.integers(0, 1), min_size=4, max_size=4))
+@given(
+    st.lists(mutated(MESSAGES) | damaged(MESSAGES), min_size=1, max_size=4),
+    st.lists(st.integers(0, 1), min_size=4, max_size=4),
+)
 def test_what_was_stored_reads_back_to_what_was_told(frames: list[bytes], lines: list[int]) -> None:
     desk, told = Desk(), list[Received]()
     with structlog.testing.capture_logs():
@@ -271,7 +166,7 @@ ANSWER = json.dumps({"code": "0", "msg": "", "data": [_TRADE]}).encode()
 
 
 @QUICK
-@given(st.binary(max_size=40) | damaged(), st.integers(0, len(ANSWER)))
+@given(st.binary(max_size=40) | damaged(MESSAGES), st.integers(0, len(ANSWER)))
 def test_an_answer_that_is_none_is_refused_in_words(data: bytes, cut: int) -> None:
     rest = OkxRest("http://127.0.0.1:1", "okx")
     for body in (data, ANSWER[:cut] + data, ANSWER[:cut] + data + ANSWER[cut:]):

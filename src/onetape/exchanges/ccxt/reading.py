@@ -131,10 +131,10 @@ class StreamReader:
     def _sound(self, row: list[Any]) -> bool:
         assert self.timeframe is not None
         try:
-            events.running_candle(self.instrument.exchange, self.want.symbol, self.timeframe, row, 0)
+            candle = events.running_candle(self.instrument.exchange, self.want.symbol, self.timeframe, row, 0)
         except (TypeError, ValueError, LookupError, ArithmeticError):
             return False
-        return self.timeframe.floor(int(row[0]) * 1_000) == int(row[0]) * 1_000
+        return 0 < candle.open_ts == self.timeframe.floor(candle.open_ts)
 
     def lost(self) -> None:
         """The connection is gone."""

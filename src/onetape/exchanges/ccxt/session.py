@@ -81,9 +81,8 @@ class Session:
         text = data.encode("utf8", "replace") if isinstance(data, str) else data
         told: set[int] = set()
         for result in touched:
-            for track in self._candidates(result):
-                reading = track.readings.get(place[0])
-                if reading is not None and id(track) not in told and reading.owns(result, self.venues[place[0]]):
+            for track in self._owners(result, place[0]):
+                if id(track) not in told:
                     told.add(id(track))
                     self._news(track, place, result, text, recv_ts)
         if problem and not told:
@@ -92,15 +91,20 @@ class Session:
             if id(track) not in told and place[0] in track.readings:
                 self._unseen(track, place, text, recv_ts)
 
-    def _candidates(self, result: Any) -> Iterable[Track]:
-        """The tracks of the symbol that a result names, all where it names none."""
+    def _owners(self, result: Any, lane: str) -> list[Track]:
+        """The tracks that a result is of: most name their symbol, and some name a wrong one."""
         if isinstance(result, dict):
             symbol = result.get("symbol")
         elif isinstance(result, list) and len(result) > 0:
             symbol = result[0] if isinstance(result[0], str) else _symbol(result[-1])
         else:
             symbol = None
-        return self._by_symbol.get(symbol, ()) if isinstance(symbol, str) else list(self.tracks.values())
+        near = self._by_symbol.get(symbol, ()) if isinstance(symbol, str) else ()
+        return self._owning(near, result, lane) or self._owning(self.tracks.values(), result, lane)
+
+    def _owning(self, tracks: Iterable[Track], result: Any, lane: str) -> list[Track]:
+        venue = self.venues[lane]
+        return [t for t in tracks if lane in t.readings and t.readings[lane].owns(result, venue)]
 
     def _news(self, track: Track, place: Place, result: Any, text: bytes, recv_ts: Micros) -> None:
         lane = place[0]
