@@ -116,7 +116,8 @@ async def mended(platform: Platform, span: Wish) -> Mended:
     source = trades_of(span.channels)
     only = OnlyGaps(exchange=span.exchange, symbol=span.symbol, channel=source)
     gaps = (await latest(platform.queries, only))[0] if source else []
-    decode = decoder(span.exchange, await platform.candles.instruments())
+    instruments = [one for one in await platform.candles.instruments() if one.exchange == span.exchange]
+    decode = decoder(span.exchange, instruments)
     await prime(platform.raw, span, begins_book(span.exchange), decode)
     return Mended(platform.raw, decode, span, gaps)
 

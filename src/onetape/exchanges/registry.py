@@ -8,7 +8,7 @@ import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from onetape.domain.errors import NotFound
 from onetape.domain.instrument import Instrument
@@ -17,7 +17,14 @@ from onetape.exchanges.okx.hosts import DEMO_TRADING, Addresses
 from onetape.ports import Budgets, MarketFeed
 
 if TYPE_CHECKING:
-    from onetape.exchanges.okx.proving import BookProof
+    from onetape.exchanges.proving import Told
+
+
+class BookProof(Protocol):
+    def take(self, frame: RawFrame) -> Told:
+        """Messages of an instrument, in the order of their receipt."""
+        ...
+
 
 Decode = Callable[[RawFrame], tuple[MarketEvent, ...]]
 
@@ -81,13 +88,16 @@ def begins_book(exchange: str) -> Callable[[RawFrame], bool] | None:
     return of_okx
 
 
-def book_proof(exchange: str, symbol: str) -> BookProof | None:
-    """Compares the book that stored messages make with what the venue itself said of it; None where no venue does."""
-    if not speaks_okx(exchange):
-        return None
-    from onetape.exchanges.okx.proving import BookProof
+def book_proof(exchange: str, symbol: str, instruments: Iterable[Instrument] = ()) -> BookProof | str:
+    """Compares the book that stored messages make with what the venue itself said of it; the sentence why, where that
+    cannot be done. `instruments` as for `decoder`."""
+    if speaks_okx(exchange):
+        from onetape.exchanges.okx.proving import BookProof as OkxProof
 
-    return BookProof(exchange, symbol)
+        return OkxProof(exchange, symbol)
+    from onetape.exchanges.ccxt import proving
+
+    return proving.unprovable(exchange) or proving.BookProof(exchange, symbol, instruments)
 
 
 def speaks_okx(exchange: str) -> bool:

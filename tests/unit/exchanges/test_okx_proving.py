@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from onetape.domain.market import RawFrame
-from onetape.exchanges.okx.proving import BookProof, Told
+from onetape.exchanges.okx.proving import BookProof
+from onetape.exchanges.proving import Told
 
 TS = 1_772_366_400_000
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from onetape.cli.output import DONE, NOT_HELD, print_json
 from onetape.cli.replay import add_span, chosen, show_progress
+from onetape.domain.market import Channel
 from onetape.domain.units import Timeframe, rfc3339
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
     span = await chosen(platform, wish)
     stored = await platform.catalogue.raw(span.exchange, span.symbol)
     span = span._replace(build=await _built(platform, span))
+    instruments = [one for one in await platform.candles.instruments() if one.exchange == span.exchange]
+    book = book_proof(span.exchange, span.symbol, instruments)
     tape = Tape(
         raw=platform.raw,
         candles=platform.candles,
-        decode=decoder(span.exchange, await platform.candles.instruments()),
-        book=book_proof(span.exchange, span.symbol),
+        decode=decoder(span.exchange, instruments),
+        book=None if isinstance(book, str) else book,
         gaps=await _gaps(platform, span),
         kept={one.channel: (one.first_ts, one.last_ts) for one in stored},
     )
@@ -45,10 +48,12 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
     await prime(platform.raw, span, begins_book(span.exchange), *readers)
     found = await prove(tape, span, lambda played: show_progress(played, span))
     show_progress(None, span)
+    unproved = book if isinstance(book, str) and Channel.BOOK in span.channels else ""
     if wish.json:
-        print_json({"exchange": span.exchange, "symbol": span.symbol, **_document(found, span)})
+        shown = {"exchange": span.exchange, "symbol": span.symbol, **_document(found, span)}
+        print_json({**shown, "books_not_proved": unproved or None})
     else:
-        print(_sentences(found, span))
+        print("\n".join(filter(None, (_sentences(found, span), unproved))))
     return DONE if found.proved else NOT_HELD
 
 

@@ -16,19 +16,10 @@ from onetape.domain.units import Micros
 from onetape.exchanges.okx import pushes, wire
 from onetape.exchanges.okx.books import BookStream
 from onetape.exchanges.okx.events import Stream
+from onetape.exchanges.proving import Told, difference
 
 Levels = list[tuple[float, float]]
 _WAITING: Final = 200  # messages of the best levels whose id the book has not reached
-
-
-class Told(NamedTuple):
-    """What one message showed. `wrong` is a sentence, "" = nothing; `broken`: updates are missing before this one."""
-
-    ts: Micros
-    compared: int = 0
-    skipped: int = 0
-    wrong: str = ""
-    broken: bool = False
 
 
 class _Tops(NamedTuple):
@@ -91,13 +82,6 @@ class BookProof:
 
     def _difference(self, tops: _Tops, seq: int) -> str:
         own = self._book.levels(max(len(tops.bids), len(tops.asks)))
-        for side, rebuilt, stated in (("bid", own[0], tops.bids), ("ask", own[1], tops.asks)):
-            for i, level in enumerate(stated):
-                mine = rebuilt[i] if i < len(rebuilt) else None
-                if mine != level:
-                    shown = f"{mine[1]:.10g} at {mine[0]:.10g}" if mine else "nothing"
-                    return (
-                        f"{side} {i + 1} of the book {seq}: {tops.channel} says {level[1]:.10g} at {level[0]:.10g}, "
-                        f"rebuilt is {shown}"
-                    )
-        return ""
+        place = f"the book {seq}: {tops.channel} says"
+        sides = (("bid", own[0], tops.bids), ("ask", own[1], tops.asks))
+        return next(filter(None, (difference(s, place, rebuilt, stated) for s, rebuilt, stated in sides)), "")
