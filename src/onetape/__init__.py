@@ -12,13 +12,26 @@ if TYPE_CHECKING:
     from onetape.domain.signals import Signals
     from onetape.indicators import indicator
     from onetape.strategies.contract import Market, Strategy
+    from onetape.strategies.learning import Learning, Refit
+    from onetape.strategies.portfolio import Portfolio, Weights
+    from onetape.strategies.quoting import Quote, Quoting, View
 
-__all__ = ["Market", "Signals", "Strategy", "indicator"]
+__all__ = [
+    "Learning", "Market", "Portfolio", "Quote", "Quoting", "Refit", "Signals", "Strategy", "View", "Weights",
+    "indicator",
+]  # fmt: skip
 
 _HOMES: Final = {
+    "Learning": "onetape.strategies.learning",
     "Market": "onetape.strategies.contract",
+    "Portfolio": "onetape.strategies.portfolio",
+    "Quote": "onetape.strategies.quoting",
+    "Quoting": "onetape.strategies.quoting",
+    "Refit": "onetape.strategies.learning",
     "Signals": "onetape.domain.signals",
     "Strategy": "onetape.strategies.contract",
+    "View": "onetape.strategies.quoting",
+    "Weights": "onetape.strategies.portfolio",
     "indicator": "onetape.indicators",
 }
 

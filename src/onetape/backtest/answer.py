@@ -17,6 +17,7 @@ from onetape.clock import RealClock
 from onetape.domain.results import BacktestSpec, Result
 from onetape.domain.trials import BACKTEST
 from onetape.ports import CandleStore, Clock, RunStore, TrialLedger
+from onetape.strategies.contract import signalling
 from onetape.strategies.registry import Registry
 
 WHO: Final = "server"  # in the ledger of trials: the API and the dashboard have no users of their own
@@ -39,7 +40,7 @@ def answering(
 
         async def go() -> Result:
             say("trading", 0.4)
-            return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, strategy, source_hash)
+            return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, signalling(strategy), source_hash)
 
         await ledger.reserve([trial])
         result = await counted(ledger, ticking, trial, go)

@@ -26,6 +26,7 @@ from onetape.marketdata import reading
 from onetape.marketdata.download import DownloadWish
 from onetape.marketdata.downloads import DownloadJob, Downloads
 from onetape.ports import AuditStore, BotStore, Bus, CandleStore, Catalogue, Coverage, GateStore, Queries, RunStore
+from onetape.strategies.contract import signalling
 from onetape.strategies.gate import GateReport, check
 from onetape.strategies.registry import Registry
 
@@ -117,7 +118,7 @@ class Desk:
             exchange, symbol, timeframe = series
             rows = max(GATE_CANDLES, 3 * strategy.warmup())
             frame = await reading.tail(self.candles, (exchange, symbol, Timeframe.parse(timeframe)), rows)
-            self.gates[key] = await asyncio.to_thread(check, strategy, frame)
+            self.gates[key] = await asyncio.to_thread(check, signalling(strategy), frame)
             if self.proofs:
                 await self.proofs.put(key, self.gates[key])
         return self.gates[key]

@@ -11,6 +11,7 @@ from onetape.domain.frame import CandleFrame
 from onetape.domain.units import Timeframe
 from onetape.marketdata import reading
 from onetape.ports import CandleStore, GateStore
+from onetape.strategies.contract import signalling
 from onetape.strategies.gate import GateReport, check
 from onetape.strategies.registry import Registry
 
@@ -36,7 +37,7 @@ class Gates:
         warmup = strategy.warmup()
         while len(frame := await self._frame(spec, warmup)) <= warmup:  # noqa: ASYNC110
             await asyncio.sleep(WAIT)  # the collector may be filling the store
-        report: GateReport = await asyncio.to_thread(check, strategy, frame)
+        report: GateReport = await asyncio.to_thread(check, signalling(strategy), frame)
         if self._proofs:
             await self._proofs.put(key, report)
         if not report.ok:

@@ -24,6 +24,7 @@ from onetape.domain.instrument import Instrument
 from onetape.domain.market import InstrumentChange
 from onetape.observe import log
 from onetape.ports import BotStore, Bus, CandleStore, GateStore, Message, Resync, TradeStore
+from onetape.strategies.contract import signalling
 from onetape.strategies.registry import Registry
 from onetape.supervisor.services import Beat, Escalate, Policy, Service, keep
 from onetape.trading.follow import follow
@@ -219,7 +220,7 @@ class Manager:
         known = {found.id: found for found in await world.candles.instruments()}
         wanted = Instrument.unknown(spec.exchange, spec.symbol)
         outside = Outside(world.candles, world.ledger, world.bus)
-        return Runner(spec, strategy, known.get(wanted.id, wanted), outside)
+        return Runner(spec, signalling(strategy), known.get(wanted.id, wanted), outside)
 
     async def _apply(self, held: Held) -> None:
         if held.runner is None or not held.on_tape:

@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
 def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     wish = parser().parse_args(args)
     from onetape.settings import Settings
+    from onetape.strategies.contract import signalling
     from onetape.strategies.gate import check
     from onetape.strategies.registry import Registry
 
@@ -57,7 +58,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     frame, data = _candles(wish)
     if not len(frame):
         raise BadInput("candles", data, "none there to test on", "Choose a longer period or other data.")
-    report = check(strategy, frame)
+    report = check(signalling(strategy), frame)
     if wish.json:
         print_json({"ok": report.ok, "data": data, **msgspec.to_builtins(report)})
     else:

@@ -9,7 +9,8 @@ One declaration gives the check of the JSON, the form, the search space and the 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import enum
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -18,7 +19,10 @@ from onetape.domain.errors import BadInput
 from onetape.domain.signals import Signals
 from onetape.strategies.market import Higher, Market
 
-__all__ = ["Factor", "Higher", "Level", "Market", "Multiple", "Period", "Rate", "Signals", "Strategy", "about"]
+__all__ = [
+    "AnyStrategy", "Factor", "Higher", "Kind", "Level", "Market", "Multiple", "Period", "Rate", "Signals", "Strategy",
+    "about",
+]  # fmt: skip
 
 Period = Annotated[int, msgspec.Meta(ge=1, le=5000, description="candles")]
 Multiple = Annotated[int, msgspec.Meta(ge=2, le=1440, description="candles that make one longer candle")]
@@ -32,19 +36,26 @@ def about(text: str) -> msgspec.Meta:
     return msgspec.Meta(description=text)
 
 
-class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="strategy"):
-    """Derive from it with `frozen=True, tag="its_name"`; fields are parameters with defaults and ranges.
+class Kind(enum.StrEnum):
+    """What a strategy answers, and so how it is run."""
+
+    SIGNALS = "signals"  # wanted exposures, one row a candle
+    LEARNING = "learning"  # the same, from a model that is fitted on the past again and again
+    QUOTING = "quoting"  # the orders that rest
+    PORTFOLIO = "portfolio"  # target weights of several instruments
+
+
+class AnyStrategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="strategy"):
+    """What strategies of all kinds share: fields are parameters with defaults and ranges.
 
     As JSON: {"strategy": "ema_cross", "fast": 12, "slow": 26}.
     """
 
-    def warmup(self) -> int:
-        """How many candles the signal of the last one needs at most. `onetape verify` proves that they are enough."""
-        raise BadInput(f"warmup of {self.name()}", None, "not written", "Answer a number of candles.")
+    kind: ClassVar[Kind]
 
-    def signals(self, market: Market) -> Signals:
-        """One row per candle of the market, each made of that candle and older ones only."""
-        raise BadInput(f"signals of {self.name()}", len(market), "not written", "Answer Signals.holding(...).")
+    def warmup(self) -> int:
+        """How many candles the answer at the last one needs at most. `onetape verify` proves that they are enough."""
+        raise BadInput(f"warmup of {self.name()}", None, "not written", "Answer a number of candles.")
 
     def check(self) -> None:
         """Override it for rules between parameters; call `self.require` in it."""
@@ -69,9 +80,30 @@ class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
         return plain
 
 
+class Strategy(AnyStrategy, frozen=True):
+    """Answers signals. Derive from it with `frozen=True, tag="its_name"`."""
+
+    kind: ClassVar[Kind] = Kind.SIGNALS
+
+    def signals(self, market: Market) -> Signals:
+        """One row per candle of the market, each made of that candle and older ones only."""
+        raise BadInput(f"signals of {self.name()}", len(market), "not written", "Answer Signals.holding(...).")
+
+
+def signalling(strategy: AnyStrategy) -> Strategy:
+    """The strategy, when it answers signals by itself. Raises BadInput where only such ones can run."""
+    if not isinstance(strategy, Strategy):
+        raise BadInput("strategy", strategy.name(), f"one that answers {strategy.kind}", "Here signals are needed.")
+    return strategy
+
+
 def evaluate(strategy: Strategy, market: Market) -> Signals:
     """A strategy's signals, proved to be signals. Raises BadInput naming strategy, column and row."""
-    signals = strategy.signals(market)
+    return checked(strategy, strategy.signals(market), market)
+
+
+def checked(strategy: AnyStrategy, signals: Signals, market: Market) -> Signals:
+    """The signals themselves, when they are signals for this market. Raises BadInput as `evaluate` does."""
     if not isinstance(signals, Signals):
         raise BadInput(strategy.name(), type(signals).__name__, "not what signals() must return", "Return Signals.")
     if len(signals) != len(market):

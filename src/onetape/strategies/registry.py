@@ -17,7 +17,7 @@ import msgspec
 from onetape.domain.errors import BadInput, NotFound
 from onetape.strategies import sources
 from onetape.strategies.bollinger_breakout import BollingerBreakout
-from onetape.strategies.contract import Strategy
+from onetape.strategies.contract import AnyStrategy
 from onetape.strategies.donchian_breakout import DonchianBreakout
 from onetape.strategies.ema_cross import EmaCross
 from onetape.strategies.foreign import Foreign
@@ -26,7 +26,7 @@ from onetape.strategies.rsi_reversion import RsiReversion
 from onetape.strategies.sma_cross import SmaCross
 from onetape.strategies.trend_pullback import TrendPullback
 
-BUILT_IN: Final[tuple[type[Strategy], ...]] = (
+BUILT_IN: Final[tuple[type[AnyStrategy], ...]] = (
     SmaCross,
     EmaCross,
     RsiReversion,
@@ -41,7 +41,7 @@ BUILT_IN: Final[tuple[type[Strategy], ...]] = (
 class Entry:
     """A strategy class, the file it stands in, and whether it came with onetape."""
 
-    kind: type[Strategy]
+    kind: type[AnyStrategy]
     file: Path
     built_in: bool
 
@@ -95,10 +95,10 @@ class Registry:
             raise NotFound("strategy", tag, "not known", remedy)
         return self.entries[tag]
 
-    def get(self, tag: str) -> type[Strategy]:
+    def get(self, tag: str) -> type[AnyStrategy]:
         return self.entry(tag).kind
 
-    def build(self, tag: str, parameters: Mapping[str, Any] | None = None, *, text: bool = False) -> Strategy:
+    def build(self, tag: str, parameters: Mapping[str, Any] | None = None, *, text: bool = False) -> AnyStrategy:
         """A strategy from JSON values; what is not given keeps its default. Raises BadInput with `$.parameters.fast`.
 
         With `text` numbers and truth values may also be written as strings, as they come from a command line.
@@ -112,7 +112,7 @@ class Registry:
             return msgspec.convert(given, kind, strict=not text)
         raise _bad_parameter(tag, given, visit)
 
-    def build_from_text(self, tag: str, settings: Sequence[str]) -> Strategy:
+    def build_from_text(self, tag: str, settings: Sequence[str]) -> AnyStrategy:
         """From the texts of repeated `--set fast=10` flags."""
         return self.build(tag, parse_settings(settings), text=True)
 
@@ -128,7 +128,7 @@ class Registry:
         schema["description"] = self.entry(tag).says
         return schema | ({"$defs": definitions} if definitions else {})
 
-    def proof_key(self, strategy: Strategy) -> str:
+    def proof_key(self, strategy: AnyStrategy) -> str:
         """What a result of the gate holds for: the code and all parameters."""
         parameters = msgspec.json.encode(strategy.parameters(), order="deterministic").decode()
         return f"{self.source_hash(strategy.name())}:{parameters}"
@@ -206,11 +206,11 @@ def _load_file(file: Path) -> list[Entry]:
     return found
 
 
-def _kinds(module: ModuleType) -> list[type[Strategy]]:
+def _kinds(module: ModuleType) -> list[type[AnyStrategy]]:
     return [
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Strategy) and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, AnyStrategy) and value.__module__ == module.__name__
     ]
 
 

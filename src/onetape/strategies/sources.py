@@ -7,16 +7,16 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
-from onetape.strategies.contract import Strategy
+from onetape.strategies.contract import AnyStrategy
 
 
-def file_of(kind: type[Strategy]) -> Path | None:
+def file_of(kind: type[AnyStrategy]) -> Path | None:
     """None for a class typed in at a prompt."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return Path(file) if file else None
 
 
-def source_hash(kind: type[Strategy]) -> str:
+def source_hash(kind: type[AnyStrategy]) -> str:
     """SHA-256 (hex) over the file of the class, its tag and the version of onetape."""
     file = file_of(kind)
     code = file.read_bytes() if file is not None and file.is_file() else b""

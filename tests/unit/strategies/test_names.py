@@ -18,7 +18,9 @@ def test_public_names_are_the_real_ones() -> None:
 
     assert (Market, Signals, Strategy) == (RealMarket, RealSignals, RealStrategy)
     assert indicator is ta.indicator
-    assert set(onetape.__all__) == {"Market", "Signals", "Strategy", "indicator"}
+    signals, quoting = {"Market", "Signals", "Strategy", "indicator"}, {"Quote", "Quoting", "View"}
+    assert set(onetape.__all__) == signals | quoting | {"Learning", "Refit", "Portfolio", "Weights"}
+    assert {name: getattr(onetape, name).__name__ for name in quoting} == {name: name for name in quoting}
     assert all(callable(getattr(ta, name)) for name in ta.__all__)
 
 
