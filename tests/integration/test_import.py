@@ -188,7 +188,7 @@ def test_export_and_import_agree_and_a_built_timeframe_can_be_exported(command: 
     code, document = command("import", path)
     assert (code, document["files"][0]["layout"], document["files"][0]["rows_new"]) == (0, "onetape", 0)
     code, document = command("export", "--symbol", "BTC-USDT", "--timeframe", "2m", "-o", tmp_path / "two.csv")
-    assert (code, document["rows"]) == (0, 3)
+    assert (code, document["rows"]) == (0, 2)  # the file begins in the middle of a pair of minutes
     assert "BTC-USDT 2m" in command.text("export", "--symbol", "BTC-USDT", "--timeframe", "2m", "-o", path)[1]
 
 

@@ -103,14 +103,15 @@ class Timeframe(NamedTuple):
         if self.unit == "M":
             moment = to_datetime(ts)
             month = (moment.year * 12 + moment.month - 1) // self.count * self.count
-            return from_datetime(datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC))
+            return from_datetime(datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)) if month >= 12 else EARLIEST
         anchor = _MONDAY if self.unit == "w" else 0
         return ts - (ts - anchor) % self.micros
 
     def next(self, ts: Micros) -> Micros:
         """The open time of the candle after the one that holds `ts`, which is this one's close time."""
         start = self.floor(ts)
-        return self.floor(start + self.count * 31 * DAY) if self.unit == "M" else start + self.micros
+        later = start + self.longest
+        return self.floor(later) if self.unit == "M" and later <= LATEST else later
 
     def divides(self, longer: Timeframe) -> bool:
         """Whether every candle of `longer` is made of whole candles of this length. A whole multiple is not enough:

@@ -56,3 +56,11 @@ def test_candles_that_straddle_months_are_not_made_into_months() -> None:
     frame = CandleFrame.of("x", "A-B", "2d", {"ts": ts, **columns})
     with pytest.raises(BadInput, match="not made of whole candles of 2d"):
         resample(frame, "1M")
+
+
+@pytest.mark.parametrize("text", ["1M", "7M", "12M", "1w", "1d"])
+def test_the_ends_of_time_have_candles_too(text: str) -> None:
+    """A span may be asked for up to the year 9999, or from the year 1 on."""
+    length = Timeframe.parse(text)
+    assert length.next(parse_time("9999-12-31")) > parse_time("9999-12-31")
+    assert length.floor(parse_time("0001-01-01")) <= parse_time("0001-01-01")

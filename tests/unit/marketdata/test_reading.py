@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onetape.domain.errors import NotFound
-from onetape.domain.frame import CandleFrame
+from onetape.domain.frame import CandleFrame, resample
 from onetape.domain.units import HOUR, MINUTE, Timeframe, parse_time
 from onetape.marketdata import reading
 from onetape.storage.memory import MemoryCandleStore
@@ -80,3 +80,26 @@ async def test_the_tail_of_long_months_is_as_long_as_asked(store: MemoryCandleSt
     await store.append(CandleFrame.of("x", "C-D", "1d", columns | prices))
     found = await reading.tail(store, ("x", "C-D", Timeframe.parse("1M")), 230)
     assert len(found) == 230
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+async def test_a_series_that_begins_inside_an_hour_begins_with_the_next_one(rolled: bool) -> None:
+    """Of 00:20 to 03:00 the first hour would have the open, the extremes and the volume of forty minutes."""
+    minutes = frame("1m", 180).rows(20, 180)
+
+    class Store(MemoryCandleStore):
+        async def rolled(
+            self, market: object, timeframe: Timeframe, start: int | None, end: int | None, last: int | None = None
+        ) -> CandleFrame | None:
+            return resample(minutes, timeframe).between(start, end) if rolled else None
+
+    store = Store()
+    await store.append(minutes)
+    for found in (
+        await reading.load(store, ("x", "A-B", HOURS), None, None),
+        await reading.load(store, ("x", "A-B", HOURS), START, None),
+        await reading.tail(store, ("x", "A-B", HOURS), 10),
+    ):
+        assert found.ts.tolist() == [START + HOUR, START + 2 * HOUR]
+    ahead = await reading.load(store, ("x", "A-B", HOURS), START + 2 * HOUR, None)
+    assert ahead.ts.tolist() == [START + 2 * HOUR]
