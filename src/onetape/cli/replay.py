@@ -117,7 +117,8 @@ async def mended(platform: Platform, span: Wish) -> Mended:
     only = OnlyGaps(exchange=span.exchange, symbol=span.symbol, channel=source)
     gaps = (await latest(platform.queries, only))[0] if source else []
     instruments = [one for one in await platform.candles.instruments() if one.exchange == span.exchange]
-    decode = decoder(span.exchange, instruments)
+    changes = await platform.instruments.changes(span.exchange, span.symbol)
+    decode = decoder(span.exchange, instruments, changes)
     await prime(platform.raw, span, begins_book(span.exchange), decode)
     return Mended(platform.raw, decode, span, gaps)
 

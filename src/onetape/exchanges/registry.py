@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from onetape.domain.errors import NotFound
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import MarketEvent, RawFrame
+from onetape.domain.market import InstrumentChange, MarketEvent, RawFrame
 from onetape.exchanges.okx.hosts import DEMO_TRADING, Addresses
 from onetape.ports import Budgets, MarketFeed
 
@@ -67,13 +67,13 @@ def open_okx(okx: Addresses, exchange: str, budgets: Budgets | None = None) -> M
     return OkxFeed(okx.rest, okx.ws, exchange, budgets=budgets, demo=okx.demo)
 
 
-def decoder(exchange: str, instruments: Iterable[Instrument] = ()) -> Decode:
+def decoder(exchange: str, instruments: Iterable[Instrument] = (), changes: Iterable[InstrumentChange] = ()) -> Decode:
     """Reads stored raw frames of one exchange in the order of their receipt; one function serves one pass. See the
     adapter for what it raises."""
     if speaks_okx(exchange):
         from onetape.exchanges.okx.decoding import decoder as okx_decoder
 
-        return okx_decoder(exchange, instruments)
+        return okx_decoder(exchange, instruments, changes)
     from onetape.exchanges.ccxt.decoding import decoder as library_decoder
 
     return library_decoder(exchange, instruments)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from onetape.domain.errors import Refused
-from onetape.domain.instrument import Instrument
-from onetape.domain.market import Book, Channel, Gap, MarketEvent, Print, RawFrame, Received, Want
+from onetape.domain.instrument import Instrument, Kind
+from onetape.domain.market import Book, Channel, Gap, InstrumentChange, MarketEvent, Print, RawFrame, Received, Want
 from onetape.exchanges.connection import Closed, Frame, Opened
 from onetape.exchanges.okx import names
 from onetape.exchanges.okx.decoding import decoder
@@ -130,3 +130,21 @@ def test_answers_of_rest_decode_too() -> None:
 def test_frame_that_is_no_message_gives_nothing(text: bytes) -> None:
     for channel in ("trades", "book", "candles:1m", "trades_rest", "mark"):
         assert decoder("okx")(RawFrame("okx", "BTC-USDT", channel, 0, 0, 1, text)) == ()
+
+
+def test_old_messages_are_read_in_the_contract_size_of_their_time() -> None:
+    def swap(size: float) -> Instrument:
+        return Instrument(exchange="okx", symbol="A-USDT-SWAP", kind=Kind.SWAP, contract_size=size)
+
+    def change(ts: int, before: float, after: float) -> InstrumentChange:
+        return InstrumentChange("okx", "A-USDT-SWAP", ts, swap(after), swap(before))
+
+    def trade(ts: int, number: int) -> RawFrame:
+        row = {"tradeId": str(number), "px": "9", "sz": "2", "side": "buy", "ts": str(ts // 1_000)}
+        text = {"arg": {"channel": "trades", "instId": "A-USDT-SWAP"}, "data": [row]}
+        return RawFrame("okx", "A-USDT-SWAP", "trades", ts, ts, number, json.dumps(text).encode())
+
+    decode = decoder("okx", [swap(1.0)], [change(5_000_000, 0.01, 0.1), change(9_000_000, 0.1, 1.0)])
+    times = (1_000_000, 4_999_000, 5_000_000, 8_000_000, 9_000_000)
+    told = [event for n, ts in enumerate(times) for event in decode(trade(ts, n + 1))]
+    assert [event.qty for event in told if isinstance(event, Print)] == [0.02, 0.02, 0.2, 0.2, 2.0]

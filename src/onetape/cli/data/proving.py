@@ -39,7 +39,7 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
     tape = Tape(
         raw=platform.raw,
         candles=platform.candles,
-        decode=decoder(span.exchange, instruments),
+        decode=decoder(span.exchange, instruments, await platform.instruments.changes(span.exchange, span.symbol)),
         book=None if isinstance(book, str) else book,
         gaps=await _gaps(platform, span),
         kept={one.channel: (one.first_ts, one.last_ts) for one in stored},
