@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onetape.backtest.luck import overfitting, sharpe
-from onetape.backtest.luck.block import interval
+from onetape.backtest.luck.block import interval, of_trials
 from onetape.backtest.luck.bootstrap import block_length, resample
 from onetape.backtest.luck.drawdowns import of_order
 from onetape.backtest.luck.sharpe import Moments
+from onetape.domain.trials import LedgerView
 
 
 @st.composite
@@ -113,3 +114,18 @@ def test_deflated_ratios_of_noise_are_as_rare_as_they_say() -> None:
         undeflated += sharpe.probabilistic(found) > 0.95
     assert passed / 500 < 0.05
     assert undeflated / 500 > 0.85
+
+
+@pytest.mark.parametrize("correlation", [0.5, 0.9])
+def test_the_best_of_trials_that_are_alike_is_not_taken_for_skill(correlation: float) -> None:
+    """A grid of 60 neighbours without skill, 150 times: no more than one in 20 passes, few as they are worth."""
+    random, passed = np.random.default_rng(13), 0
+    for _ in range(150):
+        common, own = random.standard_normal((400, 1)), random.standard_normal((400, 60))
+        days = 0.01 * (np.sqrt(correlation) * common + np.sqrt(1.0 - correlation) * own)
+        ratios = days.mean(0) / days.std(0, ddof=1) * np.sqrt(365)
+        view = LedgerView(60, 60, ratios, tuple((0, column) for column in days.T))
+        figures, _ = of_trials(days[:, ratios.argmax()], view)
+        assert figures["independent_trials"] == pytest.approx(correlation + (1 - correlation) * 60, rel=0.25)
+        passed += figures["deflated_sharpe"] > 0.95
+    assert passed / 150 <= 0.05
