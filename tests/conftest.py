@@ -1,12 +1,18 @@
-"""What every test may use."""
+"""What every test may use.
+
+Tests that use a database have one of their own, made from a migrated template: on an embedded PostgreSQL, or where
+TEST_TIMESCALE_URL is set on that TimescaleDB server, with hypertables. So the same tests prove both variants.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -50,43 +56,85 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 _FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB", "max_connections": "200"}
 
 
+TIMESCALE: Final = os.environ.get("TEST_TIMESCALE_URL", "")
+_SKIPPED: Final = {
+    "native": TIMESCALE and "about native partitions, and TEST_TIMESCALE_URL is set",
+    "timescale": not TIMESCALE and "needs TEST_TIMESCALE_URL, a TimescaleDB server",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name, reason in _SKIPPED.items():
+            if reason and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=str(reason)))
+
+
+def pytest_report_header() -> str:
+    return f"storage: {'TimescaleDB, named by TEST_TIMESCALE_URL' if TIMESCALE else 'embedded PostgreSQL'}"
+
+
+async def _command(url: str, *texts: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for text in texts:
+            await connection.execute(text)
+    finally:
+        await connection.close()
+
+
+class _Server(NamedTuple):
+    """Where databases are made, and the migrated one that they are copies of."""
+
+    root: str
+    template: str
+
+    def url(self, name: str) -> str:
+        return urlsplit(self.root)._replace(path=f"/{name}").geturl()
+
+
 @pytest.fixture(scope="session")
-def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One embedded PostgreSQL per test process, its database migrated: the template of every test's own."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), _FAST)
-    url = _run(server.start())
+def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Server]:
+    """One server per test process, or TimescaleDB for all of them."""
+    if TIMESCALE:
+        server = _Server(TIMESCALE, f"onetape_test_{os.getpid()}")
+        _run(_command(server.root, f"CREATE DATABASE {server.template}"))
+        _run(migrate(server.url(server.template)))
+        # Background workers of the extension stay out of a template; they would keep it from being copied.
+        _run(_command(server.root, f"ALTER DATABASE {server.template} IS_TEMPLATE true ALLOW_CONNECTIONS false"))
+        _run(_command(server.root, _ALONE.format(server.template)))
+        yield server
+        _run(_command(server.root, f"ALTER DATABASE {server.template} IS_TEMPLATE false"))
+        _run(_command(server.root, f"DROP DATABASE {server.template} WITH (FORCE)"))
+        return
+    embedded = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), _FAST)
+    url = _run(embedded.start())
     _run(migrate(url))
-    yield url
-    _run(server.stop())
+    yield _Server(url.replace("/onetape?", "/postgres?"), "onetape")
+    _run(embedded.stop())
 
 
+_ALONE: Final = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
 _databases = itertools.count(1)
 
 
 @pytest.fixture
-def empty_database_url(_postgres: str) -> Iterator[str]:
-    """The URL of a fresh PostgreSQL database without any table."""
+def empty_database_url(_postgres: _Server) -> Iterator[str]:
+    """The URL of a fresh database without any table."""
     yield from _fresh(_postgres, "template0")
 
 
 @pytest.fixture
-def database_url(_postgres: str) -> Iterator[str]:
-    """The URL of a fresh, migrated PostgreSQL database that only this test uses."""
-    yield from _fresh(_postgres, "onetape")
+def database_url(_postgres: _Server) -> Iterator[str]:
+    """The URL of a fresh, migrated database that only this test uses."""
+    yield from _fresh(_postgres, _postgres.template)
 
 
-def _fresh(server: str, template: str) -> Iterator[str]:
-    name = f"test_{next(_databases)}"
-    root = server.replace("/onetape?", "/postgres?")
-
-    async def command(text: str) -> None:
-        connection = await asyncpg.connect(root)
-        await connection.execute(text)
-        await connection.close()
-
-    _run(command(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
-    yield server.replace("/onetape?", f"/{name}?")
-    _run(command(f"DROP DATABASE {name} WITH (FORCE)"))
+def _fresh(server: _Server, template: str) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(_databases)}"
+    _run(_command(server.root, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
+    yield server.url(name)
+    _run(_command(server.root, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ async def test_archived_messages_are_read_as_if_they_were_in_the_database(place:
     assert await place.raw.tail("okx", "BTC-USDT", "book", 14) == [f for f in week() if f.channel == "book"][2:]
 
 
+@pytest.mark.native
 async def test_a_week_that_is_wholly_archived_is_dropped_as_a_partition(place: Place) -> None:
     await place.database.append(week())
     names = "SELECT count(*) FROM pg_class WHERE relname = 'raw_market_data_20240304'"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from onetape.archive.folder import Files
 from onetape.archive.moving import archive
 from onetape.domain.market import Gap, RawFrame
@@ -40,6 +42,7 @@ async def test_each_append_counts_what_is_stored_of_a_channel(pool: Any, tmp_pat
     assert await catalogue.raw("okx", "ETH-USDT") == []
 
 
+@pytest.mark.native
 async def test_sizes_name_partitions_tables_and_the_archive(pool: Any, tmp_path: Path) -> None:
     await PgRawStore(pool).append([frame(1), frame(24 * 8)])
     await archive(PgShelf(pool), Files(tmp_path), Which(before_ts=NOON + DAY), lambda _: None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
+import pytest
 
 from onetape.app import lastknown
 from onetape.app.collecting import Collecting
@@ -151,6 +152,7 @@ class Door:
         shutil.rmtree(self._folder)
 
 
+@pytest.mark.native  # the door is in the way of a socket, and a server by URL has a port
 async def test_started_while_the_database_is_away_everything_wanted_is_recorded_and_stored_later(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
