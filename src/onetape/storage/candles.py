@@ -16,6 +16,7 @@ from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin
 from onetape.domain.units import EARLIEST, LATEST, Micros, Timeframe
 from onetape.ports import Appended, Correction, Coverage
 from onetape.storage import binary, rollups
+from onetape.storage.chunks import hypertables
 from onetape.storage.instruments import instrument_of, row_of
 from onetape.storage.partitions import SPANS, ensure_partitions
 from onetape.storage.pool import EPOCH_2000, reading, transaction
@@ -41,6 +42,7 @@ class PgCandleStore:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._partitions: set[Micros] = set()
+        self._chunked: bool | None = None
 
     async def append(self, frame: CandleFrame) -> Appended:
         """See the port. Each piece is one transaction; what arrives candle by candle is on the disk when it ends."""
@@ -61,6 +63,7 @@ class PgCandleStore:
         rolling = frame.timeframe == rollups.SOURCE
         async with transaction(self._pool, durable=len(frame) < BULK) as connection:
             before = await rollups.begin(connection, *series[:2]) if rolling else None
+            await self._unpack(connection, (*series, first, last))
             write = _few if len(frame) < BULK else await _how(connection, (*series, first, last))
             new, changed = await write(connection, (*series, first, last), frame)
             if new:
@@ -69,6 +72,15 @@ class PgCandleStore:
             if before and (new or changed):
                 await rollups.follow(connection, frame, before)
         return Appended(len(frame), new, changed)
+
+    async def _unpack(self, connection: Any, where: Where) -> None:
+        """Takes the rows of a span out of compressed chunks. The upsert cannot leave that to the server: it reads and
+        changes rows in one statement, and what is unpacked during a statement is not seen by the rest of it."""
+        if self._chunked is None:
+            self._chunked = await hypertables(connection)
+        if self._chunked and await connection.fetchval(load("candles_packed"), *where):
+            await connection.execute("SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
+            await connection.execute(load("candles_unpack"), *where)
 
     async def _make_partitions(self, frame: CandleFrame) -> None:
         first, last = (SPANS[TABLE].floor(int(ts)) for ts in (frame.ts[0], frame.ts[-1]))
@@ -233,11 +245,8 @@ async def _staged(connection: Any, where: Where, frame: CandleFrame) -> tuple[in
     """By COPY into a staging table that ends with the transaction, then the upsert."""
     await connection.execute(load("candles_staging"))
     await connection.copy_to_table("staged", source=_stream(ROW, _values(frame), len(frame)), format="binary")
-    # Nobody has statistics of the staging table: a wrong guess must not end in a million scans of it. A backfill into
-    # old, compressed parts of a hypertable may need to unpack many rows; elsewhere that setting says nothing.
-    await connection.execute(
-        "SET LOCAL enable_nestloop = off; SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
-    )
+    # Nobody has statistics of the staging table: a wrong guess must not end in a million scans of it.
+    await connection.execute("SET LOCAL enable_nestloop = off")
     row = await connection.fetchrow(load("candles_append").format(source="staged"), *where)
     await connection.execute("RESET enable_nestloop")
     return row["new"], row["changed"]
