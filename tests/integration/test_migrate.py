@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from onetape.domain.units import DAY, parse_time, rfc3339
 from onetape.storage.migrate import migrate, read_migrations, statements
 from onetape.storage.partitions import ensure_partitions
 from onetape.storage.pool import connect
+from onetape.storage.rollups import TARGETS
 
 FILES = sorted({m.version for m in read_migrations()})
 NEWEST = FILES[-1]
@@ -117,6 +117,7 @@ def test_semicolons_in_strings_comments_and_bodies_do_not_end_a_statement() -> N
     assert statements(text) == ["SELECT ';'", 'SELECT $f$ a; b $f$, "x;y"', "SELECT 'it''s;'"]
 
 
+@pytest.mark.native
 async def test_missing_partitions_are_made_once_and_hold_their_rows(database_url: str) -> None:
     connection = await connect(database_url)
     first, last = parse_time("2012-03-01"), parse_time("2015-01-01")
@@ -137,6 +138,7 @@ async def test_missing_partitions_are_made_once_and_hold_their_rows(database_url
     await connection.close()
 
 
+@pytest.mark.native
 async def test_several_processes_make_the_same_partitions_without_harm(database_url: str) -> None:
     start = parse_time("2020-06-01")
     connections = [await connect(database_url) for _ in range(3)]
@@ -161,15 +163,16 @@ async def test_times_and_exact_numbers_cross_the_border_unchanged(database_url: 
     assert rfc3339(ts) == "2026-11-23T05:00:00.123457Z"
 
 
-@pytest.mark.skipif(not os.environ.get("TEST_TIMESCALE_URL"), reason="needs TEST_TIMESCALE_URL, a TimescaleDB server")
-async def test_on_timescaledb_the_series_are_hypertables() -> None:
-    root = os.environ["TEST_TIMESCALE_URL"]
-    name = "onetape_test_timescale"
-    for command in (f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}"):
-        await fetch(root, command)
-    address, mark, options = root.partition("?")
-    url = f"{address.rpartition('/')[0]}/{name}{mark}{options}"
-    assert await migrate(url) == NEWEST
-    assert await migrate(url) == NEWEST
-    tables = await fetch(url, "SELECT hypertable_name::text FROM timescaledb_information.hypertables ORDER BY 1")
+@pytest.mark.timescale
+async def test_on_timescaledb_the_series_are_hypertables(empty_url: str) -> None:
+    assert await migrate(empty_url) == NEWEST
+    assert await migrate(empty_url) == NEWEST
+    tables = await fetch(empty_url, "SELECT hypertable_name::text FROM timescaledb_information.hypertables ORDER BY 1")
     assert tables == [("processed_market_data",), ("raw_market_data",)]
+    names = await fetch(empty_url, "SELECT view_name::text FROM timescaledb_information.continuous_aggregates")
+    assert {name for (name,) in names} == {f"cagg_{each}" for each in TARGETS}
+
+
+async def test_longer_candles_have_the_same_names_everywhere(database_url: str) -> None:
+    for each in TARGETS:
+        assert await fetch(database_url, f"SELECT * FROM candles_{each}") == []

@@ -187,7 +187,8 @@ def resample(frame: CandleFrame, timeframe: str | Timeframe) -> CandleFrame:
     if not len(frame):
         return CandleFrame.empty(frame.exchange, frame.symbol, target)
     buckets = bucket_starts(frame.ts, target)
-    first = np.flatnonzero(np.concatenate(([True], buckets[1:] != buckets[:-1])))
+    begins = np.concatenate(([True], buckets[1:] != buckets[:-1]))
+    first, which = np.flatnonzero(begins), np.cumsum(begins) - 1
     last = np.concatenate((first[1:], [len(frame)])) - 1
     columns: dict[str, object] = {
         "ts": buckets[first],
@@ -195,8 +196,9 @@ def resample(frame: CandleFrame, timeframe: str | Timeframe) -> CandleFrame:
         "high": np.maximum.reduceat(frame.high, first),
         "low": np.minimum.reduceat(frame.low, first),
         "close": frame.close[last],
-        "volume": np.add.reduceat(frame.volume, first),
-        "turnover": np.add.reduceat(frame.turnover, first),
+        # one after the other, as SQL adds in the order of time; reduceat adds in pairs and ends on another last bit
+        "volume": np.bincount(which, weights=frame.volume),
+        "turnover": np.bincount(which, weights=frame.turnover),
         "origin": _origins(frame.origin, first),
     }
     return CandleFrame.of(frame.exchange, frame.symbol, target, columns)
