@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from onetape.app.demo import free_port
 from onetape.domain.market import Channel
@@ -41,6 +42,7 @@ async def until(holds: Callable[[], object], output: Path) -> None:
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.native  # the door is in the way of a socket, and a server by URL has a port
 async def test_the_market_is_recorded_before_postgresql_is_there_and_the_tables_are_made_when_it_comes(
     empty_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
