@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from onetape.domain.errors import Damaged, Refused
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import RawFrame
 from onetape.domain.markets import Keep, Kept
-from onetape.domain.parts import RAW, Archived, Which
+from onetape.domain.parts import RAW, Archived, Part, Which
 from onetape.domain.units import DAY, HOUR, MINUTE, Micros, Timeframe, parse_time
+from onetape.ports import PartRows
 from onetape.storage.candles import PgCandleStore
 from onetape.storage.pool import open_pool
 from onetape.storage.raw import PgRawStore
@@ -126,9 +128,10 @@ async def test_late_messages_make_a_second_version_of_the_file(place: Place) -> 
 
 async def test_rows_that_came_after_the_copy_do_not_leave(place: Place) -> None:
     class Late(PgShelf):
-        async def enter(self, entry: Archived) -> None:
-            await super().enter(entry)
+        async def enter(self, entry: Archived, before: Archived | None) -> bool:
+            entered = await super().enter(entry, before)
             await place.database.append([message(0, 9)])
+            return entered
 
     await place.database.append(week(("trades",)))
     late = Late(place.pool)
@@ -393,3 +396,32 @@ async def test_a_hole_beside_a_lost_file_is_refused_and_not_a_crash(place: Place
     (place.files.folder / entry.file).unlink()
     with pytest.raises(Refused, match="Put it back from a backup"):
         await place.candles.append(minutes(start - 10 * MINUTE, 5))
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_of_two_who_move_a_part_at_once_the_slower_one_enters_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """It has looked what is in the archive, and rows have gone there since: its own file would lack them."""
+    if known:
+        await place.database.append([message(0, 1)])
+        await place.archive()
+    await place.database.append([message(0, 3), message(0, 4)])
+    weigh = place.shelf.take
+    late = [message(0, 5)]
+
+    @asynccontextmanager
+    async def overtaken(part: Part) -> AsyncIterator[PartRows]:
+        monkeypatch.setattr(place.shelf, "take", weigh)
+        await place.archive()  # the faster one, from its beginning to its end
+        await place.database.append(late)
+        async with weigh(part) as taken:
+            yield taken
+
+    monkeypatch.setattr(place.shelf, "take", overtaken)
+    await place.archive()
+    expected = [*([message(0, 1)] if known else []), message(0, 3), message(0, 4), *late]
+    assert await place.read() == expected
+    await place.archive()
+    assert await place.in_database() == 0
+    assert await place.read() == expected

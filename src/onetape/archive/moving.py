@@ -59,7 +59,8 @@ async def _archive(shelf: Shelf, files: Files, parts: Sequence[Part], told: Told
     moved = Moved()
     entered = []
     for part in parts:
-        entry = await _into_file(shelf, files, part, told)
+        if (entry := await _into_file(shelf, files, part, told)) is None:
+            continue
         entered.append(entry)
         moved.parts += 1
         moved.rows += entry.rows
@@ -70,11 +71,14 @@ async def _archive(shelf: Shelf, files: Files, parts: Sequence[Part], told: Told
     return moved
 
 
-async def _into_file(shelf: Shelf, files: Files, part: Part, told: Told) -> Archived:
+async def _into_file(shelf: Shelf, files: Files, part: Part, told: Told) -> Archived | None:
+    """None: another process moves the same part. Its file holds rows that this one has not seen."""
     before = await entry_of(shelf, part)
     if before is not None and not before.restored_ts and before.taken == await shelf.weigh(part):
         return before  # a run before this one came so far
     async with shelf.take(part) as taken:
+        if not taken.weight.rows:
+            return None
         draft = files.draft(part, taken.columns)
         try:
             if before is not None:
@@ -85,7 +89,10 @@ async def _into_file(shelf: Shelf, files: Files, part: Part, told: Told) -> Arch
         finally:
             draft.discard()
     told(Step(WRITTEN, entry.rows, entry.bytes, part))
-    await shelf.enter(entry)
+    if not await shelf.enter(entry, before):
+        await asyncio.to_thread(files.over, entry)
+        log.info("part_moved_by_another", part=str(part))
+        return None
     told(Step(ENTERED, entry.rows, entry.bytes, part))
     return entry
 

@@ -80,8 +80,10 @@ class Shelf(Protocol):
         """A copy of its rows, all of one moment."""
         ...
 
-    async def enter(self, entry: Archived) -> None:
-        """From now on the file is read beside the database. It replaces the entry of the same part."""
+    async def enter(self, entry: Archived, before: Archived | None) -> bool:
+        """From now on the file is read beside the database. It replaces `before`, the entry of the same part that it
+        was made of. False: that is not the entry any more, because somebody else was faster, and nothing was entered.
+        """
         ...
 
     async def entries(self, which: Which) -> list[Archived]:

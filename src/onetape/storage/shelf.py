@@ -99,14 +99,16 @@ class PgShelf:
             )
             yield PartRows(tuple((name, KINDS_OF[of]) for name, of in columns), weight, _pages(cursor))
 
-    async def enter(self, entry: Archived) -> None:
+    async def enter(self, entry: Archived, before: Archived | None) -> bool:
+        """See the port."""
         part = entry.part
         async with transaction(self._pool) as connection:
-            await connection.execute(
+            done = await connection.execute(
                 load("archived_enter"), part.kind, *part.series, part.start_ts, part.end_ts, entry.file, entry.rows,
                 entry.first_ts, entry.last_ts, entry.first_recv_ts, entry.bytes, entry.sha256, entry.taken.rows,
-                str(entry.taken.digest),
+                str(entry.taken.digest), before.file if before else None,
             )  # fmt: skip
+        return str(done).endswith(" 1")
 
     async def entries(self, which: Which) -> list[Archived]:
         async with reading(self._pool) as connection:
