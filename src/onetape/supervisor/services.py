@@ -85,7 +85,7 @@ async def keep(service: Service, told: Told) -> None:
             now = time.monotonic()
             if now - started > service.policy.quiet:
                 delay = service.policy.first_delay
-            if not isinstance(error, service.patient):
+            if not _only(error, service.patient):
                 deaths.append(now)
             if len(deaths) == service.policy.deaths and now - deaths[0] < service.policy.window:
                 raise Escalate(service.name, service.error) from error
@@ -96,6 +96,13 @@ async def keep(service: Service, told: Told) -> None:
             service.restarts += 1
         else:
             return
+
+
+def _only(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:
+    """Whether it is one of these, or a group of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_only(each, kinds) for each in error.exceptions)
+    return isinstance(error, kinds)
 
 
 async def _one_life(service: Service) -> None:

@@ -54,6 +54,18 @@ async def test_what_may_pass_never_escalates() -> None:
     assert service.restarts == 20
 
 
+async def test_what_may_pass_does_so_in_a_group_too_but_not_beside_a_bug() -> None:
+    away = ExceptionGroup("tasks", [ExceptionGroup("more tasks", [ConnectionError("away")])])
+    service = failing(20, away)
+    service.patient = (ConnectionError,)
+    await keep(service, Told())
+    assert service.restarts == 20
+    beside = failing(20, ExceptionGroup("tasks", [ConnectionError("away"), ValueError("a bug")]))
+    beside.patient = (ConnectionError,)
+    with pytest.raises(Escalate):
+        await keep(beside, Told())
+
+
 async def test_an_error_that_is_no_bug_goes_to_the_caller_at_once() -> None:
     service = failing(1, LookupError("a person is needed"))
     service.passes = (LookupError,)
