@@ -21,6 +21,7 @@ from onetape.domain.units import DAY, HOUR, MINUTE, Timeframe, parse_time
 from onetape.storage.candles import PgCandleStore
 from onetape.storage.catalogue import PgCatalogue
 from onetape.storage.raw import PgRawStore
+from onetape.storage.rollups import TARGETS
 from onetape.storage.shelf import PgShelf
 
 pytestmark = pytest.mark.timescale
@@ -101,3 +102,14 @@ async def test_corrections_reach_candles_in_compressed_chunks(pool: Any, given: 
     corrections = await store.corrections("okx", "BTC-USDT", MINUTES, MONDAY, MONDAY + 9 * DAY)
     assert len(corrections) == there
     assert (await store.append(minutes(given, 101.0))).changed == 0
+
+
+async def test_sizes_name_continuous_aggregates_and_count_compressed_rows(pool: Any, tmp_path: Path) -> None:
+    assert await PgRawStore(pool).append(messages()) == 80
+    await compress(pool, "raw_market_data")
+    sizes = await PgCatalogue(pool, tmp_path).sizes()
+    assert {one.table for one in sizes if one.table.startswith("cagg_")} == {f"cagg_{each}" for each in TARGETS}
+    chunks = [one for one in sizes if one.table == "raw_market_data"]
+    assert min(one.start_ts or 0 for one in chunks) <= MONDAY
+    packed = await pool.fetchval("SELECT hypertable_size('raw_market_data')")
+    assert 0 < sum(one.bytes for one in chunks) <= packed

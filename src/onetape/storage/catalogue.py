@@ -41,6 +41,8 @@ class PgCatalogue:
                 for chunk in await chunks.all_of(connection, table)
             ]
             tables = await connection.fetch(load("sizes_tables"), list(TABLES.values()))
+            if await chunks.hypertables(connection):
+                tables += await connection.fetch(load("sizes_aggregates"))
             kinds = await connection.fetch(load("sizes_archive"))
         found += [TableSize(table=row["name"], partition="", bytes=row["bytes"]) for row in tables]
         found += [TableSize(table="archive", partition=row["kind"], bytes=row["bytes"]) for row in kinds]
