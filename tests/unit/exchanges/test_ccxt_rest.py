@@ -3,6 +3,7 @@ manners: rows in its order, its limits, its errors."""
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import ccxt
@@ -13,6 +14,7 @@ from onetape.domain.frame import concat
 from onetape.domain.instrument import Kind
 from onetape.domain.market import Print
 from onetape.domain.units import DAY, HOUR, MINUTE, Timeframe
+from onetape.exchanges.ccxt.library import in_words
 from onetape.exchanges.ccxt.past import Past
 from onetape.exchanges.ccxt.rest import Rest
 
@@ -159,6 +161,14 @@ async def test_venue_that_stays_away_is_said_to_be(monkeypatch: pytest.MonkeyPat
     library.errors = [ccxt.ExchangeNotAvailable("kraken 503 Service Unavailable")]
     with pytest.raises(Transient, match=r"kraken cannot be asked now: 503 Service Unavailable."):
         await history(library, START, START + 2 * MINUTE)
+
+
+def test_host_that_cannot_be_found_is_named_with_the_reason() -> None:
+    error = ccxt.ExchangeNotAvailable("kraken GET https://api.kraken.com/0/public/Time")
+    error.__cause__ = socket.gaierror("nodename nor servname provided")
+    said = in_words("kraken", error)
+    assert isinstance(said, Transient)
+    assert str(said).startswith("api.kraken.com cannot be reached: its name cannot be resolved")
 
 
 async def test_instruments_have_our_names_and_base_units() -> None:

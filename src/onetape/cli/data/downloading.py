@@ -16,6 +16,7 @@ from onetape.domain.units import rfc3339
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
     from onetape.marketdata.download import Changed, DownloadWish, SeriesState
+    from onetape.ports import MarketFeed
 
 HELP: Final = """\
 Only what is missing is asked for, so the same command again goes on where the last one ended (Ctrl-C is safe: whole
@@ -44,6 +45,7 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
     states = fresh(wanted)
     feed = open_feed(platform.settings, wanted.exchange, budgets=platform.budgets)
     try:
+        _offered(feed, wanted)
         with _progress(states) as changed:
             await download(feed, platform.candles, wanted, states, changed)
     except asyncio.CancelledError:
@@ -76,6 +78,26 @@ def _wanted(wish: argparse.Namespace) -> DownloadWish:
         since=wish.since,
         until=wish.until,
     )
+
+
+def _offered(feed: MarketFeed, wanted: DownloadWish) -> None:
+    """Raises BadInput for a length that the venue has not, before it is asked anything."""
+    from onetape.domain.errors import BadInput
+
+    for text in wanted.timeframes:
+        if feed.timeframes and text not in feed.timeframes:
+            own = ", ".join(sorted(feed.timeframes, key=_length))
+            raise BadInput("--timeframe", text, f"not offered by {feed.exchange}", f"It offers {own}.")
+
+
+def _length(text: str) -> int:
+    from onetape.domain.errors import BadInput
+    from onetape.domain.units import Timeframe
+
+    try:
+        return Timeframe.parse(text).micros
+    except BadInput:
+        return 0  # a length of the venue's that is none of ours
 
 
 def _code(states: list[SeriesState]) -> int:

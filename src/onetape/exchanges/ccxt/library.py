@@ -7,6 +7,7 @@ message is watched while it is taken apart: `resolve` tells which caches it touc
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, Final, Protocol
 
 import ccxt.pro
@@ -14,6 +15,7 @@ import ccxt.pro
 from onetape.clock import RealClock
 from onetape.domain.errors import OnetapeError, Refused, Transient
 from onetape.domain.units import Micros
+from onetape.exchanges.connection import unreachable
 from onetape.exchanges.limits import Pace, SharedBudget
 from onetape.observe import log
 from onetape.ports import Budgets
@@ -62,6 +64,10 @@ class Listener(Protocol):
 
 def in_words(exchange: str, error: BaseException) -> OnetapeError:
     """The library's error as one of ours: it may pass, or it will not."""
+    cause = getattr(error.__cause__, "os_error", None) or error.__cause__
+    address = re.search(r"\b(?:https?|wss?)://\S+", str(error))
+    if isinstance(error, ccxt.NetworkError) and isinstance(cause, OSError) and address is not None:
+        return unreachable(address[0], cause)
     text = " ".join(str(error).removeprefix(f"{exchange} ").split()) or type(error).__name__
     if len(text) > 240:
         text = text[:237] + "..."
