@@ -180,7 +180,7 @@ async def test_a_gap_is_kept_once(store: CandleStore) -> None:
 async def test_a_gap_closes_with_its_last_candle(store: CandleStore) -> None:
     await store.add_gaps([hole(5, 7), hole(20, 22)])
     await store.append(frame(1, 5))
-    assert hole(5, 7) in await store.gaps("okx", "BTC-USDT", "candles:1m")
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(6, 7), hole(20, 22)]
     await store.append(frame(1, 6))
     assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(20, 22)]
 
@@ -205,7 +205,8 @@ async def test_a_gap_of_months_closes_with_its_last_candle(store: CandleStore) -
     await store.append(CandleFrame.from_candles([rows[0], rows[3]]))
     await store.add_gaps([gap])
     await store.append(CandleFrame.from_candles([rows[1]]))
-    assert await store.gaps("okx", "BTC-USDT", "candles:1M") == [gap]
+    (left,) = await store.gaps("okx", "BTC-USDT", "candles:1M")
+    assert (left.start_ts, left.end_ts) == (starts[2], starts[3])
     await store.append(CandleFrame.from_candles([rows[2]]))
     assert await store.gaps("okx", "BTC-USDT", "candles:1M") == []
 
@@ -224,7 +225,7 @@ async def test_a_gap_of_weeks_closes_with_its_candle(store: CandleStore) -> None
 async def test_an_absence_whose_candles_came_after_all_is_none(store: CandleStore) -> None:
     await store.close_gaps([hole(25, 27)], NONE_THERE)
     await store.append(frame(1, 25))
-    assert await store.absent("okx", "BTC-USDT", "candles:1m") == [hole(25, 27)]
+    assert await store.absent("okx", "BTC-USDT", "candles:1m") == [hole(26, 27)]
     await store.append(frame(1, 26))
     assert await store.absent("okx", "BTC-USDT", "candles:1m") == []
 
@@ -232,7 +233,7 @@ async def test_an_absence_whose_candles_came_after_all_is_none(store: CandleStor
 async def test_a_gap_that_the_venue_cannot_fill_is_closed_with_what_it_has(store: CandleStore) -> None:
     await store.add_gaps([hole(5, 9)])
     await store.append(frame(3, 6))  # 6, 7 and 8: 5 is missing
-    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(5, 9)]
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(5, 6)]
     assert await store.close_gaps([hole(5, 6)], NONE_THERE) == 1
     assert await store.gaps("okx", "BTC-USDT", "candles:1m") == []
     assert (await store.absent("okx", "BTC-USDT", "candles:1m"))[0] == hole(5, 6)
@@ -243,7 +244,39 @@ async def test_a_candle_inside_what_the_venue_has_not_counts_once(store: CandleS
     await store.add_gaps([hole(0, 4)])
     await store.close_gaps([hole(0, 2)], NONE_THERE)
     await store.append(frame(2))  # imported where the venue has none; 2 and 3 are still missing
-    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(0, 4)]
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(2, 4)]
+
+
+async def test_holes_of_one_channel_never_overlap(store: CandleStore) -> None:
+    assert await store.add_gaps([hole(10, 20), hole(15, 30)]) == 2
+    assert await store.close_gaps([hole(12, 14)], NONE_THERE) == 1
+    assert await store.add_gaps([hole(5, 40)]) == 2
+    found = [hole(5, 10), hole(10, 12), hole(14, 20), hole(20, 30), hole(30, 40)]
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == found
+    assert await store.absent("okx", "BTC-USDT", "candles:1m") == [hole(12, 14)]
+
+
+async def test_hole_repaired_piece_by_piece_becomes_shorter_and_leaves_one_row(store: CandleStore) -> None:
+    trades = Gap("okx", "BTC-USDT", "trades", START, START + 60 * MINUTE, "line cut")
+    await store.add_gaps([trades])
+    for i in range(3):
+        piece = Gap("okx", "BTC-USDT", "trades", START + i * MINUTE, START + (i + 1) * MINUTE, "")
+        assert await store.close_gaps([piece], "backfilled from trades") == 1
+    (left,) = await store.gaps("okx", "BTC-USDT", "trades")
+    assert left == Gap("okx", "BTC-USDT", "trades", START + 3 * MINUTE, START + 60 * MINUTE, "line cut")
+    await store.expect(left, 12.5)
+    assert await store.add_gaps([trades]) == 0  # noted again after a restart
+
+
+async def test_hole_filled_from_several_sources_names_each_part(store: CandleStore) -> None:
+    await store.append(frame(2, 4, origin=Origin.VENUE))  # stored before the hole was noted
+    await store.add_gaps([hole(0, 12)])
+    await store.close_gaps([hole(9, 12)], NONE_THERE)
+    await store.append(frame(4, 0, origin=Origin.BACKFILLED))
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == [hole(4, 9)]
+    await store.append(frame(3, 6, origin=Origin.BUILT))
+    assert await store.gaps("okx", "BTC-USDT", "candles:1m") == []
+    assert await store.absent("okx", "BTC-USDT", "candles:1m") == [hole(9, 12)]
 
 
 async def test_a_changed_candle_leaves_a_correction(store: CandleStore) -> None:

@@ -141,10 +141,10 @@ async def test_holes_that_are_nearer_than_a_cell_of_their_series_come_as_one(poo
     none = [Gap(*series, TS + i * MINUTE, TS + (i + 1) * MINUTE, "no trade") for i in range(1, 100, 2)]
     await store.close_gaps(none, NONE_THERE)
     await store.add_gaps([Gap(*series, TS + 41 * MINUTE, TS + 50 * MINUTE, "line cut")])
-    assert len(await queries.holes()) == 51
-    assert minutes(*await queries.holes(cells=50)) == [(1, 100, "no trade"), (41, 50, "line cut")]
+    assert len(await queries.holes()) == 54
+    assert minutes(*await queries.holes(cells=50)) == [(1, 100, "no trade"), (42, 49, "line cut")]
     assert minutes(*await queries.holes(TS + 50 * MINUTE, None, 25)) == [(51, 100, "no trade")]  # a cell of 2 minutes
-    assert len(await queries.holes(cells=200)) == 51  # a cell of half a minute
+    assert len(await queries.holes(cells=200)) == 54  # a cell of half a minute
 
 
 async def test_differences_and_corrections_come_newest_first_in_pages(pool: Any) -> None:

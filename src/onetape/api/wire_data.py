@@ -45,7 +45,8 @@ class StreamsOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GapOut(msgspec.Struct, frozen=True, kw_only=True):
-    """[start, end) of a channel; `closed_how` and `closed` are null while it is open."""
+    """[start, end) of a channel; `closed_how` and `closed` are null while it is open. `repaired` is the share of a
+    hole that is worked off piece by piece and of which this is the rest, `seconds_left` what that takes."""
 
     id: int | None
     exchange: str
@@ -58,6 +59,8 @@ class GapOut(msgspec.Struct, frozen=True, kw_only=True):
     closed_how: str | None
     closed: str | None
     noted: str | None
+    repaired: float | None = None
+    seconds_left: float | None = None
 
 
 class HoleOut(msgspec.Struct, frozen=True):
@@ -169,7 +172,16 @@ def gap(row: GapView) -> GapOut:
         closed_how=row.closed_how or None,
         closed=moment(row.closed_ts),
         noted=moment(row.noted_ts),
+        repaired=repaired(row),
+        seconds_left=None if row.seconds_left is None else round(row.seconds_left, 1),
     )
+
+
+def repaired(row: GapView) -> float | None:
+    """The share of an open hole that is repaired already, None where no piece of it is."""
+    if row.closed_how or not row.since_ts:
+        return None
+    return round((row.start_ts - row.since_ts) / (row.end_ts - row.since_ts), 4)
 
 
 def fresh_gap(new: Gap) -> GapOut:

@@ -17,8 +17,8 @@ from onetape.domain import topics
 from onetape.domain.bots import BotStatus, BotView
 from onetape.domain.errors import BadInput, Transient
 from onetape.domain.market import Channel, Streams, Want
-from onetape.domain.markets import Keep, Kept, Markets, Recorded
-from onetape.domain.units import Timeframe
+from onetape.domain.markets import FOREVER, Keep, Kept, Markets, Recorded
+from onetape.domain.units import Micros, Timeframe
 from onetape.marketdata import wanted
 from onetape.marketdata.collector import Collector
 from onetape.marketdata.fallback import Fallback, configured
@@ -29,6 +29,7 @@ from onetape.settings import Settings
 from onetape.supervisor.services import Beat, Service, keep_all
 
 LOOK_EVERY: Final = 2.0  # seconds between two looks whether the venue answers
+_SIMULATED_MISSED: Final = "6h"
 _PATIENCE: Final = 2.0  # for the list of bots
 
 Told = Callable[[Service, BaseException, float], None]
@@ -36,11 +37,13 @@ Told = Callable[[Service, BaseException, float], None]
 
 def defaults(settings: Settings) -> Markets:
     """What is recorded where nobody has said anything. Messages go from the database into files after a month: books
-    alone are a gigabyte a day. Those of a simulated venue on this machine are old when they come, and few: they stay.
+    alone are a gigabyte a day. Those of a simulated venue on this machine are old when they come, and few: they stay;
+    what was missed of it while it was off is of interest for some hours only.
     """
     simulated = urlsplit(settings.okx_rest_url).hostname in ("127.0.0.1", "localhost", "::1")
     keep = Keep() if simulated else Keep(raw={"*": Kept(database="30d")})
-    return Markets((Recorded(_symbols(settings)),), keep)
+    missed = _SIMULATED_MISSED if simulated else FOREVER
+    return Markets((Recorded(_symbols(settings), missed_trades=missed),), keep)
 
 
 def _symbols(settings: Settings) -> tuple[str, ...]:
@@ -65,8 +68,9 @@ def wants(settings: Settings, markets: Markets, bots: Iterable[BotView]) -> dict
 class _Exchange:
     """One exchange that is recorded."""
 
-    def __init__(self, platform: Platform, exchange: str, first: list[Want], spool_mb: int) -> None:
-        self._platform, self._exchange, self._spool_mb = platform, exchange, spool_mb
+    def __init__(self, platform: Platform, exchange: str, first: list[Want], markets: Callable[[], Markets]) -> None:
+        self._platform, self._exchange, self._markets = platform, exchange, markets
+        self._spool_mb = markets().spool_mb
         self._open(first)
 
     def _open(self, wants: Sequence[Want]) -> None:
@@ -86,8 +90,12 @@ class _Exchange:
             spool=self.spool,
             audits=platform.audits,
             listed=self.instruments.said,
+            missed_trades=self._missed_trades,
         )
         self._ended = False
+
+    def _missed_trades(self, symbol: str) -> Micros | None:
+        return self._markets().missed_trades(self._exchange, self._platform.settings.exchange, symbol)
 
     def allow(self, spool_mb: int) -> None:
         """So much may wait on disk from now on."""
@@ -194,7 +202,7 @@ class Collecting:
                 self._exchanges[exchange][0].want(streams)
                 continue
             try:
-                one = _Exchange(self._platform, exchange, streams, self._markets.spool_mb)
+                one = _Exchange(self._platform, exchange, streams, lambda: self._markets)
             except BadInput as error:
                 if exchange == settings.exchange:
                     raise

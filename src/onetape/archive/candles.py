@@ -129,6 +129,9 @@ class ArchivedCandleStore:
                     await self._restore(entry)
         return await self._database.close_gaps(gaps, how)
 
+    async def expect(self, gap: Gap, seconds: float) -> None:
+        await self._database.expect(gap, seconds)
+
     async def _around(self, gap: Gap) -> list[Gap]:
         """The open gaps of a candle series that this one, long past, is a part of."""
         if not gap.channel.startswith("candles:") or gap.start_ts >= self._clock.now() - _LIVE:

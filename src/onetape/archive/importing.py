@@ -11,7 +11,7 @@ import numpy as np
 from onetape.archive.reading import NOTHING_SAID, Hints, Reading, read
 from onetape.domain.frame import CandleFrame
 from onetape.domain.imported import Imported
-from onetape.domain.market import Gap, candle_channel
+from onetape.domain.market import BETWEEN_FILES, Gap, candle_channel
 from onetape.domain.units import Micros, Timeframe
 from onetape.observe import log
 from onetape.ports import CandleStore
@@ -83,7 +83,7 @@ async def _beside(frame: CandleFrame, store: CandleStore) -> list[Gap]:
     channel = candle_channel(str(frame.timeframe))
     known = await store.gaps(frame.exchange, frame.symbol, channel)
     return [
-        Gap(frame.exchange, frame.symbol, channel, start, stop, "missing between two files")
+        Gap(frame.exchange, frame.symbol, channel, start, stop, BETWEEN_FILES)
         for start, stop in holes
         if start < stop and not any(gap.start_ts <= start and stop <= gap.end_ts for gap in known)
     ]

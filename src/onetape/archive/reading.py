@@ -29,7 +29,7 @@ from onetape.clock import RealClock
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.imported import Rejected
-from onetape.domain.market import Gap, Origin, candle_channel
+from onetape.domain.market import IN_FILE, Gap, Origin, candle_channel
 from onetape.domain.units import Micros, Timeframe, parse_time, rfc3339
 
 ORIGINS: Final = {origin.name: int(origin) for origin in Origin}
@@ -265,5 +265,5 @@ def _frame(rows: Rows, exchange: str, symbol: str, timeframe: Timeframe) -> Cand
 
 
 def _gaps(frame: CandleFrame, name: str) -> tuple[Gap, ...]:
-    channel, cause = candle_channel(frame.timeframe), f"missing in file {name}"
+    channel, cause = candle_channel(frame.timeframe), f"{IN_FILE} {name}"
     return tuple(Gap(frame.exchange, frame.symbol, channel, start, end, cause) for start, end in frame.gaps())

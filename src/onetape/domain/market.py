@@ -28,6 +28,9 @@ class Origin(enum.IntEnum):
 
 FROM_TRADES: Final = "backfilled from trades"
 NONE_THERE: Final = "the venue has none"
+IN_FILE: Final = "missing in file"  # and its name
+BETWEEN_FILES: Final = "missing between two files"
+NOT_RECORDED: Final = "between an imported file and the recording: `onetape data download` fetches it"
 CLOSED_BY: Final = {
     Origin.VENUE: "received from the venue",
     Origin.BUILT: "built from trades",
@@ -36,6 +39,11 @@ CLOSED_BY: Final = {
     Origin.IMPORTED: "imported",
     Origin.FOREIGN: "taken from another exchange",
 }  # how a gap of a candle series was closed, by the origin of the candles that closed it
+
+
+def left_to_people(cause: str) -> bool:
+    """Whether a hole lies outside of what was recorded or downloaded: nobody fetches it without being asked."""
+    return cause in (BETWEEN_FILES, NOT_RECORDED) or cause.startswith(IN_FILE)
 
 
 def taken_from(exchange: str) -> str:

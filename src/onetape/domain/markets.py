@@ -64,7 +64,8 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `timeframes` that the venue has come from it; those it has not are built from trades where trades are recorded.
     Candles that the exchange itself does not have are taken from the exchanges of `fallback`, the first one first, and
-    are marked foreign.
+    are marked foreign. `missed_trades` is how old trades may be that a hole has left and that are fetched again:
+    `forever` (as long as the venue has them), a length of time, or "0" for none.
     """
 
     symbols: tuple[str, ...]
@@ -72,6 +73,7 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeframes: tuple[str, ...] = TIMEFRAMES
     exchange: str = ""
     fallback: tuple[str, ...] = ()
+    missed_trades: str = FOREVER
 
     def wants(self) -> list[Want]:
         """Candles of 1m always: fills are simulated on them."""
@@ -95,6 +97,12 @@ class Markets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What is recorded of one exchange; `configured` is the one that "" stands for."""
         return tuple(one for one in self.markets if (one.exchange or configured) == exchange)
 
+    def missed_trades(self, exchange: str, configured: str, symbol: str) -> Micros | None:
+        """How old missed trades of a symbol may be to be wanted: None = however old. The longest of what is said."""
+        said = [one.missed_trades for one in self.of(exchange, configured) if symbol in one.symbols]
+        lengths = [0 if text == "0" else _length(text) for text in said]
+        return None if None in lengths or not lengths else max(each for each in lengths if each is not None)
+
     def check(self) -> Markets:
         """Itself. Raises BadInput with the JSON path of a value that makes no sense."""
         for i, one in enumerate(self.markets):
@@ -106,6 +114,9 @@ class Markets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for j, name in enumerate(one.fallback):
                 if not name or name == one.exchange:
                     raise BadInput(f"$.markets[{i}].fallback[{j}]", name, "not another exchange")
+            if one.missed_trades not in (FOREVER, "0") and not _LENGTH.fullmatch(one.missed_trades):
+                remedy = "Write forever, 0, or a number with s, m, h, d or w: 7d."
+                raise BadInput(f"$.markets[{i}].missed_trades", one.missed_trades, "not a length of time", remedy)
         for kind in ("raw", "candles"):
             for name, kept in getattr(self.keep, kind).items():
                 self._check_kept(f"$.keep.{kind}", kind, name, kept)

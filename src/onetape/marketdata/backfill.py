@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import CandleFrame
-from onetape.domain.market import NONE_THERE, Gap, Origin, candle_channel
+from onetape.domain.frame import COLUMNS, CandleFrame
+from onetape.domain.market import NONE_THERE, NOT_RECORDED, Gap, Origin, candle_channel
 from onetape.domain.units import MINUTE, Micros, Timeframe
 from onetape.marketdata.absence import STOPPED
+from onetape.marketdata.fromtrades import from_trades
 from onetape.marketdata.quality import Span, missing, without
-from onetape.marketdata.repair import from_trades
 from onetape.observe import log
 from onetape.ports import CandleStore, MarketFeed
+
+First = Callable[[str, Span], Awaitable[None]]
 
 ABSENT: Final = "the venue has no candle here"
 TOO_OLD: Final = "older than the reach of the backfill"
@@ -38,18 +41,23 @@ async def backfill(
     timeframe: Timeframe,
     span: Span,
     left: list[Span] | None = None,
+    first: First | None = None,
 ) -> AsyncIterator[CandleFrame]:
     """Stores what is missing of the closed candles that open in `span`, and yields it page by page, oldest first.
 
-    A candle that the venue lacks is built from its trades where that costs little (repair.from_trades). What it has
+    `first` may build a hole's candles from trades; then the venue's complete them, as they do those that were built
+    before. A candle that the venue lacks is built from its trades where that costs little (`fromtrades`). What it has
     not at all is kept as a gap and not asked for again; but what closed less than SETTLE ago may still come, is left
     open and added to `left`. Raises Transient and Refused; what was stored until then stays, and the next call goes on
     from there.
     """
     channel = candle_channel(timeframe)
-    holes = await open_spans(store, feed.exchange, symbol, timeframe, span)
+    offered = str(timeframe) in feed.timeframes
+    holes = await open_spans(store, feed.exchange, symbol, timeframe, span, offered)
     rows = 0
     for hole in holes:
+        if first is not None:
+            await first(symbol, hole)
         got: list[CandleFrame] = []
         async for page in feed.history(symbol, timeframe, *hole):
             marked = _marked(page)
@@ -58,6 +66,9 @@ async def backfill(
             got.append(marked)
             yield marked
         still = _still_missing(got, hole)
+        if still and len(made := await _made(store, feed.exchange, symbol, timeframe, hole)):
+            yield made
+            still = [part for lack in still for part in missing(made, *lack)]
         if not still:
             continue
         still, fresh = _by_age(still, timeframe.floor(await feed.now() - SETTLE))
@@ -73,11 +84,26 @@ async def backfill(
         log.info("candles_backfilled", symbol=symbol, timeframe=str(timeframe), holes=len(holes), rows=rows)
 
 
-async def open_spans(store: CandleStore, exchange: str, symbol: str, timeframe: Timeframe, span: Span) -> list[Span]:
-    """What of a span is neither stored nor known to be absent."""
+async def open_spans(
+    store: CandleStore, exchange: str, symbol: str, timeframe: Timeframe, span: Span, offered: bool = False
+) -> list[Span]:
+    """What of a span is neither stored nor known to be absent; where the venue offers the length, what was only built
+    from trades counts as not stored: the venue's word is wanted, too."""
     stored = await store.load(exchange, symbol, timeframe, *span)
+    if offered:
+        stored = _of(stored, stored.origin != Origin.BUILT)
     absent = [(gap.start_ts, gap.end_ts) for gap in await store.absent(exchange, symbol, candle_channel(timeframe))]
     return without(missing(stored, *span), absent)
+
+
+async def _made(store: CandleStore, exchange: str, symbol: str, timeframe: Timeframe, span: Span) -> CandleFrame:
+    """What is stored of a span and was built from trades."""
+    stored = await store.load(exchange, symbol, timeframe, *span)
+    return _of(stored, stored.origin == Origin.BUILT)
+
+
+def _of(frame: CandleFrame, chosen: NDArray[np.bool_]) -> CandleFrame:
+    return dataclasses.replace(frame, **{name: getattr(frame, name)[chosen] for name in COLUMNS})
 
 
 def _by_age(spans: list[Span], settled_ts: Micros) -> tuple[list[Span], list[Span]]:
@@ -97,7 +123,8 @@ async def first_span(
     """What a start must look at: the last `candles` closed candles, and further back to the stored end. With `end_ts`,
     those before that time, without asking the venue for its own.
 
-    A stored end that lies too far back (old files were imported) is left to the repair, with a gap that says so.
+    A stored end that lies too far back is left to the repair, with a gap that says so; that of an imported file is not
+    downloaded up to now, unless somebody asks for it.
     """
     if candles < 0:
         raise BadInput("candles", candles, "not a number of candles")
@@ -112,7 +139,8 @@ async def first_span(
         if stored_end < end:
             await store.add_gaps([Gap(exchange, symbol, candle_channel(timeframe), stored_end, end, STOPPED)])
         return min(start, stored_end), end
-    await store.add_gaps([Gap(exchange, symbol, candle_channel(timeframe), stored_end, start, TOO_OLD)])
+    cause = NOT_RECORDED if tail.origin[-1] == Origin.IMPORTED else TOO_OLD
+    await store.add_gaps([Gap(exchange, symbol, candle_channel(timeframe), stored_end, start, cause)])
     return start, end
 
 

@@ -36,12 +36,13 @@ from onetape.marketdata.absence import Absences
 from onetape.marketdata.audit import EQUAL, NOT_JUDGED
 from onetape.marketdata.backfill import depth
 from onetape.marketdata.commit import GroupCommit
+from onetape.marketdata.fetching import Fetching, Lengths, newest_rate
 from onetape.marketdata.frames import Frames, Item
 from onetape.marketdata.keeper import SeriesKeeper
 from onetape.marketdata.latency import Histogram
 from onetape.marketdata.mending import Mending
 from onetape.marketdata.quality import fault
-from onetape.marketdata.repair import Repairs
+from onetape.marketdata.repair import Repairs, Served
 from onetape.marketdata.stored import store_candles
 from onetape.marketdata.streams import Tally
 from onetape.marketdata.trades import Trades
@@ -50,6 +51,7 @@ from onetape.ports import AuditStore, Bus, CandleStore, Clock, MarketFeed, RawSt
 
 _DRAIN_SECONDS: Final = 3.0
 _TELL_SECONDS: Final = 1.0
+_NEWEST: Final = 200  # messages by which the rate of a symbol's trades is judged
 _CARRIED: Final = ("live", "silent")  # states of a stream whose socket lives
 
 
@@ -74,6 +76,7 @@ class Collector:
         spool: Spool | None = None,
         audits: AuditStore | None = None,
         listed: Callable[[InstrumentChange], None] | None = None,
+        missed_trades: Callable[[str], Micros | None] = lambda _: None,
     ) -> None:
         self._feed, self._candles, self._raw, self._bus, self._clock = feed, candles, raw, bus, clock
         self._depth, self._spool, self._audits, self._listed = depth, spool, audits, listed
@@ -89,9 +92,10 @@ class Collector:
         self._changed = asyncio.Event()
         self._tally, self._trades = Tally(), Trades(feed.exchange)
         self._absences = Absences(feed.exchange)
-        self._repairs = Repairs(feed, candles, self._keep_answer, self._frames_settled)
-        self._repairs.serve(self._recorded_trades, self._trades.built, self._trades.newest)
-        self._mending = Mending(feed, candles, self._recorded_candles)
+        served = Served(self._recorded_trades, self._lengths, missed_trades, self._trades.newest)
+        fetching = Fetching(feed, candles, self._keep_answer, self._frames_settled, self._trade_rate)
+        self._repairs = Repairs(feed, candles, fetching, served)
+        self._mending = Mending(feed, candles, self._recorded_candles, self._repairs.soon)
         self.measure_afresh()
 
     def measure_afresh(self) -> None:
@@ -172,7 +176,9 @@ class Collector:
             self._keepers.pop(key)[1].cancel()
         for symbol, text in sorted(wanted - self._keepers.keys()):
             timeframe = Timeframe.parse(text)
-            keeper = SeriesKeeper(self._feed, self._candles, symbol, timeframe, self._depth(timeframe))
+            keeper = SeriesKeeper(
+                self._feed, self._candles, symbol, timeframe, self._depth(timeframe), self._repairs.at_once
+            )
             task = tasks.create_task(keeper.run(self._forward, self._settled, self._announce))
             self._keepers[symbol, text] = (keeper, task)
 
@@ -309,6 +315,14 @@ class Collector:
     async def _frames_settled(self) -> None:
         await self._frames.queue.settled()
         await self._frames.emptied()
+
+    async def _trade_rate(self, symbol: str) -> float:
+        source = self._trades.source(symbol)
+        return newest_rate(await self._raw.tail(self._feed.exchange, symbol, source, _NEWEST) if source else [])
+
+    def _lengths(self, symbol: str) -> Lengths:
+        offered = (w.timeframe for w in self._offered() if w.channel is Channel.CANDLES and w.symbol == symbol)
+        return Lengths(tuple(self._trades.built(symbol)), tuple(Timeframe.parse(text) for text in offered))
 
     def _recorded_trades(self) -> list[str]:
         return list(dict.fromkeys(w.symbol for w in self._wants if w.channel in (Channel.TRADES, Channel.TRADES_ALL)))

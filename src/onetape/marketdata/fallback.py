@@ -97,8 +97,13 @@ class Fallback:
                     continue
                 except (BadInput, Refused) as error:
                     log.warning("fallback_refused", exchange=source, symbol=series.symbol, problem=str(error))
-                self._asked.add((source, gap))
+                self._asked |= {(source, part) for part in await self._parts(series, gap)}
         return taken
+
+    async def _parts(self, series: FallbackSeries, gap: Gap) -> list[Gap]:
+        """What is left of a gap of which parts were taken."""
+        found = await self._store.absent(series.exchange, series.symbol, gap.channel)
+        return [part for part in found if gap.start_ts <= part.start_ts and part.end_ts <= gap.end_ts]
 
     async def _take(self, series: FallbackSeries, gap: Gap, source: str) -> int:
         holes = await self._holes(series, gap)

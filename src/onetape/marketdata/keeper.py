@@ -18,7 +18,7 @@ from onetape.domain.errors import Damaged, Refused, Transient
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Candle, Gap, candle_channel
 from onetape.domain.units import Micros, Timeframe
-from onetape.marketdata.backfill import backfill, first_span, open_spans
+from onetape.marketdata.backfill import First, backfill, first_span, open_spans
 from onetape.marketdata.quality import Span
 from onetape.observe import log
 from onetape.ports import CandleStore, MarketFeed
@@ -35,9 +35,19 @@ Announce = Callable[[Candle], None]  # publish what is committed already
 
 
 class SeriesKeeper:
-    """One series. `expected` is the open time of the next candle; None before anything is known."""
+    """One series. `expected` is the open time of the next candle; None before anything is known. `first` may build the
+    candles of a hole from trades before the venue's are asked for."""
 
-    def __init__(self, feed: MarketFeed, store: CandleStore, symbol: str, timeframe: Timeframe, candles: int) -> None:
+    def __init__(
+        self,
+        feed: MarketFeed,
+        store: CandleStore,
+        symbol: str,
+        timeframe: Timeframe,
+        candles: int,
+        first: First | None = None,
+    ) -> None:
+        self._first = first
         self.feed, self.store, self.symbol, self.timeframe = feed, store, symbol, timeframe
         self.expected: Micros | None = None
         self._candles = candles
@@ -128,7 +138,7 @@ class SeriesKeeper:
         self._reached(end, left, to_candle=held is not None)
 
     def _backfill(self, span: Span, left: list[Span]) -> AsyncIterator[CandleFrame]:
-        return backfill(self.feed, self.store, self.symbol, self.timeframe, span, left)
+        return backfill(self.feed, self.store, self.symbol, self.timeframe, span, left, self._first)
 
     def _first_held(self) -> Micros | None:
         later = (c.open_ts for c in self._held if self.expected is None or c.open_ts >= self.expected)

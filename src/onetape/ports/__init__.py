@@ -12,6 +12,7 @@ from onetape.ports.market import (
     Coverage,
     InstrumentStore,
     MarketFeed,
+    PastTrades,
     RawStore,
     Verdict,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "OnlyGaps",
     "OnlySeries",
     "PartRows",
+    "PastTrades",
     "Queries",
     "RawCoverage",
     "RawStore",

@@ -13,11 +13,21 @@ from onetape.domain.market import Gap, InstrumentChange, Origin, RawFrame, Recei
 from onetape.domain.units import Micros, Timeframe
 
 
+class PastTrades(msgspec.Struct, frozen=True):
+    """What a venue tells of past trades: for how long it keeps them (None = all), how many there are in an answer, and
+    how many answers it gives a second."""
+
+    kept: Micros | None
+    page: int
+    per_second: float
+
+
 class MarketFeed(Protocol):
     """A venue's market data."""
 
     exchange: str
     timeframes: frozenset[str]  # the candles that the venue itself offers
+    past: PastTrades | None  # None: it tells none
 
     async def now(self) -> Micros:
         """The venue's time. A replaying venue lives in the past, so "until now" is never the machine's clock."""
@@ -135,17 +145,21 @@ class CandleStore(Protocol):
     async def coverage(self, exchange: str | None = None, symbol: str | None = None) -> list[Coverage]: ...
 
     async def add_gaps(self, gaps: Sequence[Gap]) -> int:
-        """How many were new."""
+        """How many parts of them were new: holes of one channel do not overlap, whether they are open or closed."""
         ...
 
     async def gaps(self, exchange: str, symbol: str | None, channel: str | None) -> list[Gap]:
-        """The open ones, oldest first; None = of any. A gap of `candle_channel` closes by itself when its last
-        candle is appended."""
+        """The open ones, oldest first; None = of any. Of a gap of `candle_channel` the parts close whose candles are
+        appended."""
         ...
 
     async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:
-        """Records these as closed, known before or not, and gives how many were not closed already. `taken_from` an
-        exchange counts more than that the venue has none."""
+        """Records these as closed, known before or not, and gives how many were not closed already. A hole around one
+        is cut: what is left of it stays open. `taken_from` an exchange counts more than that the venue has none."""
+        ...
+
+    async def expect(self, gap: Gap, seconds: float) -> None:
+        """Notes how long the repair of an open gap will take, for people."""
         ...
 
     async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:

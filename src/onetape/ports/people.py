@@ -48,7 +48,8 @@ class Only(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GapView(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored gap: [start_ts, end_ts) of a channel, why nothing came, and how and when it was closed ("" = open)."""
+    """A stored gap: [start_ts, end_ts) of a channel, why nothing came, and how and when it was closed ("" = open).
+    Of an open one whose beginning is repaired, `since_ts` is where it began, and `seconds_left` an estimate."""
 
     id: int
     exchange: str
@@ -60,6 +61,8 @@ class GapView(msgspec.Struct, frozen=True, kw_only=True):
     closed_how: str = ""
     closed_ts: Micros = 0
     noted_ts: Micros = 0
+    since_ts: Micros = 0
+    seconds_left: float | None = None
 
 
 class OnlyGaps(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from onetape.domain.frame import COLUMNS, CandleFrame, concat
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin
+from onetape.domain.market import Gap, Origin
 from onetape.domain.units import EARLIEST, LATEST, Micros, Timeframe
 from onetape.ports import Appended, Correction, Coverage
 from onetape.storage import binary, rollups
+from onetape.storage import gaps as gaps_of
 from onetape.storage.chunks import hypertables
 from onetape.storage.instruments import instrument_of, row_of
 from onetape.storage.partitions import SPANS, ensure_partitions
@@ -68,7 +69,7 @@ class PgCandleStore:
             new, changed = await write(connection, (*series, first, last), frame)
             if new:
                 await connection.execute(load("candles_covered"), *series, first, last, new)
-                await _close(connection, series, (first, last), frame.timeframe, _how_closed(frame))
+            await gaps_of.filled(connection, frame)
             if before and (new or changed):
                 await rollups.follow(connection, frame, before)
         return Appended(len(frame), new, changed)
@@ -160,25 +161,17 @@ class PgCandleStore:
             return [Coverage(**row) for row in await connection.fetch(load("coverage"), exchange, symbol)]
 
     async def add_gaps(self, gaps: Sequence[Gap]) -> int:
-        columns = [
-            [getattr(gap, name) for gap in gaps]
-            for name in ("exchange", "symbol", "channel", "start_ts", "end_ts", "cause")
-        ]
         async with transaction(self._pool, durable=False) as connection:
-            return len(await connection.fetch(load("gaps_add"), *columns))
+            return await gaps_of.add(connection, gaps)
 
     async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:
-        columns = [
-            [getattr(gap, name) for gap in gaps]
-            for name in ("exchange", "symbol", "channel", "start_ts", "end_ts", "cause")
-        ]
         async with transaction(self._pool, durable=False) as connection:
-            closed = len(await connection.fetch(load("gaps_closed"), *columns, how))
-            for gap in gaps if how == NONE_THERE else ():  # a gap around it may have been waiting for this only
-                if (text := gap.channel.removeprefix("candles:")) != gap.channel:
-                    series, span = (gap.exchange, gap.symbol, text), (gap.start_ts, gap.end_ts - 1)
-                    await _close(connection, series, span, Timeframe.parse(text), how)
-        return closed
+            return await gaps_of.close(connection, gaps, how)
+
+    async def expect(self, gap: Gap, seconds: float) -> None:
+        series = (gap.exchange, gap.symbol, gap.channel)
+        async with reading(self._pool) as connection:
+            await connection.execute(load("gaps_expect"), *series, gap.start_ts, gap.end_ts, seconds)
 
     async def gaps(self, exchange: str, symbol: str | None, channel: str | None) -> list[Gap]:
         """The open ones, oldest first; a candle gap closes by itself when its last candle is appended."""
@@ -206,19 +199,6 @@ def _pieces(frame: CandleFrame) -> Iterator[CandleFrame]:
     count = -(-len(frame) // PIECE)
     for i in range(count):
         yield frame.rows(i * len(frame) // count, (i + 1) * len(frame) // count)
-
-
-async def _close(
-    connection: Any, series: tuple[str, str, str], span: tuple[Micros, Micros], timeframe: Timeframe, how: str
-) -> None:
-    months = 0 if timeframe.regular else timeframe.count
-    grid = (timeframe.micros, how, months, timeframe.next(0) % timeframe.micros if timeframe.regular else 0)
-    await connection.execute(load("gaps_close"), *series, *span, *grid)
-
-
-def _how_closed(frame: CandleFrame) -> str:
-    """By where most of the rows come from."""
-    return CLOSED_BY[Origin(int(np.bincount(frame.origin).argmax()))]
 
 
 async def _how(connection: Any, where: Where) -> Writer:

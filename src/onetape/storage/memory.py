@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
 from onetape.domain.frame import COLUMNS, PRICES, CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin
+from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin, candle_channel
 from onetape.domain.units import Micros, Timeframe
 from onetape.ports import Appended, Correction, Coverage
+from onetape.storage import holes
+from onetape.storage.holes import Row
 
 SeriesKey = tuple[str, str, str]
-_WEAK: Final = (NONE_THERE, CLOSED_BY[Origin.FOREIGN])  # may still become "taken from" an exchange
 
 
 class MemoryCandleStore:
@@ -22,7 +23,7 @@ class MemoryCandleStore:
 
     def __init__(self) -> None:
         self._frames: dict[SeriesKey, CandleFrame] = {}
-        self._gaps: dict[Gap, str] = {}  # how it was closed, "" while open
+        self._holes: dict[SeriesKey, list[Row]] = {}  # by channel
         self._corrections: list[Correction] = []
         self._instruments: dict[str, Instrument] = {}
 
@@ -58,7 +59,7 @@ class MemoryCandleStore:
             columns[name] = np.concatenate((columns[name], getattr(new, name)[~known]))
         order = np.argsort(columns["ts"], kind="stable")
         self._frames[series] = CandleFrame.of(*series, {name: column[order] for name, column in columns.items()})
-        self._close_gaps(series, CLOSED_BY[Origin(int(np.bincount(frame.origin).argmax()))])
+        self._filled(series, frame)
         return Appended(len(frame), int((~known).sum()), len(rows))
 
     def _correct(self, old: CandleFrame, j: int, new: CandleFrame, i: int) -> None:
@@ -96,19 +97,28 @@ class MemoryCandleStore:
     ) -> CandleFrame | None:
         return None  # in memory a fresh aggregation costs nothing
 
-    def _close_gaps(self, series: SeriesKey, how: str) -> None:
-        frame, (exchange, symbol, timeframe) = self._frames[series], series
-        known = {
-            gap: closed
-            for gap, closed in self._gaps.items()
-            if closed in ("", NONE_THERE)
-            and (gap.exchange, gap.symbol, gap.channel) == (exchange, symbol, f"candles:{timeframe}")
-        }
-        absent = {ts for gap, closed in known.items() if closed for ts in _opens(frame.timeframe, gap)}
-        for gap, closed in known.items():
-            there = set(frame.between(gap.start_ts, gap.end_ts).ts.tolist()) | (set() if closed else absent)
-            if how != closed and there.issuperset(_opens(frame.timeframe, gap)):
-                self._gaps[gap] = how
+    def _filled(self, series: SeriesKey, frame: CandleFrame) -> None:
+        channel, parts = (*series[:2], candle_channel(series[2])), holes.parts_of(frame)
+        after: list[Row] = []
+        for row in self._holes.get(channel, ()):
+            cuttable = not row.how or row.how == NONE_THERE
+            after += holes.cut(row, parts, 0, frame.timeframe) if cuttable else [row]
+        self._holes[channel] = holes.joined(after)
+        self._whole(channel, frame.timeframe)
+
+    def _whole(self, channel: SeriesKey, timeframe: Timeframe) -> None:
+        """Closes the open ones all of whose candles were stored before."""
+        stored = self._frames.get((*channel[:2], str(timeframe)))
+        after: list[Row] = []
+        for row in self._holes.get(channel, ()):
+            inside = stored.between(row.start_ts, row.end_ts) if stored else None
+            there = set(inside.ts.tolist()) if inside else set()
+            if not row.how and there.issuperset(_opens(timeframe, row)):
+                how = CLOSED_BY[Origin(int(np.bincount(inside.origin).argmax()) if inside else 0)]
+                after += holes.cut(row, [(row.start_ts, row.end_ts, how)], 0)
+            else:
+                after.append(row)
+        self._holes[channel] = holes.joined(after)
 
     async def load(
         self, exchange: str, symbol: str, timeframe: Timeframe, start_ts: Micros | None, end_ts: Micros | None
@@ -137,36 +147,56 @@ class MemoryCandleStore:
         ]
 
     async def add_gaps(self, gaps: Sequence[Gap]) -> int:
-        known = {(g.exchange, g.symbol, g.channel, g.start_ts, g.end_ts) for g in self._gaps}
-        new = [g for g in dict.fromkeys(gaps) if (g.exchange, g.symbol, g.channel, g.start_ts, g.end_ts) not in known]
-        self._gaps |= dict.fromkeys(new, "")
-        return len(new)
+        given: dict[SeriesKey, list[Row]] = {}
+        for gap in gaps:
+            given.setdefault((gap.exchange, gap.symbol, gap.channel), []).append(
+                Row(gap.start_ts, gap.end_ts, gap.cause)
+            )
+        count = 0
+        for channel, rows in given.items():
+            new = holes.added(self._holes.get(channel, ()), rows)
+            self._holes[channel] = holes.joined([*self._holes.get(channel, ()), *new])
+            count += len(new)
+        return count
 
     async def close_gaps(self, gaps: Sequence[Gap], how: str) -> int:
-        await self.add_gaps(gaps)
-        spans = {(g.exchange, g.symbol, g.channel, g.start_ts, g.end_ts) for g in gaps}
-        closing = [
-            gap
-            for gap, closed in self._gaps.items()
-            if (gap.exchange, gap.symbol, gap.channel, gap.start_ts, gap.end_ts) in spans
-            and (not closed or (closed in _WEAK and how.startswith("taken from ")))
-        ]
-        self._gaps |= dict.fromkeys(closing, how)
-        for series in self._frames:
-            self._close_gaps(series, how)
-        return len(closing)
+        count = 0
+        for gap in dict.fromkeys(gaps):
+            channel = (gap.exchange, gap.symbol, gap.channel)
+            rows = sorted(self._holes.get(channel, ()), key=lambda row: row.start_ts)
+            after = holes.closed(rows, gap.cause, (gap.start_ts, gap.end_ts, how), 0)
+            count += after != rows
+            self._holes[channel] = after
+            if (text := gap.channel.removeprefix(candle_channel(""))) != gap.channel:
+                self._whole(channel, Timeframe.parse(text))
+        return count
+
+    async def expect(self, gap: Gap, seconds: float) -> None:
+        rows = self._holes.get((gap.exchange, gap.symbol, gap.channel), [])
+        for i, row in enumerate(rows):
+            if (row.start_ts, row.end_ts, row.how) == (gap.start_ts, gap.end_ts, ""):
+                rows[i] = dataclasses.replace(row, seconds_left=seconds)
 
     async def gaps(self, exchange: str, symbol: str | None, channel: str | None) -> list[Gap]:
-        found = [g for g, how in self._gaps.items() if not how and g.exchange == exchange]
+        found = [g for g, row in self.holes() if not row.how and g.exchange == exchange]
         found = [g for g in found if symbol in (None, g.symbol) and channel in (None, g.channel)]
         return sorted(found, key=lambda g: (g.start_ts, g.end_ts))
 
     async def absent(self, exchange: str, symbol: str, channel: str) -> list[Gap]:
-        return self._of((exchange, symbol, channel), NONE_THERE)
-
-    def _of(self, series: SeriesKey, closed: str) -> list[Gap]:
-        found = [g for g, how in self._gaps.items() if how == closed and (g.exchange, g.symbol, g.channel) == series]
+        found = [
+            gap
+            for gap, row in self.holes()
+            if row.how == NONE_THERE and (gap.exchange, gap.symbol, gap.channel) == (exchange, symbol, channel)
+        ]
         return sorted(found, key=lambda g: (g.start_ts, g.end_ts))
+
+    def holes(self) -> list[tuple[Gap, Row]]:
+        """Every hole, open or closed, with its row."""
+        return [
+            (Gap(*channel, row.start_ts, row.end_ts, row.cause), row)
+            for channel, rows in self._holes.items()
+            for row in rows
+        ]
 
     async def instruments(self) -> list[Instrument]:
         return [self._instruments[name] for name in sorted(self._instruments)]
@@ -175,7 +205,7 @@ class MemoryCandleStore:
         self._instruments |= {i.id: i for i in instruments}
 
 
-def _opens(timeframe: Timeframe, gap: Gap) -> list[Micros]:
+def _opens(timeframe: Timeframe, gap: Row) -> list[Micros]:
     """The open times of the candles that open in a gap."""
     ts = timeframe.floor(gap.start_ts)
     found = []

@@ -220,6 +220,9 @@ class Venue:
     A download of SLOW-COIN goes on until it is cancelled.
     """
 
+    timeframes = frozenset(("1m", "1h", "1d"))
+    past = None
+
     def __init__(self, exchange: str) -> None:
         if exchange != "okx":
             raise BadInput("exchange", exchange, "not an exchange that is known here")

@@ -70,8 +70,8 @@ async def test_gap_that_another_file_has_filled_is_not_noted(write, store):
     await archive.import_file(write("okx_BTCUSDT_a.csv", HEADER, *rows(3, 4, 20, 21, 22)), store)
     await archive.import_file(write("okx_BTCUSDT_b.csv", HEADER, *rows(1, 2, 5, 6, 7, 10)), store)
     _, gaps = await stored(store)
-    # a lacks 5 to 19; b lacks 3 and 4, which a has, and 8 and 9, which nobody has
-    assert [gap[:2] for gap in gaps] == [(5, 20), (8, 10)]
+    # a lacks 5 to 19, of which b has 5, 6, 7 and 10; b lacks 3 and 4, which a has
+    assert [gap[:2] for gap in gaps] == [(8, 10), (11, 20)]
 
 
 @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])

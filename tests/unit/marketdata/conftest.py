@@ -12,6 +12,7 @@ from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Candle, Origin, RawFrame, Received, Streams, Want
 from onetape.domain.units import MINUTE, Timeframe
+from onetape.ports import PastTrades
 
 M1 = Timeframe.parse("1m")
 SYMBOL = "BTC-USD"
@@ -29,6 +30,7 @@ class FakeFeed:
 
     exchange = "okx"
     timeframes = frozenset(("1m", "1h"))
+    past: PastTrades | None = PastTrades(kept=None, page=100, per_second=10.0)
 
     def __init__(self, minutes: Sequence[int] = (), now_minute: float = 0) -> None:
         self.minutes, self.now_minute = set(minutes), now_minute

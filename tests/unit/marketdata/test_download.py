@@ -16,6 +16,7 @@ from onetape.domain.market import Received
 from onetape.domain.units import DAY, HOUR, MINUTE, Micros, Timeframe, parse_time
 from onetape.marketdata.download import DownloadWish, SeriesState, download, fresh
 from onetape.marketdata.downloads import DownloadJob, Downloads
+from onetape.ports import PastTrades
 from onetape.storage.memory import MemoryCandleStore
 
 M1 = Timeframe.parse("1m")
@@ -27,6 +28,7 @@ class Market:
 
     exchange = "okx"
     timeframes = frozenset(("1m", "1h", "1d"))
+    past: PastTrades | None = PastTrades(kept=None, page=100, per_second=10.0)
 
     def __init__(self, now_ts: Micros, listed_ts: Micros = START, lacks: tuple[int, ...] = ()) -> None:
         self.now_ts, self.listed_ts = now_ts, listed_ts

@@ -21,7 +21,7 @@ class Store(MemoryCandleStore):
     """Tells how gaps were closed."""
 
     def how(self) -> dict[tuple[int, int], str]:
-        return {(g.start_ts // MINUTE, g.end_ts // MINUTE): how for g, how in self._gaps.items()}
+        return {(g.start_ts // MINUTE, g.end_ts // MINUTE): row.how for g, row in self.holes()}
 
 
 async def stored(store: Store) -> dict[int, int]:
@@ -51,7 +51,7 @@ async def test_what_was_asked_for_is_forgotten_with_its_gap() -> None:
     await store.close_gaps([gap(10, 13)], NONE_THERE)
     fallback = Fallback(store, lambda _: other)
     await fallback.fill(KRAKEN)
-    assert fallback._asked == {("okx", gap(10, 13))}
+    assert fallback._asked == {("okx", gap(10, 11)), ("okx", gap(12, 13))}
     await store.close_gaps([gap(10, 13)], taken_from("another"))
     await fallback.fill(KRAKEN)
     assert fallback._asked == set()
@@ -62,7 +62,13 @@ async def test_part_that_the_other_has_is_taken_and_the_rest_said_to_be_missing(
     await store.close_gaps([gap(10, 16)], NONE_THERE)
     fallback = Fallback(store, lambda _: other)
     assert await fallback.fill(KRAKEN) == 3
-    assert store.how() == {(10, 16): NONE_THERE, (11, 13): taken_from("okx"), (14, 15): taken_from("okx")}
+    assert store.how() == {
+        (10, 11): NONE_THERE,
+        (11, 13): taken_from("okx"),
+        (13, 14): NONE_THERE,
+        (14, 15): taken_from("okx"),
+        (15, 16): NONE_THERE,
+    }
     assert await fallback.fill(KRAKEN) == 0
     assert other.asked == [(10, 16)]  # what it has not is not asked for again
 
@@ -74,7 +80,7 @@ async def test_the_next_source_is_asked_for_what_the_first_one_lacks() -> None:
     await Fallback(store, feeds.__getitem__).fill(FallbackSeries("kraken", SYMBOL, M1, ("okx", "bybit")))
     assert sorted(await stored(store)) == [10, 11]
     assert feeds["bybit"].asked == [(11, 12)]
-    assert store.how()[10, 12] == taken_from("bybit")
+    assert store.how()[11, 12] == taken_from("bybit")
     assert store.how()[10, 11] == taken_from("okx")
 
 

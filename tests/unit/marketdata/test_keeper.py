@@ -268,6 +268,8 @@ async def test_absence_that_was_filled_says_by_what(make_feed: Any, candle: Any)
     gap = Gap("okx", SYMBOL, "candles:1m", 5 * MINUTE, 7 * MINUTE, "x")
     await store.close_gaps([gap], NONE_THERE)
     await store.append(CandleFrame.from_candles([candle(5)]))
-    assert await store.absent("okx", SYMBOL, "candles:1m") == [gap]
+    assert await store.absent("okx", SYMBOL, "candles:1m") == [
+        Gap("okx", SYMBOL, "candles:1m", 6 * MINUTE, 7 * MINUTE, "x")
+    ]
     await store.append(CandleFrame.from_candles([candle(6)]))
     assert await store.absent("okx", SYMBOL, "candles:1m") == []

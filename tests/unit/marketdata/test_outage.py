@@ -153,8 +153,8 @@ async def test_started_without_a_database_the_streams_run_and_the_hole_before_th
         server.away = False
         await until(lambda: len(server.rows) == 4)
         await until(lambda: desk.collector.stats()["gaps"] == 1)
-        await until(lambda: bool(server.candles.closed) or bool(server.candles._gaps))
-    assert Gap("okx", SYMBOL, "trades", 5_000_000, 9_000_000, STOPPED) in server.candles._gaps
+        await until(lambda: bool(server.candles.closed) or bool(server.candles.holes()))
+    assert Gap("okx", SYMBOL, "trades", 5_000_000, 9_000_000, STOPPED) in dict(server.candles.holes())
 
 
 async def test_killed_in_an_outage_gaps_and_built_candles_are_stored_by_the_next_run(
@@ -180,7 +180,7 @@ async def test_killed_in_an_outage_gaps_and_built_candles_are_stored_by_the_next
     async with second.running():
         await until(lambda: second.spool.state.items == 0)
     assert server.candles.closed[BOOK_GAP] == NO_PAST
-    assert CANDLE_GAP in server.candles._gaps
+    assert CANDLE_GAP in dict(server.candles.holes())
     built, _ = await server_candles(server)
     assert (built.open_ts, built.volume, built.origin) == (7_000_000, 2.0, Origin.BUILT)
 

@@ -9,14 +9,26 @@ import pytest
 
 from onetape.domain.errors import Refused, Transient
 from onetape.domain.frame import CandleFrame
-from onetape.domain.market import FROM_TRADES, NONE_THERE, Channel, Gap, Print, RawFrame, Received, Want
+from onetape.domain.market import (
+    FROM_TRADES,
+    NONE_THERE,
+    NOT_RECORDED,
+    Channel,
+    Gap,
+    Origin,
+    Print,
+    RawFrame,
+    Received,
+    Want,
+)
 from onetape.domain.units import HOUR, MINUTE, SECOND, Timeframe
-from onetape.marketdata import repair as repairing
-from onetape.marketdata.backfill import TOO_OLD
+from onetape.marketdata.backfill import TOO_OLD, backfill
+from onetape.marketdata.fetching import Fetching, Lengths
 from onetape.marketdata.mending import Mending
-from onetape.marketdata.repair import SPLIT, Repairs
+from onetape.marketdata.repair import NO_LONGER, NO_TRADES, NOT_WANTED, Repairs, Served
 from onetape.marketdata.trades import BuiltSeries, Trades
 from onetape.marketdata.turns import Turns
+from onetape.ports import PastTrades
 from onetape.storage.memory import MemoryCandleStore
 
 M1, S30 = Timeframe.parse("1m"), Timeframe.parse("30s")
@@ -36,6 +48,7 @@ class Venue:
     pages."""
 
     exchange, timeframes = "okx", frozenset(("1m",))
+    past: PastTrades | None = PastTrades(kept=None, page=100, per_second=10.0)
 
     def __init__(self, seconds: Sequence[float] = (), page: int = 10) -> None:
         self.seconds, self.page = list(seconds), page
@@ -63,15 +76,21 @@ class Venue:
 
 class Store(MemoryCandleStore):
     def how(self) -> dict[tuple[str, float, float], str]:
-        return {(g.symbol, g.start_ts / SECOND, g.end_ts / SECOND): how for g, how in self._gaps.items()}
+        return {(g.symbol, g.start_ts / SECOND, g.end_ts / SECOND): row.how for g, row in self.holes()}
 
 
 class Desk:
-    def __init__(self, venue: Venue, built: Sequence[Timeframe] = ()) -> None:
+    def __init__(self, venue: Venue, built: Sequence[Timeframe] = (), offered: Sequence[Timeframe] = ()) -> None:
         self.venue, self.store, self.kept = venue, Store(), 0
-        self.repairs = Repairs(venue, self.store, self._keep, self._settled)  # type: ignore[arg-type]
-        self.newest = 10**15
-        self.repairs.serve(lambda: (SYMBOL, OTHER), lambda _: list(built), lambda _: self.newest)
+        self.back: int | None = None
+        self.rate, self.newest = 1.0, 10**15
+        fetching = Fetching(venue, self.store, self._keep, self._settled, self._rate)  # type: ignore[arg-type]
+        lengths = Lengths(tuple(built), tuple(offered))
+        served = Served(lambda: (SYMBOL, OTHER), lambda _: lengths, lambda _: self.back, lambda _: self.newest)
+        self.repairs = Repairs(venue, self.store, fetching, served)  # type: ignore[arg-type]
+
+    async def _rate(self, _: str) -> float:
+        return self.rate
 
     async def _keep(self, frame: RawFrame) -> None:
         self.kept += 1
@@ -143,20 +162,97 @@ async def test_long_hole_is_worked_off_hour_by_hour() -> None:
     desk = Desk(Venue([0.5 * hour, 1.5 * hour]))
     await desk.store.add_gaps([hole(1_800, 2 * hour + 10)])
     assert await desk.repairs.work() == 0.0
+    assert desk.store.how() == {(SYMBOL, 1_800, hour): FROM_TRADES, (SYMBOL, hour, 2 * hour + 10): ""}
+    ((_, left),) = [each for each in desk.store.holes() if not each[1].how]
+    assert (left.since_ts, left.seconds_left is not None) == (1_800 * SECOND, True)
+    assert await desk.repairs.work() == 0.0
     await desk.repairs.work()
     assert desk.store.how() == {
-        (SYMBOL, 1_800, 2 * hour + 10): SPLIT,
-        (SYMBOL, 1_800, hour): FROM_TRADES,
-        (SYMBOL, hour, 2 * hour): FROM_TRADES,
+        (SYMBOL, 1_800, 2 * hour): FROM_TRADES,
         (SYMBOL, 2 * hour, 2 * hour + 10): NONE_THERE,
     }
 
 
-async def test_hole_longer_than_the_reach_stays_open_and_is_not_asked_for() -> None:
+async def test_repair_of_a_long_hole_goes_on_after_a_restart_where_it_was() -> None:
+    hour = HOUR / SECOND
+    desk = Desk(Venue([0.5 * hour, 1.5 * hour]))
+    await desk.store.add_gaps([hole(0, 2 * hour)])
+    await desk.repairs.work()
+    again = Desk(desk.venue)
+    again.store = desk.store
+    again.repairs._candles = desk.store
+    await again.repairs.work()
+    assert [asked[1:] for asked in desk.venue.asked] == [(0, hour + 1e-6), (hour, 2 * hour + 1e-6)]
+    assert desk.store.how() == {(SYMBOL, 0, 2 * hour): FROM_TRADES}
+
+
+async def test_what_the_venue_no_longer_has_is_closed_with_that_reason_and_the_rest_is_fetched() -> None:
+    now, hour = 10**15 // SECOND, HOUR // SECOND
+    desk = Desk(Venue([now - hour + 5]))
+    desk.venue.past = PastTrades(kept=HOUR, page=100, per_second=10.0)
+    await desk.store.add_gaps([hole(now - 2 * hour, now - hour + 10)])
+    await desk.repairs.work()
+    assert desk.store.how() == {
+        (SYMBOL, now - 2 * hour, now - hour): NO_LONGER,
+        (SYMBOL, now - hour, now - hour + 10): FROM_TRADES,
+    }
+
+
+async def test_trades_older_than_wanted_are_not_asked_for() -> None:
     desk = Desk(Venue(range(10)))
-    await desk.store.add_gaps([hole(0, repairing.LONGEST_HOLE / SECOND + 1)])
+    desk.back = HOUR
+    await desk.store.add_gaps([hole(0, 9)])
     await desk.repairs.work()
     assert desk.venue.asked == []
+    assert desk.store.how() == {(SYMBOL, 0, 9): NOT_WANTED}
+
+
+async def test_holes_of_a_venue_that_tells_no_past_trades_are_closed_with_that_reason() -> None:
+    desk = Desk(Venue(range(10)))
+    desk.venue.past = None
+    await desk.store.add_gaps([hole(0, 9)])
+    await desk.repairs.work()
+    assert desk.store.how() == {(SYMBOL, 0, 9): NO_TRADES}
+
+
+async def test_candles_of_a_short_hole_come_from_its_trades_and_are_completed_by_the_venues(make_feed: Any) -> None:
+    venue = Venue(range(60, 240))
+    feed = make_feed([1, 2], 10)  # its candles; 3 it has not
+    feed.past_trades = venue.past_trades
+    desk = Desk(venue)
+    fetching = Fetching(feed, desk.store, desk._keep, desk._settled, desk._rate)
+    repairs = Repairs(feed, desk.store, fetching, Served(lambda: (SYMBOL,), lambda _: Lengths((), (M1,))))
+    await repairs.at_once(SYMBOL, (MINUTE, 4 * MINUTE))
+    built = await desk.store.load("okx", SYMBOL, M1, None, None)
+    assert built.origin.tolist() == [Origin.BUILT] * 3
+    pages = [page async for page in backfill(feed, desk.store, SYMBOL, M1, (MINUTE, 4 * MINUTE))]
+    assert [ts // MINUTE for page in pages for ts in page.ts.tolist()] == [1, 2, 3]
+    stored = await desk.store.load("okx", SYMBOL, M1, None, None)
+    assert stored.origin.tolist() == [Origin.BACKFILLED, Origin.BACKFILLED, Origin.BUILT]
+    assert await desk.store.gaps("okx", None, None) == await desk.store.absent("okx", SYMBOL, "candles:1m") == []
+
+
+async def test_candles_are_taken_first_where_their_trades_would_take_long(make_feed: Any) -> None:
+    desk = Desk(Venue(range(60, 240)))
+    desk.rate = 1_000.0
+    await desk.repairs.at_once(SYMBOL, (MINUTE, 4 * MINUTE))
+    assert desk.venue.asked == []
+
+
+async def test_old_hole_of_candles_waits_for_its_trades_only_when_they_are_soon_there(make_feed: Any) -> None:
+    desk = Desk(Venue(range(60, 240)))
+    await desk.store.add_gaps([hole(60, 240)])
+    assert await desk.repairs.soon(SYMBOL, (MINUTE, 2 * MINUTE))
+    assert not await desk.repairs.soon(OTHER, (MINUTE, 2 * MINUTE))
+    desk.repairs._fetching._rates[SYMBOL] = 1e6
+    assert not await desk.repairs.soon(SYMBOL, (MINUTE, 2 * MINUTE))
+
+
+async def test_hole_beside_an_imported_file_is_not_downloaded_unasked(make_feed: Any) -> None:
+    feed, store = make_feed(range(3_000), 3_000), MemoryCandleStore()
+    await store.add_gaps([Gap("okx", SYMBOL, "candles:1m", 0, 9 * MINUTE, NOT_RECORDED)])
+    await Mending(feed, store, lambda: [(SYMBOL, "1m")]).work()
+    assert feed.asked == []
 
 
 def test_a_gap_waits_twice_as_long_each_time(monkeypatch: pytest.MonkeyPatch) -> None:

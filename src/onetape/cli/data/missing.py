@@ -68,9 +68,18 @@ def _nothing(wish: argparse.Namespace) -> str:
 
 
 def _row(gap: GapView) -> tuple[str, ...]:
-    closed = f"{gap.closed_how}, {short(gap.closed_ts)}" if gap.closed_how else "open"
+    closed = f"{gap.closed_how}, {short(gap.closed_ts)}" if gap.closed_how else _open(gap)
     start = rfc3339(gap.start_ts)[:19].replace("T", " ")
     return gap.exchange, gap.symbol, gap.channel, start, lasting(gap.end_ts - gap.start_ts), gap.cause, closed
+
+
+def _open(gap: GapView) -> str:
+    """`open`, or how far its repair is."""
+    if not gap.since_ts:
+        return "open"
+    share = (gap.start_ts - gap.since_ts) / (gap.end_ts - gap.since_ts)
+    left = "" if gap.seconds_left is None else f", {lasting(round(gap.seconds_left * SECOND))} left"
+    return f"open, {100 * share:.0f} % of it repaired{left}"
 
 
 def lasting(micros: Micros) -> str:
@@ -99,4 +108,6 @@ def _document(gap: GapView) -> dict[str, object]:
         "closed_how": gap.closed_how or None,
         "closed": rfc3339(gap.closed_ts) if gap.closed_how else None,
         "noted": rfc3339(gap.noted_ts) if gap.noted_ts else None,
+        "began": rfc3339(gap.since_ts) if gap.since_ts else None,
+        "seconds_left": gap.seconds_left,
     }

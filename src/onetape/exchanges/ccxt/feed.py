@@ -21,13 +21,13 @@ from onetape.exchanges.ccxt import venues
 from onetape.exchanges.ccxt.events import WATCH
 from onetape.exchanges.ccxt.lane import Lane
 from onetape.exchanges.ccxt.library import budget_of, open_library
-from onetape.exchanges.ccxt.past import Past
+from onetape.exchanges.ccxt.past import PAGE, PAST_PER_SECOND, Past
 from onetape.exchanges.ccxt.rest import Rest
 from onetape.exchanges.ccxt.session import Errands, Session
 from onetape.exchanges.ccxt.tracks import Track
 from onetape.exchanges.connection import Habits
 from onetape.observe import log
-from onetape.ports import Budgets
+from onetape.ports import Budgets, PastTrades
 
 _LIMIT: Final = 50_000  # received and not yet taken; above it the sockets are not read
 _TICK_SECONDS: Final = 0.1
@@ -68,6 +68,8 @@ class CcxtFeed:
         }
         self._venue = self._lanes["a"].venue  # REST is asked through the first
         self.timeframes = frozenset(self._venue.timeframes or ())
+        told = exchange in venues.PAST_TRADES
+        self.past: PastTrades | None = PastTrades(kept=None, page=PAGE, per_second=PAST_PER_SECOND) if told else None
         self._rest = Rest(exchange, self._venue)
         self._past = Past(exchange, self._rest)
         self._wanted: dict[Want, asyncio.Task[None]] = {}

@@ -15,7 +15,8 @@ from onetape.exchanges.ccxt.rest import Rest
 TRADES: Final = "trades_rest"
 BOOK: Final = "book_rest"
 _DEPTH: Final = 100
-_PAGE: Final = 1_000
+PAGE: Final = 1_000
+PAST_PER_SECOND: Final = 1.0  # answers; the library keeps each venue's own limit
 _HOUR_MS: Final = 3_600_000
 
 
@@ -37,7 +38,7 @@ class Past:
         now = await self._rest.now() // 1_000
         while since < min(end, now):
             answer: list[dict[str, Any]] = await self._rest.ask(
-                self._rest.venue.fetch_trades, theirs, since=since, limit=_PAGE
+                self._rest.venue.fetch_trades, theirs, since=since, limit=PAGE
             )
             raw, recv_ts = self._rest.answer(), self._clock.now()
             page = sorted((trade for trade in answer if since <= trade["timestamp"]), key=lambda t: t["timestamp"])

@@ -19,11 +19,11 @@ from onetape.exchanges.okx.book import prepare
 from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.history import candles
 from onetape.exchanges.okx.live import Live
-from onetape.exchanges.okx.past import Past
+from onetape.exchanges.okx.past import PAST, Past
 from onetape.exchanges.okx.rest import OkxRest
 from onetape.exchanges.okx.wire import Arg
 from onetape.observe import log
-from onetape.ports import Budgets
+from onetape.ports import Budgets, PastTrades
 
 _MEASURE_SECONDS: Final = 60.0
 NO_LOGIN: Final = (
@@ -41,6 +41,7 @@ class OkxFeed:
     """
 
     timeframes = frozenset(names.BARS)  # what the venue itself offers
+    past: PastTrades | None = PAST
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class OkxFeed:
         return candles(self._rest, symbol, timeframe, start_ts, end_ts)
 
     def past_trades(self, symbol: str, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
-        """See the port. OKX keeps three months."""
+        """See the port."""
         return self._past.trades(symbol, start_ts, end_ts)
 
     async def book(self, symbol: str) -> Received:

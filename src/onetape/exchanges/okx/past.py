@@ -10,15 +10,17 @@ import msgspec
 
 from onetape.domain.errors import Refused, Transient
 from onetape.domain.market import Book, Channel, MarketEvent, Print, RawFrame, Received
-from onetape.domain.units import MINUTE, Micros
+from onetape.domain.units import DAY, MINUTE, Micros
 from onetape.exchanges.okx import events, wire
 from onetape.exchanges.okx.books import DEPTH
 from onetape.exchanges.okx.events import Stream
 from onetape.exchanges.okx.rest import Answered, OkxRest, read
 from onetape.observe import log
+from onetape.ports import PastTrades
 
 TRADES: Final = "trades_rest"  # the channels of these answers in raw frames
 BOOK: Final = "book_rest"
+PAST: Final = PastTrades(kept=90 * DAY, page=100, per_second=10.0)  # three months, 20 requests in 2 seconds
 
 _WINDOW: Final[Micros] = 5 * MINUTE  # of trades held in memory, because the venue walks backward only
 _PAGE: Final = 100

@@ -1,4 +1,4 @@
-INSERT INTO gaps (exchange, symbol, channel, start_ts, end_ts, cause)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[])
+INSERT INTO gaps (exchange, symbol, channel, start_ts, end_ts, cause, closed_how, since_ts, seconds_left, created_at,
+                  closed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10::timestamptz, now()), $11)
 ON CONFLICT DO NOTHING
-RETURNING 1
