@@ -1,11 +1,11 @@
-# One command each: run, test, check, bench, faults, docs-shots. Every target does its own set-up.
+# One command each: run, test, check, bench, faults, fuzz, docs-shots. Every target does its own set-up.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run up test check format bench faults docs-shots lock clean
+.PHONY: run up test check format bench faults fuzz docs-shots lock clean
 
 run: $(VENV)/.run            ## start the demo: real prices, paper bots, dashboard
 	@$(BIN)/onetape demo
@@ -35,6 +35,11 @@ bench: $(VENV)/.dev          ## the speed figures, as a table
 
 faults: $(VENV)/.dev         ## minutes of faults and deaths around a collector, then everything is counted
 	$(BIN)/python tests/faults/long.py
+
+# The fuzzer is no dependency: it is fetched for this target alone.
+fuzz: $(VENV)/.dev           ## minutes of coverage-guided fuzzing of everything that reads what others wrote
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps atheris==3.0.0 || { echo "atheris could not be installed: it has wheels for Linux and Python 3.11 to 3.13."; exit 1; }
+	$(BIN)/python tests/fuzz/run.py
 
 docs-shots: $(VENV)/.dev     ## take the README's screenshots again
 	tools/chromium

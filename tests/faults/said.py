@@ -18,6 +18,7 @@ NAMES = {
 }  # fmt: skip
 NUMBERED = ("trades", "trades_all", "book")  # the stream itself shows that something is missing
 REPEATED = ("funding", "instruments", "status")  # the next message has all that was missed: there are no gaps of them
+_TRADES = ("trades", "trades_all")
 _VENUE = ("instruments", "status")  # of the exchange as a whole
 _NOISE = '{"newField":{"a":[1,null,"x"]},'  # what the fault `noise` puts before a message
 
@@ -47,6 +48,8 @@ async def of_messages(database: Any, journal: Journal, until_ts: int) -> list[Ch
     found = []
     for stream in sorted(said.keys() | stored.keys()):
         spans = await gap_spans(database, *stream)
+        if stream.channel in _TRADES:  # one of them fills the other's holes, and the counts by id are of both
+            spans = [span for channel in _TRADES for span in await gap_spans(database, stream.symbol, channel)]
         told = [one for one in said[stream] if one.ts <= until_ts]
         found.append(_whole(stream, told, stored[stream], spans))
         found += _true(stream, stored[stream], Counter(one.text for one in said[stream]), greeted[stream])

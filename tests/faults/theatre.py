@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ def markets(pairs: Sequence[str], swaps: Sequence[str], spool_mb: int) -> str:
     lists = [(pairs, PAIR_CHANNELS), (swaps, SWAP_CHANNELS)]
     recorded = [{"symbols": s, "channels": c, "timeframes": TIMEFRAMES} for s, c in lists if s]
     return json.dumps({"markets": recorded, "keep": {}, "spool_mb": spool_mb})
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """An empty one with a short name, which the user that PostgreSQL runs as may enter."""
+    with tempfile.TemporaryDirectory(prefix="ot") as name:
+        path = Path(name)
+        path.chmod(0o711)
+        yield path
 
 
 class Theatre:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -67,6 +71,36 @@ def test_a_recording_is_read_or_refused(content: bytes) -> None:
         except BadInput:
             return
     assert all(isinstance(push.data, list) for push in pushes)
+
+
+def _zipped() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive_file:
+        archive_file.writestr("BTCUSDT-1m-2019-01.csv", CSV)
+    return packed.getvalue()
+
+
+@QUICK
+@given(damaged(_zipped()))
+def test_a_damaged_zip_is_read_or_refused(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "BTCUSDT-1m-2019-01.zip"
+        file.write_bytes(content)
+        with contextlib.suppress(BadInput):
+            archive.read(file, symbol="BTC-USDT", exchange="okx", timeframe="1m")
+
+
+def test_a_zip_whose_file_has_no_name_is_refused() -> None:
+    whole = _zipped()
+    start = whole.index(b"PK\x01\x02")
+    nameless = (
+        whole[: start + 46] + b"\x00" + whole[start + 47 :]
+    )  # found by fuzzing: the library looks at its last letter
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "a.zip"
+        file.write_bytes(nameless)
+        with pytest.raises(BadInput, match="not a zip that can be read"):
+            archive.read(file, symbol="BTC-USDT", exchange="okx", timeframe="1m")
 
 
 FRAMES = [RawFrame("okx", "BTC-USDT", "trades", 1_000 * i, 1_000 * i + 5, i, b'{"n":%d}' % i) for i in range(4)]

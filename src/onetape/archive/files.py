@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -20,6 +21,7 @@ import polars as pl
 from onetape.domain.errors import BadInput, NotFound
 
 MOST: Final = 4_000_000_000  # bytes of an unpacked file
+_DAMAGED_ZIP: Final = (NotImplementedError, RuntimeError, ValueError, LookupError, lzma.LZMAError)
 _CUT_OFF: Final = "Download the file again: it is cut off or damaged."
 
 
@@ -94,7 +96,7 @@ def _unzipped(path: Path, data: bytes) -> tuple[bytes, str]:
                 raise BadInput("FILE", str(path), problem, "Unpack it and name the files to import.")
             with archive.open(members[0]) as packed:
                 return _not_too_long(path, packed.read(MOST + 1)), members[0].filename.rsplit("/", 1)[-1]
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, zlib.error, *_DAMAGED_ZIP) as error:
         raise BadInput("FILE", str(path), f"not a zip that can be read ({error})", _CUT_OFF) from None
 
 

@@ -25,7 +25,7 @@ _TYPES: Final = {"text": pl.String(), "time": pl.Int64(), "int": pl.Int64(), "fl
 _TEMPORARY: Final = ".new"
 Columns = tuple[tuple[str, str], ...]
 Rows = list[tuple[Any, ...]]
-Unreadable = pl.exceptions.PolarsError
+Unreadable = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # a damaged page makes the library panic
 
 
 class Draft:
@@ -153,7 +153,7 @@ def messages(place: Path) -> list[tuple[Micros, str]]:
         rows = (
             pl.concat(pieces).sort("recv_ts", "seq").select("recv_ts", "data").collect() if pieces else pl.DataFrame()
         )
-    except (Unreadable, OSError) as error:
+    except (*Unreadable, OSError) as error:
         problem = f"no archive of messages ({str(error).splitlines()[0]})"
         raise BadInput("--recording", str(place), problem, "Give a file or a folder below archive/raw.") from error
     return list(rows.iter_rows())

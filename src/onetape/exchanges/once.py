@@ -18,6 +18,7 @@ Events = tuple[MarketEvent, ...]
 _TRADES: Final = 20_000  # ids remembered: how far one connection may lie behind the other
 _DIGITS: Final = 18  # a longer id is no number of ours, and might be too long to be read as one
 _BARS: Final = 8
+_STATES: Final = 16  # times of messages that are remembered
 _ALIKE: Final[Micros] = 10 * SECOND  # the same list of instruments within this time is the same message
 
 
@@ -49,23 +50,24 @@ class ById:
 
 
 class LatestWins:
-    """Messages that state everything anew: by their time and content, never backward to what the other brought."""
+    """Messages that state everything anew: by their time and content, never backward to what the other brought. A line
+    that brings two of them the wrong way round has brought both: neither is new when the other line brings it."""
 
     def __init__(self) -> None:
         self._ts: Micros = 0
         self._source = ""
-        self._contents: list[Any] = []  # all that was told with this time
+        self._contents: dict[Micros, list[Any]] = {}  # all that was told, by its time
 
     def new(self, source: str, ts: Micros, told: Events, data: Any, recv_ts: Micros) -> Events | None:  # noqa: ARG002
         if ts < self._ts and source != self._source:
             return None
-        if ts != self._ts:
-            self._ts = ts
-            self._contents.clear()
-        elif data in self._contents:
+        contents = self._contents.setdefault(ts, [])
+        if data in contents:
             return None
-        self._contents.append(data)
-        self._source = source
+        contents.append(data)
+        if len(self._contents) > _STATES:
+            del self._contents[next(iter(self._contents))]
+        self._ts, self._source = ts, source
         return told
 
 

@@ -201,6 +201,8 @@ class Collector:
             prints = tuple(event for event in received.events if isinstance(event, Print))
             for built in self._trades.add(raw.symbol, prints):
                 await self._built.put(built)
+            for gap in self._trades.overdue():
+                await self._take_gap(gap)
         await self._frames.queue.put((raw, prints))
 
     async def _take(self, event: MarketEvent) -> None:

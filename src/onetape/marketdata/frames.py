@@ -30,6 +30,8 @@ QUEUE: Final = 100_000
 _FEW: Final = 5_000  # so little left in the spool is committed while new batches wait for it
 _RETRY: Final = 0.25
 _ALARM: Final = 0.5  # of the spool's limit
+_ROOMY: Final = 0.9  # the same, below which a spool that was full is so no more
+_FULL: Final = 2
 _BATCH: Final = 5_000
 
 
@@ -187,9 +189,11 @@ class Frames:
         return True
 
     def _watch(self, spool: Spool) -> None:
-        """Says once when it is half full, once when it is full, and when it is well again."""
+        """Says once when it is half full, once when it is full, and when it is well again. Full it stays until there is
+        some room: a small batch may still fit where a large one did not."""
         state = spool.state
-        self._alert(state, 2 if state.full else 1 if state.bytes >= _ALARM * state.limit else 0)
+        full = state.full or (self._alarm == _FULL and state.bytes >= _ROOMY * state.limit)
+        self._alert(state, _FULL if full else 1 if state.bytes >= _ALARM * state.limit else 0)
 
     def _quiet(self) -> None:
         """The database takes messages and none waits on disk, whatever the disk said last."""
@@ -203,7 +207,8 @@ class Frames:
         share = state.bytes / state.limit
         says = (
             "The spool empties: messages are taken again.",
-            f"The spool on disk is {100 * share:.0f} % full. Bring PostgreSQL back, or raise spool_mb in markets.json.",
+            f"The spool on disk is {100 * share:.0f} % full. Bring PostgreSQL back, make room on the disk, or raise "
+            "spool_mb in markets.json.",
             f"The spool on disk is full ({state.problem}): no message is taken until PostgreSQL is back or there is "
             "room, and gaps are recorded.",
         )[alarm]

@@ -14,6 +14,7 @@ from onetape.marketdata.quality import Span
 from onetape.ports import CandleStore, Verdict
 
 LOST: Final = "trades were lost under a live connection"
+LATE: Final = "a trade came too late for its candle"
 _FINEST: Final = "1m"
 _HOLES: Final = 100  # that are remembered: a candle that can still be built lies on one of the last
 CHANNELS: Final = (Channel.TRADES_ALL, Channel.TRADES)  # the better one first
@@ -75,6 +76,7 @@ class Trades:
         self._refused: set[str] = set()  # symbols of which the venue does not give every single match
         self._built: dict[tuple[str, str], BuiltSeries] = {}
         self._audits: dict[tuple[str, str], SeriesAudit] = {}
+        self._overdue: dict[tuple[str, Micros], None] = {}  # symbol and time of trades that came too late
         self._of: dict[str, tuple[list[BuiltSeries], list[SeriesAudit]]] = {}  # the same, by symbol
 
     def follow(self, wants: Sequence[Want], offered: frozenset[str]) -> None:
@@ -136,7 +138,21 @@ class Trades:
             for audit in audits:
                 audit.trade(trade)
             for one in series:
+                late = one.builder.late
                 found += one.add(trade)
+                if one.builder.late > late:
+                    self._overdue[symbol, trade.ts] = None
+        return found
+
+    def overdue(self) -> list[Gap]:
+        """Where a trade came too late for its candle since the last call: the candle is built again from the venue's
+        past trades, as on any hole."""
+        found = [
+            Gap(self._exchange, symbol, self.source(symbol), ts, ts + 1, LATE)
+            for symbol, ts in self._overdue
+            if self.source(symbol)
+        ]
+        self._overdue.clear()
         return found
 
     def advance(self, now_ts: Micros, live: Container[str]) -> list[tuple[Candle, bool]]:

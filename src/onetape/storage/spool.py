@@ -13,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from io import FileIO
@@ -59,13 +60,19 @@ class DiskSpool:
 
     @property
     def state(self) -> SpoolState:
+        """`limit` is what may wait here, or what the disk has room for when that is less."""
+        held = self._held
         return SpoolState(
-            bytes=sum(size for size, _ in self._sizes.values()),
-            limit=self._limit,
+            bytes=held,
+            limit=max(1, min(self._limit, held + _room(self._folder))),
             items=sum(items for _, items in self._sizes.values()),
             full=bool(self._problem),
             problem=self._problem,
         )
+
+    @property
+    def _held(self) -> int:
+        return sum(size for size, _ in self._sizes.values())
 
     def allow(self, limit: int) -> None:
         """See the port."""
@@ -75,7 +82,7 @@ class DiskSpool:
         """See the port."""
         data = spooled.packed(items)
         async with self._turn:
-            if self.state.bytes + len(data) > self._limit:
+            if self._held + len(data) > self._limit:
                 self._problem = f"it may hold {self._limit / 1e6:,.0f} MB"
                 return False
             return await _to_its_end(self._append, data, len(items))
@@ -198,6 +205,15 @@ async def _to_its_end(work: Callable[P, T], *arguments: P.args, **named: P.kwarg
     except asyncio.CancelledError:
         await asyncio.wait({done})
         raise
+
+
+def _room(folder: Path) -> int:
+    """Bytes that the disk has left for us; no bound where it does not say."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return sys.maxsize
+    return disk.f_bavail * disk.f_frsize
 
 
 def _found(folder: Path) -> dict[Path, tuple[int, int]]:

@@ -95,3 +95,12 @@ def test_every_channel_has_its_rule() -> None:
     assert kinds[Channel.CANDLES] is Bars
     assert kinds[Channel.INSTRUMENTS] is ByContent
     assert {kinds[c] for c in (Channel.TICKER, Channel.MARK, Channel.BBO, Channel.STATUS)} == {LatestWins}
+
+
+def test_states_that_one_line_brings_in_the_wrong_order_are_not_new_on_the_other() -> None:
+    once = LatestWins()
+    heard = [
+        once.new(source, ts, (), content, 0)
+        for source, ts, content in (("one", 2, "b"), ("one", 1, "a"), ("two", 1, "a"), ("two", 2, "b"), ("two", 3, "c"))
+    ]
+    assert heard == [(), (), None, None, ()]

@@ -147,6 +147,36 @@ def test_broken_book_is_invalid_at_once_then_asked_for_again() -> None:
     assert book.bids == [(8.0, 1.0)]
 
 
+def test_snapshot_that_overtakes_lost_updates_of_a_frozen_line_ends_a_gap() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.BOOK), links=(A, B))
+    desk.open(on=A)
+    desk.frame(books(-1, 10, "snapshot"), on=A)
+    desk.open(on=B)
+    (received,) = desk.frame(books(-1, 30, "snapshot"), on=B)  # A said nothing meanwhile, and its chain is whole
+    gap = received.events[0]
+    assert isinstance(gap, Gap)
+    assert (gap.start_ts, gap.end_ts) == ((T0 + 10) * 1000, (T0 + 30) * 1000)
+
+
+def test_update_that_broke_the_chain_is_kept_once_though_both_connections_bring_it() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.BOOK), links=(A, B))
+    for on in (A, B):
+        desk.open(on=on)
+        desk.frame(books(-1, 10, "snapshot"), on=on)
+    heard = [desk.frame(books(12, 13), on=on) for on in (A, B, A)]
+    assert sum(r.raw is not None for received in heard for r in received) == 1
+
+
+def test_update_that_a_line_says_twice_breaks_nothing_and_is_kept_once() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.BOOK))
+    desk.open()
+    desk.frame(books(-1, 10, "snapshot"))
+    assert len(desk.frame(books(10, 12))) == 1
+    assert desk.frame(books(10, 12)) == []
+    (received,) = desk.frame(books(12, 13))
+    assert not any(isinstance(event, Gap) for event in received.events)
+
+
 def test_hole_of_a_book_whose_clock_went_back_spans_both_times() -> None:
     desk = Desk(Want("BTC-USDT", Channel.BOOK))
     desk.open()

@@ -511,3 +511,15 @@ async def test_trades_that_come_in_the_place_of_every_single_match_are_told_like
             if desk.collector.stats()["prints"] > 3:
                 break
     assert desk.collector.stats()["prints"] > 3
+
+
+async def test_a_trade_that_comes_too_late_for_its_candle_has_it_built_again(make_feed: Any) -> None:
+    desk = Desk(make_feed(range(100), 100), [*CANDLES, Want(SYMBOL, Channel.CANDLES, "7s"), TRADES])
+    answer = RawFrame("okx", SYMBOL, "trades_rest", 13_000_000, 2, 2, b"answer")
+    desk.feed.pages = [Received(answer, (trade(8, 2.0), trade(9, 3.0), trade(13, 4.0)))]
+    async with desk.running():
+        for seconds, price in ((1, 1.0), (9, 3.0), (13, 4.0), (22, 5.0), (8, 2.0)):  # the last one is 14 s late
+            desk.feed.say(trade(seconds, price), channel="trades")
+        await until(lambda: desk.collector.stats()["repaired"] == 1)
+    stored = await desk.store.load("okx", SYMBOL, Timeframe.parse("7s"), None, None)
+    assert (stored.ts[0], stored.open[0], stored.volume[0]) == (7_000_000, 2.0, 3.0)

@@ -204,6 +204,18 @@ async def test_a_part_that_cannot_even_be_opened_is_a_refusal(tmp_path: Path, mo
     assert await emptied(spool) == [frame(2)]
 
 
+@pytest.mark.parametrize(("room", "limit"), [(50_000_000, 1_000_000), (300, 300), (0, 1)])
+async def test_a_small_disk_is_the_limit_so_that_the_alarm_comes_before_it_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, limit: int
+) -> None:
+    spool = DiskSpool(tmp_path, 1_000_000)
+    monkeypatch.setattr("onetape.storage.spool._room", lambda _: room)
+    assert spool.state.limit == limit
+    assert await spool.write([frame(1)])
+    state = spool.state
+    assert state.limit == min(1_000_000, state.bytes + room)
+
+
 async def test_a_larger_limit_is_followed(tmp_path: Path) -> None:
     spool = DiskSpool(tmp_path, 10)
     assert not await spool.write([frame(1)])

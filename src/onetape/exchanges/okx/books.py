@@ -75,6 +75,8 @@ class BookStream:
         if source not in self._chains:
             return self._unchained(source, data, recv_ts)
         if data.prevSeqId != self._chains[source]:
+            if data.seqId == self._chains[source] and data.seqId in self._recent:
+                return Moved(data.ts * 1_000, fresh=False)  # the line says it twice
             return self._broken(data, recv_ts, source)
         self._chains[source] = data.seqId
         if data.prevSeqId == self._book.last and self._book.valid:
@@ -182,6 +184,7 @@ class BookStream:
         if self._book.valid:
             sources = (*sources, *self._chains)
             self._invalidate()
+            self._waiting = [(sources[0], data)]  # the other connection's copy is not new
             told = (self._tell(recv_ts),)
         return Moved(ts, fresh=True, broken=sources, told=told)
 

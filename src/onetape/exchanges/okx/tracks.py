@@ -31,6 +31,7 @@ _NO_HOLES: Final = frozenset((Channel.INSTRUMENTS, Channel.STATUS, Channel.FUNDI
 _NO_DELAY: Final = frozenset((Channel.CANDLES, *_NO_HOLES))  # their time is not when the message was made
 _SNAPSHOT_SECONDS: Final = 5.0
 _SNAPSHOT_TRIES: Final = 3
+_OVERTAKEN: Final = "a snapshot overtook updates that did not come"
 
 
 class Carrier:
@@ -111,6 +112,10 @@ class Track(Flow):
             self.ts = step.ts
         if self.stream.timeframe is not None:
             self.ts = max(self.ts, *(e.close_ts for e in step.events if isinstance(e, Candle)), 0)
+        if book is not None and step.loaded and not self.absent and 0 < before < step.ts:
+            self.broke(
+                "broken", _OVERTAKEN
+            )  # frozen lines do not break the chain: the next snapshot jumps over the hole
         if not self.absent or (book is not None and not step.loaded):
             return step.events
         self.absent = False
