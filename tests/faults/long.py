@@ -71,7 +71,7 @@ def deaths(dice: random.Random, seconds: float, whole: bool) -> list[drill.Deed]
     stage = theatre.Theatre
     kinds = [stage.kill_collector, stage.kill_collector, stage.kill_database, stage.kill_bus]
     kinds += [stage.kill_trader, stage.kill_web] if whole else []
-    found: list[drill.Deed] = []
+    found: list[drill.Deed] = [(seconds * share, stage.change_listing) for share in (0.2, 0.5, 0.8)]
     at_s = 5.0
     while at_s < seconds - _QUIET_S:
         found.append((at_s, dice.choice(kinds)))

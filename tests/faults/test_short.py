@@ -29,6 +29,7 @@ DEEDS: list[drill.Deed] = [
     (1.0, theatre.Theatre.kill_database),
     (1.5, theatre.Theatre.kill_bus),
     (2.4, theatre.Theatre.kill_collector),
+    (5.8, theatre.Theatre.change_listing),
 ]
 
 

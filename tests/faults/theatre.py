@@ -15,7 +15,7 @@ from processes import Collector, Platform, Program, Server
 
 from onetape.bus.embedded import EmbeddedValkey
 from onetape.domain.frame import CandleFrame
-from onetape.domain.units import MINUTE
+from onetape.domain.units import HOUR, MINUTE
 from onetape.storage.embedded import EmbeddedPostgres
 from onetape.storage.migrate import migrate
 from onetape.venue.faults import Fault
@@ -103,6 +103,14 @@ class Theatre:
         await self.bus.kill()
         await asyncio.sleep(away_s)
         await self.bus.start()
+
+    async def change_listing(self) -> None:
+        """The exchange suspends an instrument for a moment and announces maintenance."""
+        now = self.venue.now()
+        self.venue.announce("upgrade of the matching", "scheduled", now + HOUR, now + 2 * HOUR)
+        for state in ("suspend", "live"):
+            self.venue.change_state(self.pairs[0], state)
+            await asyncio.sleep(0.3)
 
     async def listening(self) -> None:
         """Returns when the collector listens to the prints of every instrument."""

@@ -35,6 +35,7 @@ def main(verb: str, args: Sequence[str]) -> int:
     parser.add_argument("--recording", metavar="PATH", help=says)
     parser.add_argument("--start", metavar="TIME", help="where the replay begins; default after a third of the data")
     parser.add_argument("--seed", type=int, default=0, help="another number, another path inside each candle")
+    parser.add_argument("--futures", metavar="YYMMDD", nargs="+", default=(), help="linear futures beside the pair")
     parser.add_argument("--faults", metavar="FILE", help="what goes wrong and when: docs/simulated-venue.md")
     parser.add_argument("--ledger", metavar="FILE", help="write down at the end what was traded, one print a line")
     parser.add_argument("--no-limits", action="store_true", help="answer any number of requests")
@@ -60,6 +61,7 @@ def main(verb: str, args: Sequence[str]) -> int:
         seed=chosen.seed,
         limits=not chosen.no_limits,
         faults=read_script(Path(chosen.faults)) if chosen.faults else (),
+        futures=chosen.futures,
     )
     observe.configure("warning", "venue")
     asyncio.run(_serve(venue, chosen.json, Path(chosen.ledger) if chosen.ledger else None))

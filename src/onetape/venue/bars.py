@@ -41,9 +41,12 @@ class Bar(NamedTuple):
         return self.floor(self.floor(ts) - n * self.timeframe.micros * (31 if not self.timeframe.regular else 30) // 30)
 
 
+SECONDS: Final = "1s"
+
+
 def _bars() -> dict[str, Bar]:
     table = {}
-    for name in ("1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H"):
+    for name in (SECONDS, "1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H"):
         table[name] = Bar(name, Timeframe.parse(name), 0)
     for name in ("6H", "12H", "1D", "2D", "3D", "5D", "1W", "1M", "3M"):
         table[name] = Bar(name, Timeframe.parse(name), 8 * HOUR)
@@ -52,4 +55,5 @@ def _bars() -> dict[str, Bar]:
 
 
 BARS: Final[dict[str, Bar]] = _bars()
-REST_BARS: Final = {name: bar for name, bar in BARS.items() if not name.startswith("5D")}
+REST_BARS: Final = {name: bar for name, bar in BARS.items() if not name.startswith("5D")}  # of the past
+MINUTE_BARS: Final = {name: bar for name, bar in REST_BARS.items() if name != SECONDS}  # of now, an index, a mark

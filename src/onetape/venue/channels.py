@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from onetape.venue.bars import BARS
+from onetape.venue.bars import BARS, SECONDS, Bar
 from onetape.venue.floor import Floor
 from onetape.venue.listing import SWAP
 from onetape.venue.query import TYPES
 
 PUBLIC, BUSINESS, PRIVATE = "public", "business", "private"
 CANDLE: Final = "candle"
+INDEX_CANDLE, MARK_CANDLE = "index-candle", "mark-price-candle"
 INSTRUMENTS, STATUS, INDEX, FUNDING = "instruments", "status", "index-tickers", "funding-rate"
 
 _MARKET: Final = {
@@ -23,7 +24,9 @@ _MARKET: Final = {
     "index-tickers": PUBLIC,
     "funding-rate": PUBLIC,
     "trades-all": BUSINESS,
-} | {CANDLE + name: BUSINESS for name in BARS}
+} | {kind + name: BUSINESS for kind in (CANDLE, INDEX_CANDLE, MARK_CANDLE) for name in BARS}
+for _kind in (INDEX_CANDLE, MARK_CANDLE):
+    del _MARKET[_kind + SECONDS]
 _QUIET: Final = {
     "instruments": PUBLIC,
     "status": PUBLIC,
@@ -45,6 +48,19 @@ class Channel(NamedTuple):
 class Refused(NamedTuple):
     code: str
     text: str
+
+
+def bar_of(name: str) -> Bar | None:
+    """The bar of a candle channel, of whichever price."""
+    for kind in (CANDLE, INDEX_CANDLE, MARK_CANDLE):
+        if name.startswith(kind):
+            return BARS[name.removeprefix(kind)]
+    return None
+
+
+def is_index(name: str) -> bool:
+    """Whether a channel's `instId` is an index and not an instrument."""
+    return name == INDEX or name.startswith(INDEX_CANDLE)
 
 
 def read(floor: Floor, url: str, arg: Any, logged_in: bool) -> Channel | Refused:
@@ -71,7 +87,7 @@ def _symbol(floor: Floor, name: str, arg: dict[str, Any]) -> str:
     symbol = arg.get("instId")
     if not isinstance(symbol, str):
         return ""
-    tape = floor.index(symbol) if name == INDEX else floor.tapes.get(symbol)
+    tape = floor.index(symbol) if is_index(name) else floor.tapes.get(symbol)
     if tape is None or (name == FUNDING and tape.listing.kind != SWAP):
         return ""
     return tape.listing.symbol

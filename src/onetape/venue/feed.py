@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Final
 
 from onetape.domain.units import MINUTE, Micros
 from onetape.venue import latest, updates, wire
-from onetape.venue.bars import BARS
-from onetape.venue.channels import CANDLE, INSTRUMENTS, STATUS, Channel
+from onetape.venue.channels import CANDLE, INSTRUMENTS, STATUS, Channel, bar_of
 from onetape.venue.floor import MOMENT_S, Floor
 from onetape.venue.journal import Journal, Said
+from onetape.venue.listing import FUTURES
 from onetape.venue.played import Played
 from onetape.venue.revise import revised
 from onetape.venue.stream import Stream, Subscriber, frame, say
+from onetape.venue.traded import Market
 
 _STRIDE: Final = 10 * MINUTE  # venue time pushed before other tasks get their turn
 _RUNNING_S: Final = 1.0  # a running bar is pushed at most so often (real seconds)
@@ -75,26 +77,29 @@ class Feed:
         name, tape, now = channel.name, stream.tape, stream.cursor
         if now < tape.begin_ts or (name in tape.channels and name != updates.BOOKS):
             return ""
-        if name.startswith(CANDLE):
-            row = tape.running(BARS[name.removeprefix(CANDLE)], now)
-            return stream.frame(name, [wire.candle(tape.listing, row)]) if row else ""
+        if bar := bar_of(name):
+            row = tape.running(bar, now)
+            return self._candle(name, stream, row) if row else ""
         if name == updates.BOOKS:
             return updates.snapshot(self._floor, stream)
         return latest.first(self._floor, name, stream) if name in latest.CHANNELS else ""
 
     # announcements
 
-    def announce(self, name: str, kind: str = "") -> None:
-        """Tell the listeners of `instruments` (of a type) or `status` how things stand now."""
+    def announce(self, name: str, kind: str = "", over: Sequence[Market] = ()) -> None:
+        """Tell the listeners of `instruments` (of a type) or `status` how things stand now; `over` are those that have
+        expired, which are told once and not listed any more."""
         channel = Channel(name, kind)
-        text = self._announced(channel)
+        text = self._announced(channel, over)
+        if not text:
+            return
         say(text, channel, self._general[channel], self._floor.now(), self._journal)
 
-    def _announced(self, channel: Channel) -> str:
+    def _announced(self, channel: Channel, over: Sequence[Market] = ()) -> str:
         if channel.name == STATUS:
             said = self._floor.notices[-1:]
             return frame({"channel": STATUS}, [wire.notice(notice) for notice in said]) if said else ""
-        tapes = self._floor.of_kind(channel.symbol)
+        tapes = [*self._floor.of_kind(channel.symbol), *over]
         listings = [wire.instrument(tape.listing, self._floor.state(tape)) for tape in tapes]
         return frame({"channel": INSTRUMENTS, "instType": channel.symbol}, listings) if listings else ""
 
@@ -112,6 +117,8 @@ class Feed:
     async def pulse(self) -> None:
         """Push everything up to now."""
         now = self._floor.now()
+        if over := self._floor.expiring():
+            self.announce(INSTRUMENTS, FUTURES, over)
         for stream in self._streams.values():
             while stream.active and stream.cursor < now:
                 until = min(now, stream.cursor + _STRIDE)
@@ -157,9 +164,9 @@ class Feed:
         due: list[tuple[Micros, Micros, str, str]] = []
         moment, tape = time.monotonic(), stream.tape
         for name in tuple(stream.listeners):
-            if not name.startswith(CANDLE) or not self._made(stream, name):
+            bar = bar_of(name)
+            if bar is None or not self._made(stream, name):
                 continue
-            bar = BARS[name.removeprefix(CANDLE)]
             rows = tape.bars(bar, bar.opens(bar.floor(stream.cursor), bar.floor(min(until, tape.end_ts))))
             for row in rows:
                 told = revised(self._floor.faults, name, stream, row)
@@ -173,4 +180,5 @@ class Feed:
                 stream.say(name, text)
 
     def _candle(self, name: str, stream: Stream, row: Any) -> str:
-        return stream.frame(name, [wire.candle(stream.tape.listing, row)])
+        shown = wire.candle if name.startswith(CANDLE) else wire.price_candle
+        return stream.frame(name, [shown(stream.tape.listing, row)])

@@ -16,7 +16,7 @@ from onetape.venue.book import DEPTH, Book, book_at, seq_of
 from onetape.venue.chance import draw
 from onetape.venue.clock import VenueClock
 from onetape.venue.faults import Faults
-from onetape.venue.listing import SPOT, SWAP, listing_of, swap_of
+from onetape.venue.listing import FUTURES, SPOT, SWAP, future_of, listing_of, swap_of
 from onetape.venue.played import Played, by_instrument
 from onetape.venue.recording import Push
 from onetape.venue.split import in_minutes
@@ -24,6 +24,7 @@ from onetape.venue.tape import Tape
 from onetape.venue.traded import Funding, Market, Notice
 
 MOMENT_S: Final = 0.1  # real seconds between two states of a book
+EXPIRED: Final = "expired"
 FUNDING_EVERY: Final = 8 * HOUR
 FUNDING_KEPT: Final = 90 * DAY
 _RESTART_SEQ: Final = 3
@@ -37,6 +38,7 @@ class Floor:
     notices: list[Notice] = dataclasses.field(default_factory=list)
     members_only: set[str] = dataclasses.field(default_factory=set)  # public channels that want a login
     states: dict[str, str] = dataclasses.field(default_factory=dict)  # instruments that are not live
+    expired: set[str] = dataclasses.field(default_factory=set)  # futures whose end was told
     restarted: dict[str, Micros] = dataclasses.field(default_factory=dict)  # when their sequence began again
 
     @property
@@ -64,7 +66,15 @@ class Floor:
         return seq_of(ts) if since is None or ts < since else seq_of(ts) - seq_of(since) + _RESTART_SEQ
 
     def of_kind(self, kind: str) -> list[Market]:
-        return [tape for tape in self.tapes.values() if tape.listing.kind == kind]
+        """Those that are listed: an expired future is none any more."""
+        return [t for t in self.tapes.values() if t.listing.kind == kind and self.state(t) != EXPIRED]
+
+    def expiring(self) -> list[Market]:
+        """Futures whose time was over since the last call."""
+        futures = [t for t in self.tapes.values() if t.listing.kind == FUTURES and t.listing.symbol not in self.expired]
+        over = [tape for tape in futures if self.state(tape) == EXPIRED]
+        self.expired |= {tape.listing.symbol for tape in over}
+        return over
 
     def index(self, name: str) -> Market | None:
         """The tape that an index price is taken from: the pair's own, else its swap's."""
@@ -72,6 +82,8 @@ class Floor:
         return min(found, key=lambda tape: tape.listing.kind != SPOT, default=None)
 
     def state(self, tape: Market) -> str:
+        if 0 < tape.listing.expires_ts <= self.now():
+            return EXPIRED
         return self.states.get(tape.listing.symbol, "live")
 
     def funding(self, tape: Market, now: Micros) -> Funding:
@@ -88,6 +100,7 @@ def open_floor(
     start_ts: Micros | None,
     instruments: Iterable[Instrument] | None,
     seed: int,
+    futures: Sequence[str] = (),
 ) -> Floor:
     """Raises BadInput when the candles cannot feed a venue."""
     if not frames:
@@ -99,9 +112,13 @@ def open_floor(
         listing = listing_of(frame, number, known.get(frame.symbol))
         made[frame.symbol] = Tape(in_minutes(frame, listing, seed), listing, seed)
     for tape in tuple(made.values()):
-        swap = swap_of(tape.listing, float(np.median(tape.minutes.close)) / 10.0**tape.listing.decimals)
+        price = float(np.median(tape.minutes.close)) / 10.0**tape.listing.decimals
+        swap = swap_of(tape.listing, price)
         if tape.listing.kind != SWAP and swap.symbol not in made:
             made[swap.symbol] = tape.beside(swap, seed + 1)
+        for number, expiry in enumerate(futures if tape.listing.kind == SPOT else (), 2):
+            future = future_of(tape.listing, price, expiry)
+            made[future.symbol] = tape.beside(future, seed + number)
     begin, end = min(t.begin_ts for t in made.values()), max(t.end_ts for t in made.values())
     start = begin + (end - begin) // 3 // MINUTE * MINUTE if start_ts is None else start_ts
     if not begin <= start < end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,15 +11,18 @@ import numpy as np
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import PRICES, CandleFrame
 from onetape.domain.instrument import Instrument
+from onetape.domain.units import Micros
 
 LOT_DECIMALS: Final = 8
 _MOST_DECIMALS: Final = 12
 _FALLBACK_DECIMALS: Final = 8
 _CODE_BASE: Final = 100_000
+_EXPIRY_HOUR: Final = 8
 
 
 SPOT: Final = "SPOT"
 SWAP: Final = "SWAP"
+FUTURES: Final = "FUTURES"
 _SWAP_END: Final = "-SWAP"
 
 
@@ -39,6 +43,7 @@ class Listing(NamedTuple):
     kind: str = SPOT
     contract_digits: int = 0
     inverse: bool = False
+    expires_ts: Micros = 0  # of a future; 0 = never
 
     @property
     def pair(self) -> str:
@@ -87,6 +92,17 @@ def swap_of(spot: Listing, price: float) -> Listing:
         lot_size=smallest,
         min_size=smallest,
     )
+
+
+def future_of(spot: Listing, price: float, expiry: str) -> Listing:
+    """The linear future beside a pair that expires at 08:00 UTC of a day written as `yymmdd`. Raises BadInput."""
+    try:
+        day = datetime.strptime(expiry, "%y%m%d").replace(hour=_EXPIRY_HOUR, tzinfo=UTC)
+    except ValueError:
+        raise BadInput("futures", expiry, "not a day", "Write it as yymmdd: 261225.") from None
+    swap = swap_of(spot, price)
+    symbol, code = f"{spot.symbol}-{expiry}", spot.code + int(expiry)
+    return swap._replace(symbol=symbol, code=code, kind=FUTURES, expires_ts=int(day.timestamp()) * 1_000_000)
 
 
 def price_decimals(frame: CandleFrame) -> int:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from onetape.domain.units import MINUTE
+from onetape.domain.units import DAY, MINUTE
 from onetape.venue import wire
-from onetape.venue.bars import REST_BARS, Bar
+from onetape.venue.bars import MINUTE_BARS, REST_BARS, SECONDS, Bar
 from onetape.venue.floor import Floor
-from onetape.venue.query import Query, Refusal, kind_of, limit_of, tape_of, whole
+from onetape.venue.query import Query, Refusal, index_of, kind_of, limit_of, tape_of, whole
 from onetape.venue.traded import Market, Row
 
 Data = list[object]
 
+TRADES_KEPT: Final = 90 * DAY
 _NEWEST_BARS: Final = 1_440
+_MOST_PRICES: Final = 100  # rows of an index or a mark price
 _FAR_MS: Final = 10**14
 
 
@@ -30,24 +32,55 @@ def history_candles(floor: Floor, query: Query) -> Data:
     return _candles(floor, query, reach=None)
 
 
+def index_candles(floor: Floor, query: Query) -> Data:
+    """Of an index (`BTC-USDT`): its price is the pair's, so its bars are the pair's without volumes."""
+    return _prices(floor, index_of(floor, query), query, reach=_NEWEST_BARS)
+
+
+def history_index_candles(floor: Floor, query: Query) -> Data:
+    return _prices(floor, index_of(floor, query), query, reach=None)
+
+
+def mark_price_candles(floor: Floor, query: Query) -> Data:
+    """The mark price is the last print's."""
+    return _prices(floor, tape_of(floor, query), query, reach=_NEWEST_BARS)
+
+
+def history_mark_price_candles(floor: Floor, query: Query) -> Data:
+    return _prices(floor, tape_of(floor, query), query, reach=None)
+
+
+def _prices(floor: Floor, tape: Market, query: Query, reach: int | None) -> Data:
+    """Rows without volumes, at most a hundred."""
+    rows = _bars(floor, tape, query, reach, most=_MOST_PRICES)
+    return [wire.price_candle(tape.listing, row) for row in rows]
+
+
 def _candles(floor: Floor, query: Query, reach: int | None) -> Data:
-    tape, now = tape_of(floor, query), floor.now()
-    bar = REST_BARS.get(query.get("bar") or "1m")
+    tape = tape_of(floor, query)
+    return [wire.candle(tape.listing, row) for row in _bars(floor, tape, query, reach, most=300)]
+
+
+def _bars(floor: Floor, tape: Market, query: Query, reach: int | None, most: int) -> list[Row]:
+    now = floor.now()
+    bar = (MINUTE_BARS if reach or most == _MOST_PRICES else REST_BARS).get(query.get("bar") or "1m")
     if bar is None:
         raise Refusal("51000", "Parameter bar error", 400)
     after, before = whole(query, "after", _FAR_MS), whole(query, "before", -1)
-    limit = limit_of(query, 300, 100)
+    limit = limit_of(query, most, 100)
     rows = _closed(tape, bar, now, after, before, limit, reach)
     running = tape.running(bar, now) if reach else None
     if running and before < running.open_ts // 1_000 < after:
         rows = [running, *rows][:limit]
-    return [wire.candle(tape.listing, row) for row in rows]
+    return rows
 
 
 def _closed(tape: Market, bar: Bar, now: int, after: int, before: int, limit: int, reach: int | None) -> list[Row]:
     """The newest `limit` closed bars with before < open < after (milliseconds), newest first."""
     stop = min(bar.floor(min(now, tape.end_ts)), after * 1_000)
     start = max(bar.floor(tape.begin_ts), (before + 1) * 1_000)
+    if bar.name == SECONDS:
+        start = max(start, bar.floor(now - TRADES_KEPT))
     if reach:
         start = max(start, int(bar.opens(bar.back(now, reach), now + 1)[-reach:][0]))
     opens = bar.opens(max(start, bar.back(stop, limit + 1)), stop)[-limit:]
@@ -71,6 +104,7 @@ def history_trades(floor: Floor, query: Query) -> Data:
     if after >= 0:
         until = min(now, after * 1_000 - 1 if by_time else tape.minute_of(after) + MINUTE - 1)
     found = tape.latest_trades(until, limit + 20) if until >= tape.begin_ts else []
+    found = [t for t in found if t.ts_ms * 1_000 >= now - TRADES_KEPT]
     if not by_time:
         found = [t for t in found if (after < 0 or t.id < after) and t.id > before]
     return [wire.trade(tape.listing, t) for t in found[:limit]]

@@ -32,6 +32,17 @@ def tape_of(floor: Floor, query: Query) -> Market:
     return tape
 
 
+def index_of(floor: Floor, query: Query) -> Market:
+    """The tape whose prices are those of the index that `instId` names."""
+    name = query.get("instId")
+    if not name:
+        missing("instId")
+    tape = floor.index(name)
+    if tape is None or floor.now() < tape.begin_ts:
+        unknown()
+    return tape
+
+
 def kind_of(query: Query) -> str:
     kind = query.get("instType", "")
     if not kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onetape.venue import wire
+from onetape.venue.channels import CANDLE
 from onetape.venue.faults import Faults, Kind
 from onetape.venue.journal import Revised
 from onetape.venue.stream import Stream
@@ -21,7 +22,7 @@ def revised(faults: Faults, name: str, stream: Stream, row: Row) -> list[Row]:
         for number, fault in faults.active.items()
         if fault.kind is Kind.REVISE
     )
-    if not wrong or row.lots < 2:
+    if not wrong or row.lots < 2 or not name.startswith(CANDLE):
         return [*told, row]
     first = row._replace(close=row.open, lots=row.lots // 2, turnover=row.turnover / 2)
     stream.owed[name] = row

@@ -42,6 +42,7 @@ class Venue:
     be verified, without it any is accepted. `faults` are played from the first subscription on. `recording` is played
     in place of candles from the first subscription on: message for message, and what it lacks is made of its prints.
     `waits`: candles too begin with the first subscription. `journal` takes down every message that is said.
+    `futures` are days (`261225`) on which a linear future beside each pair expires.
     Raises BadInput.
     """
 
@@ -62,11 +63,14 @@ class Venue:
         faults: Sequence[Fault] = (),
         waits: bool = False,
         journal: Journal | None = None,
+        futures: Sequence[str] = (),
     ) -> None:
         if recording:
             self._floor = open_recording(recording, speed)
         else:
-            self._floor = open_floor(frames, speed=speed, start_ts=start_ts, instruments=instruments, seed=seed)
+            self._floor = open_floor(
+                frames, speed=speed, start_ts=start_ts, instruments=instruments, seed=seed, futures=futures
+            )
         self._waits = waits or bool(recording)
         self._feed = Feed(self._floor, journal)
         if recording:

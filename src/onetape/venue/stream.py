@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from onetape.domain.units import Micros
 from onetape.venue import wire
 from onetape.venue.book import Book
-from onetape.venue.channels import INDEX, Channel
+from onetape.venue.channels import Channel, is_index
 from onetape.venue.journal import Journal, Said
 from onetape.venue.played import Played
 from onetape.venue.tamper import About
@@ -46,7 +46,7 @@ class Stream:
         return self.tape.listing.symbol
 
     def arg(self, name: str) -> dict[str, str]:
-        return {"channel": name, "instId": self.tape.listing.pair if name == INDEX else self.symbol}
+        return {"channel": name, "instId": self.tape.listing.pair if is_index(name) else self.symbol}
 
     def frame(self, name: str, data: list[Any], action: str = "") -> str:
         return frame(self.arg(name), data, action)

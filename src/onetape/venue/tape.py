@@ -132,6 +132,8 @@ class Tape:
         opens = opens[(opens >= bar.floor(self.begin_ts)) & (opens < self.end_ts)]
         if not len(opens):
             return []
+        if bar.timeframe.micros < MINUTE:
+            return [self._short(bar, ts, bar.next(ts) - 1, True) for ts in opens.tolist()]
         stop = min(len(self.minutes.number), self._index(bar.next(int(opens[-1]))))
         first = np.maximum((opens - self.begin_ts) // MINUTE, 0)
         start = int(first[0])
@@ -161,6 +163,8 @@ class Tape:
         if now < self.begin_ts:
             return None
         open_ts = bar.floor(now)
+        if bar.timeframe.micros < MINUTE:
+            return self._short(bar, open_ts, now, False)
         minute = self._index(now)
         start = max(0, self._index(open_ts))
         parts = self._whole(start, minute) + self._partial(minute, now)
@@ -177,6 +181,17 @@ class Tape:
             sum(p.turnover for p in parts),
             False,
         )
+
+    def _short(self, bar: Bar, open_ts: Micros, until_ts: Micros, closed: bool) -> Row:
+        """A bar shorter than a minute, from its prints up to and with `until_ts`; without any, the last price."""
+        inside = self.trades(open_ts - 1, min(until_ts, bar.next(open_ts) - 1))
+        if not inside:
+            price = self.last(open_ts - 1)[0] if open_ts > self.begin_ts else int(self.minutes.open[0])
+            return Row(open_ts, price, price, price, price, 0, 0.0, closed)
+        prices = [trade.price for trade in inside]
+        turnover = sum(trade.price * trade.lots for trade in inside) * self._quote
+        lots = sum(trade.lots for trade in inside)
+        return Row(open_ts, prices[0], max(prices), min(prices), prices[-1], lots, turnover, closed)
 
     def _whole(self, start: int, stop: int) -> list[Row]:
         """The traded minutes [start, stop) as one row, or nothing."""

@@ -89,6 +89,7 @@ def _contract(listing: Listing) -> Json:
         "ctType": "inverse" if listing.inverse else "linear",
         "ctVal": "10" if listing.inverse else decimal(1, listing.contract_digits),
         "ctValCcy": listing.quote if listing.inverse else listing.base,
+        "expTime": millis(listing.expires_ts) if listing.expires_ts else "",
         "instFamily": listing.pair,
         "lever": "100",
         "settleCcy": listing.base if listing.inverse else listing.quote,
@@ -106,6 +107,12 @@ def candle(listing: Listing, row: Row) -> list[str]:
     turnover = money(row.turnover)
     currency = turnover if listing.kind == SPOT else base(row.lots)
     return [millis(row.open_ts), *prices, size(listing, row.lots), currency, turnover, "1" if row.closed else "0"]
+
+
+def price_candle(listing: Listing, row: Row) -> list[str]:
+    """["1597026360000","8533.02","8553.74","8527.17","8548.26","1"]: of an index or a mark price."""
+    prices = [decimal(price, listing.decimals) for price in row[1:5]]
+    return [millis(row.open_ts), *prices, "1" if row.closed else "0"]
 
 
 def trade(listing: Listing, print_: Trade) -> Json:
