@@ -15,6 +15,7 @@ from bench import bare_loop, candles
 from bench.timing import Row, timed
 from onetape.backtest.luck.block import luck_of
 from onetape.backtest.metrics import measure
+from onetape.backtest.pages import keep_pages
 from onetape.backtest.run import run, simulate
 from onetape.domain.accounts import Costs, Exits, Sizing
 from onetape.domain.frame import CandleFrame
@@ -40,6 +41,7 @@ JOBS: tuple[tuple[str, str, BacktestSpec, Strategy], ...] = (
 
 
 def rows() -> Iterator[Row]:
+    keep_pages()
     frame = candles.frame()
     for job, says, spec, strategy in JOBS:
         yield from of_job(frame, job, says, spec, strategy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -19,8 +20,19 @@ _WORDS: Final = {
 }
 
 
+_COUNTED: Final[WeakKeyDictionary[CandleFrame, dict[str, int]]] = WeakKeyDictionary()
+
+
 def of_candles(frame: CandleFrame) -> dict[str, int]:
-    """How many candles of each origin, how many holes, and how many candles lie in these."""
+    """How many candles of each origin, how many holes, and how many candles lie in these; remembered as long as the
+    frame lives, for frames never change."""
+    known = _COUNTED.get(frame)
+    if known is None:
+        known = _COUNTED[frame] = _counted(frame)
+    return dict(known)
+
+
+def _counted(frame: CandleFrame) -> dict[str, int]:
     counts = np.bincount(frame.origin, minlength=len(Origin)) if len(frame) else np.zeros(len(Origin), np.int64)
     holes = frame.gaps()
     found = {origin.name.lower(): int(counts[origin]) for origin in Origin}

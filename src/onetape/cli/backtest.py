@@ -300,6 +300,9 @@ async def run_all(
     chosen: Chosen,
     counter: trials.Counter,
 ) -> list[Outcome]:
+    from onetape.backtest.pages import keep_pages
+
+    keep_pages()
     may = await trials.permitted(wish, counter, chosen, spec, tell_once)
     outcomes: list[Outcome] = []
     planned: list[trials.Planned] = []

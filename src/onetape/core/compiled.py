@@ -66,7 +66,7 @@ def _compiled(function: Callable[P, R], **options: Any) -> Callable[P, R]:
         return function
     import numba
 
-    return cast(Callable[P, R], numba.njit(cache=True, error_model="numpy", **options)(function))
+    return cast(Callable[P, R], numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function))
 
 
 def interpreted(function: Callable[P, R]) -> Callable[P, R]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,7 +12,10 @@ from onetape.core.compiled import array_kernel
 from onetape.domain.frame import Floats
 from onetape.domain.signals import Signals
 from onetape.indicators.arrays import column
-from onetape.indicators.trend import BLOCK, grid_limit, means_of_steps, sma, to_steps
+from onetape.indicators.trend import BLOCK, grid_limit, sma, to_steps
+
+LONG: Final = 200_000  # values from which on a second core pays
+_APART: Final = float(2**51)  # steps: below it, divided by their common length, different means are different floats
 
 
 @array_kernel
@@ -52,36 +57,50 @@ def _crosses(fast: Floats, slow: Floats, span: int, below: float, target: Floats
 @array_kernel
 def _sma_crosses(
     x: Floats,
-    periods: tuple[int, int],
+    windows: tuple[int, int, int, int],
     limit: float,
-    span: int,
     below: float,
+    skip: int,
     target: Floats,
     confidence: Floats,
 ) -> bool:
-    """Both means and their crosses block by block, nothing but the result in main memory. Answers whether all values
-    lie on the grid; if not, the result is not to be used."""
-    size, keep = len(x), span + 1
-    n, m = periods
-    behind = max(n, m)
+    """Crosses of the means of the last n and m values, found among whole numbers: with `x` in steps of 1e-8, the means
+    compare as their sums times the other's length do. `windows` are n, m, and what the sums are multiplied by
+    (n * up == m * down). Block by block, nothing but the result in main memory; the first `skip` rows are not written.
+    Answers whether all values lie on the grid below `limit`; if not, the result is not to be used."""
+    n, m, up, down = windows
+    size, behind = len(x), max(2 * n, m) + 1
     block = max(BLOCK, 2 * behind)
-    steps, sums = np.zeros(behind + block, np.int64), np.empty(block, np.int64)
-    fast, slow = np.full(keep + block, np.nan), np.full(keep + block, np.nan)
-    fast_total: Any = np.int64(0)
-    slow_total: Any = np.int64(0)
+    steps, apart = np.zeros(behind + block, np.int64), np.zeros(1 + block, np.int64)
+    fast: Any = np.int64(0)
+    slow: Any = np.int64(0)
     for start in range(0, size, block):
-        stop = min(size, start + block)
-        count = stop - start
-        if to_steps(x[start:stop], limit, steps[behind:]):
+        count = min(size, start + block) - start
+        if to_steps(x[start : start + count], limit, steps[behind:]):
             return False
-        fast_total = means_of_steps(steps, behind, n, fast_total, sums, fast[keep : keep + count])
-        slow_total = means_of_steps(steps, behind, m, slow_total, sums, slow[keep : keep + count])
+        now, quick, lazy = steps[behind:], steps[behind - n :], steps[behind - m :]
+        for j in range(count):
+            fast += now[j] - quick[j]
+            slow += now[j] - lazy[j]
+            apart[j + 1] = fast * up - slow * down
+        first = max(0, skip - start)
+        for j in range(first, count):
+            rose = (apart[j + 1] > 0) & (apart[j] <= 0)
+            fell = (apart[j + 1] < 0) & (apart[j] >= 0)
+            target[start + j] = 1.0 if rose else below if fell else np.nan
+            confidence[start + j] = 0.0
+        if start + first < m:  # the slow mean, and the one before it, are known from row m on
+            target[start + first : min(m, start + count)] = np.nan
+        for j in range(first, count):
+            if target[start + j] == target[start + j]:
+                pace: Any = np.int64(0)
+                known = min(n, start + j - n + 1)
+                for k in range(behind + j - known + 1, behind + j + 1):
+                    pace += abs(steps[k] - steps[k - n])
+                move = float(abs(apart[j + 1] - apart[j])) / up  # in steps, times n
+                confidence[start + j] = move / (move + float(pace) / known)
         steps[:behind] = steps[count : count + behind]
-        fast[keep : keep + max(0, min(count, n - 1 - start))] = np.nan
-        slow[keep : keep + max(0, min(count, m - 1 - start))] = np.nan
-        _cross_block(fast, slow, keep, span, below, target[start:stop], confidence[start:stop])
-        for j in range(keep):
-            fast[j], slow[j] = fast[count + j], slow[count + j]
+        apart[0] = apart[count]
     return True
 
 
@@ -97,10 +116,29 @@ def cross_signals(fast: Floats, slow: Floats, *, span: int, below: float) -> Sig
     return Signals.holding(target, confidence, tag="cross")
 
 
+def _halves(
+    x: Floats, windows: tuple[int, int, int, int], limit: float, below: float, target: Floats, confidence: Floats
+) -> bool:
+    """`_sma_crosses`; a long series on two cores, the second half with as many rows before it as its windows reach."""
+    if len(x) < LONG:
+        return _sma_crosses(x, windows, limit, below, 0, target, confidence)
+    lead = max(2 * windows[0], windows[1]) + 2
+    cut = len(x) // 2
+    late = slice(cut - lead, None)
+    with ThreadPoolExecutor(1) as other:
+        second = other.submit(_sma_crosses, x[late], windows, limit, below, lead, target[late], confidence[late])
+        whole = _sma_crosses(x[:cut], windows, limit, below, 0, target[:cut], confidence[:cut])
+        return second.result() and whole
+
+
 def sma_cross_signals(values: Floats, fast: int, slow: int, *, below: float) -> Signals:
-    """`cross_signals` of two simple means of `values`, with the span of the fast one; the same numbers, in one pass."""
+    """`cross_signals` of two simple means of `values`, with the span of the fast one, in one pass over whole numbers
+    where the values lie on a grid of 1e-8 that is fine enough for floats to tell all means apart."""
     x = column(values)
     target, confidence = np.empty(len(x)), np.empty(len(x))
-    if _sma_crosses(x, (fast, slow), min(grid_limit(fast), grid_limit(slow)), fast, float(below), target, confidence):
+    common = math.lcm(fast, slow)
+    windows = (fast, slow, common // fast, common // slow)
+    limit = min(grid_limit(fast), grid_limit(slow), _APART / common)
+    if _halves(x, windows, limit, float(below), target, confidence):
         return Signals.holding(target, confidence, tag="cross")
     return cross_signals(sma(x, fast), sma(x, slow), span=fast, below=below)

@@ -8,6 +8,7 @@ import pytest
 from onetape import Market, Signals
 from onetape import indicators as ta
 from onetape.domain.frame import CandleFrame
+from onetape.strategies import crossing
 from onetape.strategies.contract import evaluate
 from onetape.strategies.crossing import cross_signals, sma_cross_signals
 from onetape.strategies.registry import Registry
@@ -147,4 +148,14 @@ def test_one_pass_over_both_means_gives_the_same_signals(fast: int, slow: int, o
     for rows in (7000, 1024, 1025, 60, 1, 0):
         together = sma_cross_signals(close[:rows], fast, slow, below=0.0)
         np.testing.assert_array_equal(together.target, apart.target[:rows])
-        np.testing.assert_array_equal(together.confidence, apart.confidence[:rows])
+        np.testing.assert_allclose(together.confidence, apart.confidence[:rows], rtol=0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("fast", "slow"), [(1, 2), (10, 50), (300, 1500)])
+def test_two_halves_on_two_cores_are_the_whole(fast: int, slow: int, sample, monkeypatch) -> None:
+    close = sample.close[:7001]
+    whole = sma_cross_signals(close, fast, slow, below=-1.0)
+    monkeypatch.setattr(crossing, "LONG", 5000)
+    halves = sma_cross_signals(close, fast, slow, below=-1.0)
+    np.testing.assert_array_equal(halves.target, whole.target)
+    np.testing.assert_array_equal(halves.confidence, whole.confidence)
