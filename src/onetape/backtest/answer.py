@@ -8,10 +8,11 @@ from typing import Final
 
 import msgspec
 
-from onetape.backtest.candles import choose, terms_of
+from onetape.backtest.candles import choose, instrument_of
 from onetape.backtest.counting import counted, judged, trial_of
 from onetape.backtest.holdout import allowed, data_of
 from onetape.backtest.jobs import Answer, Say
+from onetape.backtest.margin import settled
 from onetape.backtest.run import run
 from onetape.clock import RealClock
 from onetape.domain.results import BacktestSpec, Result
@@ -33,8 +34,8 @@ def answering(
         strategy = registry.build(spec.strategy, spec.parameters)
         say("reading candles", 0.05)
         chosen, spec, _, note = await allowed(ledger, await choose(candles, spec, strategy.warmup()), spec)
-        terms = await terms_of(candles, spec.exchange, spec.symbol)
-        asked = msgspec.structs.replace(spec, terms=terms, parameters=strategy.parameters())
+        instrument = await instrument_of(candles, spec.exchange, spec.symbol)
+        asked = settled(msgspec.structs.replace(spec, parameters=strategy.parameters()), instrument, "$.leverage")
         source_hash = registry.source_hash(spec.strategy)
         trial = trial_of(asked, data_of(chosen, asked), source_hash, BACKTEST, WHO, ticking.now())
 

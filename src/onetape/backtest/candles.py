@@ -90,8 +90,13 @@ async def stored(store: CandleStore, spec: BacktestSpec) -> list[Coverage]:
 
 async def terms_of(store: CandleStore, exchange: str, symbol: str) -> Terms:
     """Steps and minima of the instrument; of one that is not known: lots of 1e-8."""
+    return Terms.of(await instrument_of(store, exchange, symbol))
+
+
+async def instrument_of(store: CandleStore, exchange: str, symbol: str) -> Instrument:
+    """What is known of it; of one that is not known, what its name tells."""
     known = [one for one in await store.instruments() if (one.exchange, one.symbol) == (exchange, symbol)]
-    return Terms.of(known[0] if known else Instrument.unknown(exchange, symbol))
+    return known[0] if known else Instrument.unknown(exchange, symbol)
 
 
 def builds(fine: Timeframe, wanted: Timeframe) -> bool:

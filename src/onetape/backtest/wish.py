@@ -7,26 +7,24 @@ from typing import Any
 
 import msgspec
 
-from onetape.domain.accounts import Costs, Exits, RiskLimits, Sizing
+from onetape.domain.accounts import Exits, RiskLimits, Sizing, Terms
 from onetape.domain.errors import BadInput
+from onetape.domain.reality import RealityWish, reality
 from onetape.domain.results import BacktestSpec
 from onetape.domain.units import Timeframe, parse_time
 
 
-class BacktestWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BacktestWish(RealityWish, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of POST /api/v1/backtests. `start` and `end` are times or dates, empty = all that is stored."""
 
     strategy: str
     symbol: str
     exchange: str = ""  # empty: the one that has the symbol
     timeframe: str = "1h"
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
     start: str = ""
     end: str = ""
     cash: float = 10_000.0
-    fee_maker: float = 0.0008
-    fee_taker: float = 0.001
-    slippage: float = 0.0
     sizing: str = "fraction:0.95"
     allow_short: bool = False
     stop: float | None = None
@@ -37,9 +35,7 @@ class BacktestWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Timeframe.parse(self.timeframe, "$.timeframe")
         if not 0 < self.cash < 1e15:
             raise BadInput("$.cash", self.cash, "not a positive amount of money")
-        for name in ("fee_maker", "fee_taker", "slippage"):
-            if not -0.01 <= getattr(self, name) <= 0.1:
-                raise BadInput(f"$.{name}", getattr(self, name), "not a rate from -0.01 to 0.1", "0.001 is 0.1 %.")
+        how = reality(self, lambda name: f"$.{name}")
         for name, high in (("stop", 1.0), ("take", 100.0)):
             rate = getattr(self, name)
             if rate is not None and not 0 < rate < high:
@@ -57,9 +53,11 @@ class BacktestWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             start_ts=start_ts,
             end_ts=end_ts,
             cash=float(self.cash),
-            costs=Costs(float(self.fee_maker), float(self.fee_taker), float(self.slippage)),
+            costs=how.costs,
+            execution=how.execution,
             sizing=Sizing.parse(self.sizing, "$.sizing"),
-            limits=RiskLimits(allow_short=float(self.allow_short)),
+            limits=RiskLimits(how.exposure, allow_short=float(self.allow_short), leverage=how.leverage),
+            terms=Terms(maintenance=how.maintenance or 0.0, band=how.band),
             exits=Exits(
                 stop=math.nan if self.stop is None else float(self.stop),
                 take=math.nan if self.take is None else float(self.take),

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from onetape.cli import trials
+from onetape.cli.costs import add_costs, costs_of, with_costs
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
-from onetape.domain.accounts import Costs, Exits, RiskLimits, Sizing, Terms
+from onetape.domain.accounts import Exits, RiskLimits, Sizing
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.instrument import Instrument
 from onetape.domain.results import BacktestSpec, Result
@@ -76,19 +77,17 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--file", type=Path, metavar="FILE", help="a candle file instead of the database")
     data.add_argument("--data-dir", type=Path, metavar="DIR", help="where the embedded database lives")
     money = top.add_argument_group("money")
-    plain = Costs()
     money.add_argument("--cash", type=float, default=10_000.0, help="at the start, in quote currency (10000)")
     money.add_argument(
         "--sizing", default="fraction:0.95", metavar="RULE", help="fraction:0.95, quote:1000, qty:1, risk:0.01"
     )
-    for name, rate in (("--fee-maker", plain.maker), ("--fee-taker", plain.taker), ("--slippage", plain.slippage)):
-        money.add_argument(name, type=float, default=rate, metavar="RATE", help=f"0.001 is 0.1 %% ({rate:g})")
     for name, what in (("--stop", "loss"), ("--take", "profit"), ("--trail", "fall from the best price")):
         money.add_argument(name, type=float, metavar="RATE", help=f"leave at this {what}, as a rate of the price")
     money.add_argument(
         "--max-drawdown", type=float, metavar="RATE", help="close and enter nothing more at this fall of equity"
     )
     money.add_argument("--allow-short", action="store_true", help="targets below zero sell short")
+    add_costs(top)
     trials.add_flags(top)
     out = top.add_argument_group("output")
     out.add_argument("--json", nargs="?", const="-", metavar="FILE", help="the figures as JSON; - is standard output")
@@ -120,13 +119,11 @@ def spec_of(wish: argparse.Namespace) -> BacktestSpec:
     start_ts, end_ts = timerange_of(wish.timerange)
     if not 0.0 < wish.cash < 1e15:
         raise BadInput("--cash", wish.cash, "not a positive amount of money")
-    for flag in ("fee_maker", "fee_taker", "slippage"):
-        rate_in(wish, flag, -0.01 if flag != "slippage" else 0.0, 0.1)
     for flag, high in (("stop", 1.0), ("take", 100.0), ("trail", 1.0), ("max_drawdown", 1.0)):
         if getattr(wish, flag) is not None:
-            rate_in(wish, flag, 0.0, high, inside=True)
+            rate_in(wish, flag, 0.0, high)
     drawdown = 1.0 if wish.max_drawdown is None else float(wish.max_drawdown)
-    return BacktestSpec(
+    spec = BacktestSpec(
         strategy="",
         exchange=wish.exchange.strip().lower(),
         symbol=(wish.symbol or "").strip().upper().replace("/", "-"),
@@ -134,16 +131,16 @@ def spec_of(wish: argparse.Namespace) -> BacktestSpec:
         start_ts=start_ts,
         end_ts=end_ts,
         cash=wish.cash,
-        costs=Costs(wish.fee_maker, wish.fee_taker, wish.slippage),
         sizing=Sizing.parse(wish.sizing),
         limits=RiskLimits(max_drawdown=drawdown, allow_short=float(wish.allow_short)),
         exits=Exits(*(math.nan if rate is None else rate for rate in (wish.stop, wish.take, wish.trail))),
     )
+    return with_costs(spec, costs_of(wish))
 
 
-def rate_in(wish: argparse.Namespace, flag: str, low: float, high: float, inside: bool = False) -> None:
+def rate_in(wish: argparse.Namespace, flag: str, low: float, high: float) -> None:
     rate = getattr(wish, flag)
-    if not (low < rate < high if inside else low <= rate <= high):
+    if not low < rate < high:
         field = "--" + flag.replace("_", "-")
         raise BadInput(field, rate, f"not a rate between {low:g} and {high:g}", "0.02 is 2 %.")
 
@@ -198,7 +195,8 @@ def check_outputs(wish: argparse.Namespace) -> None:
 
 async def from_store(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequence[Wanted]) -> list[Outcome]:
     from onetape.app.wiring import open_platform
-    from onetape.backtest.candles import choose, terms_of
+    from onetape.backtest.candles import choose, instrument_of
+    from onetape.backtest.margin import settled
 
     registry = registry_of(wish)
     built = [build(registry, wish, one, wanted) for one in wanted]  # bad names are refused before a server starts
@@ -209,7 +207,8 @@ async def from_store(wish: argparse.Namespace, spec: BacktestSpec, wanted: Seque
         say("loading candles ...")
         chosen = await choose(platform.candles, spec, max(strategy.warmup() for strategy in built))
         exchange = chosen.frame.exchange
-        spec = replaced(spec, exchange=exchange, terms=await terms_of(platform.candles, exchange, spec.symbol))
+        instrument = await instrument_of(platform.candles, exchange, spec.symbol)
+        spec = settled(replaced(spec, exchange=exchange), instrument, "--leverage")
         await trials.taken_over(platform.settings.data_dir, platform.ledger, exchange, spec.symbol)
         outcomes = await run_all(wish, spec, wanted, registry, chosen, trials.in_database(platform.ledger))
         if not wish.no_store:
@@ -219,6 +218,7 @@ async def from_store(wish: argparse.Namespace, spec: BacktestSpec, wanted: Seque
 
 async def from_file(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequence[Wanted]) -> list[Outcome]:
     from onetape.backtest.candles import split
+    from onetape.backtest.margin import settled
 
     registry = registry_of(wish)
     for one in wanted:
@@ -226,8 +226,8 @@ async def from_file(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequen
     say(f"reading {wish.file} ...")
     candles = frame_of(wish)
     timeframe = spec.timeframe or str(candles.timeframe)
-    terms = Terms.of(Instrument.unknown(candles.exchange, candles.symbol))
-    spec = replaced(spec, exchange=candles.exchange, symbol=candles.symbol, timeframe=timeframe, terms=terms)
+    spec = replaced(spec, exchange=candles.exchange, symbol=candles.symbol, timeframe=timeframe)
+    spec = settled(spec, Instrument.unknown(candles.exchange, candles.symbol), "--leverage")
     async with trials.without_candles(settings_of(wish)) as counter:
         outcomes = await run_all(wish, spec, wanted, registry, split(candles, spec), counter)
     if wish.store:

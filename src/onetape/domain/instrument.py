@@ -47,6 +47,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @classmethod
     def unknown(cls, exchange: str, symbol: str) -> Instrument:
-        """An instrument of which only the name is known, as for candles from a file: spot, lot 1e-8, no tick."""
-        base, _, quote = symbol.partition("-")
-        return cls(exchange=exchange, symbol=symbol, base=base, quote=quote, settle=quote, lot=1e-8)
+        """An instrument of which only the name is known, as for candles from a file: lot 1e-8, no tick; a perpetual
+        when its name ends in `-SWAP`, else spot."""
+        base, _, rest = symbol.partition("-")
+        quote = rest.removesuffix("-SWAP")
+        kind = Kind.SPOT if quote == rest else Kind.SWAP
+        return cls(exchange=exchange, symbol=symbol, kind=kind, base=base, quote=quote, settle=quote, lot=1e-8)

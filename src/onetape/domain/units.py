@@ -30,6 +30,8 @@ LATEST: Final[Micros] = 253_402_300_799_000_000  # 9999-12-31: or more
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONDAY: Final[Micros] = 4 * DAY  # 1970-01-05 was a Monday
 _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK, "M": 30 * DAY}
+_SPANS: Final = {"us": 1, "ms": 1_000, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+_SPAN: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|ms|s|m|h|d)")
 _TIMEFRAME: Final = re.compile(r"([1-9][0-9]{0,4})(s|m|h|H|d|D|w|W|M)")
 
 
@@ -68,6 +70,17 @@ def epoch_micros(value: float) -> Micros:
     if value > 1e11:
         return round(value * 1_000)
     return round(value * 1_000_000)
+
+
+def parse_span(text: str, field: str = "span") -> Micros:
+    """Micros from `200ms`, `1.5s`, `5m`, `2h`, `1d`, `500us`, or `0`. Raises BadInput naming `field`."""
+    stripped = text.strip()
+    if stripped == "0":
+        return 0
+    found = _SPAN.fullmatch(stripped)
+    if not found:
+        raise BadInput(field, text, "not a length of time", "Write 200ms, 1.5s, 5m, 2h or 1d.")
+    return round(float(found[1]) * _SPANS[found[2]])
 
 
 class Timeframe(NamedTuple):
