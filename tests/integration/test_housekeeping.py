@@ -56,6 +56,7 @@ async def test_the_policy_is_kept_by_a_process_of_its_own(settings: Settings) ->
     assert (settings.log_dir / "housekeeping.log").is_file()
 
 
+@pytest.mark.native  # the door is in the way of a socket, and a server by URL has a port
 async def test_a_process_that_cannot_reach_the_database_is_tried_again_later(settings: Settings) -> None:
     door = Door(settings.database_url)
     shut = settings.model_copy(update={"database_url": door.url})
