@@ -71,7 +71,7 @@ def run(
         fill_timeframe=str(fills.timeframe),
         signals=signals,
         tape=tape,
-        metrics=measure(frame, tape, spec.cash) | {"trading_from_ts": int(frame.close_ts[first])},
+        metrics=measure(frame, tape, spec.cash) | {"trading_from_ts": int(frame.rows(first, first + 1).close_ts[0])},
         manifest=manifest | {"candles": provenance(frame, fills)},
     )
 
