@@ -11,11 +11,11 @@ import pytest
 from onetape.backtest.memory import MemoryRunStore
 from onetape.backtest.run import run
 from onetape.backtest.trades import trades_of
-from onetape.domain.accounts import Exits, RiskLimits
+from onetape.domain.accounts import Costs, Execution, Exits, RiskLimits
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.frame import CandleFrame
 from onetape.domain.results import BacktestSpec, Result
-from onetape.ports import RunStore
+from onetape.ports import OnlyRuns, RunStore
 from onetape.storage.pool import open_pool
 from onetape.storage.runs import PgRunStore
 from onetape.strategies.sma_cross import SmaCross
@@ -94,3 +94,37 @@ async def test_a_run_that_is_not_there_is_named(store: RunStore) -> None:
 async def test_an_impossible_limit_is_refused(store: RunStore) -> None:
     with pytest.raises(BadInput, match="limit"):
         await store.list(limit=0)
+
+
+async def test_only_those_that_fit_are_listed(store: RunStore) -> None:
+    made = [a_run(2), a_run(3, timeframe="1h"), a_run(4)]
+    for result in made:
+        await store.put(result)
+    for only, count in (
+        (OnlyRuns(strategy="sma_cross", exchange="t", symbol="A-B", timeframe="1h"), 3),
+        (OnlyRuns(strategy="ema_cross"), 0),
+        (OnlyRuns(symbol="B-A"), 0),
+        (OnlyRuns(since_ts=(await store.list())[0][0].created_ts), 1),
+        (OnlyRuns(since_ts=2**52), 0),
+    ):
+        assert len((await store.list(only=only))[0]) == count, only
+
+
+async def test_a_deleted_run_is_gone_and_the_others_stay(store: RunStore) -> None:
+    one, other = a_run(2), a_run(3)
+    await store.put(one)
+    await store.put(other)
+    await store.delete(one.run_id)
+    assert [view.run_id for view in (await store.list())[0]] == [other.run_id]
+    with pytest.raises(NotFound, match=one.run_id):
+        await store.delete(one.run_id)
+
+
+async def test_how_orders_went_comes_back(store: RunStore) -> None:
+    how = Execution(latency=250_000.0, share=0.1, force=3.0, life=6e7, stop_limit=0.001)
+    result = a_run(execution=how, costs=Costs(0.0001, 0.0005, 0.0, 0.0002, 0.1, 0.2), limits=RiskLimits(leverage=3.0))
+    await store.put(result)
+    spec = (await store.get(result.run_id)).view.spec
+    assert spec.execution == how
+    assert (spec.costs, spec.limits) == (result.spec.costs, result.spec.limits)
+    assert msgspec.json.encode(spec) == msgspec.json.encode(result.spec)

@@ -6,7 +6,7 @@ from onetape.backtest.trades import fill_times, thinned, trades_of
 from onetape.clock import RealClock
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.results import Result
-from onetape.ports import Clock, RunView, StoredRun
+from onetape.ports import EVERY_RUN, Clock, OnlyRuns, RunView, StoredRun
 
 
 class MemoryRunStore:
@@ -33,10 +33,10 @@ class MemoryRunStore:
             view=view, trades=trades_of(tape), ts=ts, equity=equity, fills=tape.fills, fill_ts=fill_times(tape)
         )
 
-    async def list(self, limit: int = 100, before: str = "") -> tuple[list[RunView], str]:
+    async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> tuple[list[RunView], str]:
         if limit < 1:
             raise BadInput("limit", limit, "not from 1 on")
-        newest = [run.view for run in reversed(self._runs.values())]
+        newest = [run.view for run in reversed(self._runs.values()) if meets(run.view, only)]
         names = [view.run_id for view in newest]
         start = names.index(before) + 1 if before in names else 0
         page = newest[start : start + limit]
@@ -46,3 +46,13 @@ class MemoryRunStore:
         if run_id not in self._runs:
             raise NotFound("run_id", run_id, "not a stored run")
         return self._runs[run_id]
+
+    async def delete(self, run_id: str) -> None:
+        if self._runs.pop(run_id, None) is None:
+            raise NotFound("run_id", run_id, "not a stored run")
+
+
+def meets(view: RunView, only: OnlyRuns) -> bool:
+    names = ("strategy", "exchange", "symbol", "timeframe")
+    same = all(getattr(only, name) in ("", getattr(view.spec, name)) for name in names)
+    return same and view.created_ts >= (only.since_ts or 0)

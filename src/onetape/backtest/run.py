@@ -72,7 +72,7 @@ def run(
         signals=signals,
         tape=tape,
         metrics=measure(frame, tape, spec.cash) | {"trading_from_ts": int(frame.rows(first, first + 1).close_ts[0])},
-        manifest=manifest | {"candles": provenance(frame, fills)},
+        manifest=manifest | {"candles": provenance(frame, fills), "span": span_of(frame, fills)},
     )
 
 
@@ -158,7 +158,13 @@ def manifest_of(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, sour
         "versions": _versions(),
     }
     manifest["hash"] = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()
-    return manifest
+    return manifest | {"seed": int(manifest["hash"][:16], 16)}
+
+
+def span_of(frame: CandleFrame, fills: CandleFrame) -> dict[str, list[int]]:
+    """The open times of the first and the last candle: what has come since, or was read for another strategy's sake,
+    is left out when the run is made again."""
+    return {"signals": [int(frame.ts[0]), int(frame.ts[-1])], "fills": [int(fills.ts[0]), int(fills.ts[-1])]}
 
 
 def frame_hash(frame: CandleFrame) -> str:
@@ -185,6 +191,6 @@ def core_hash() -> str:
 
 @cache
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {
+    return {"python": platform.python_version(), "machine": platform.machine()} | {
         name: version(name) for name in ("numpy", "numba", "ta-lib", "onetape")
     }

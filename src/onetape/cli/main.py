@@ -34,6 +34,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
             Verb("data", "data", "download and import candles; list and check what is stored"),
             Verb("backtest", "backtest", "run one or several strategies over the past"),
             Verb("fees", "fees", "what venues charge: presets for --fees"),
+            Verb("runs", "runs", "list, show, compare, repeat and delete stored backtests"),
             Verb("replay", "replay", "recorded messages once more, at any speed, under another name"),
             Verb("verify", "verify", "prove that a strategy does not look ahead"),
         ),

@@ -17,10 +17,12 @@ from onetape.ports.market import (
     Verdict,
 )
 from onetape.ports.people import (
+    EVERY_RUN,
     EquityPoint,
     GapView,
     Only,
     OnlyGaps,
+    OnlyRuns,
     OnlySeries,
     Queries,
     RunStore,
@@ -33,6 +35,7 @@ from onetape.ports.trading import BotState, BotStore, Broker, GateStore, Holding
 from onetape.ports.trials import TrialLedger
 
 __all__ = [
+    "EVERY_RUN",
     "Appended",
     "AuditCount",
     "AuditStore",
@@ -56,6 +59,7 @@ __all__ = [
     "Message",
     "Only",
     "OnlyGaps",
+    "OnlyRuns",
     "OnlySeries",
     "PartRows",
     "PastTrades",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -140,6 +140,19 @@ class StoredRun:
     fill_ts: Ints
 
 
+class OnlyRuns(msgspec.Struct, frozen=True, kw_only=True):
+    """Which stored runs: those that match everything that is given; empty = all."""
+
+    strategy: str = ""
+    exchange: str = ""
+    symbol: str = ""
+    timeframe: str = ""
+    since_ts: Micros | None = None  # stored then or later
+
+
+EVERY_RUN: Final = OnlyRuns()
+
+
 class RunStore(Protocol):
     """Backtests and what came out of them."""
 
@@ -147,10 +160,14 @@ class RunStore(Protocol):
         """The same run stored again changes nothing."""
         ...
 
-    async def list(self, limit: int = 100, before: str = "") -> tuple[list[RunView], str]:
+    async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> tuple[list[RunView], str]:
         """Newest first, with the cursor of the rows after it, "" at the end."""
         ...
 
     async def get(self, run_id: str) -> StoredRun:
         """Raises NotFound."""
+        ...
+
+    async def delete(self, run_id: str) -> None:
+        """The ledger of trials remembers the run. Raises NotFound."""
         ...

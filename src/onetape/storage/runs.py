@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onetape.backtest.trades import fill_times, thinned, trades_of
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.results import BacktestSpec, Result, Trade
-from onetape.ports import RunView, StoredRun
+from onetape.ports import EVERY_RUN, OnlyRuns, RunView, StoredRun
 from onetape.storage import sql
 from onetape.storage.pool import reading, transaction
 
@@ -48,12 +48,15 @@ class PgRunStore:
                 pack(rows=tape.fills, ts=fill_times(tape)),
             )
 
-    async def list(self, limit: int = 100, before: str = "") -> tuple[list[RunView], str]:
+    async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> tuple[list[RunView], str]:
         if not 1 <= limit <= MOST:
             raise BadInput("limit", limit, f"not from 1 to {MOST}", "Ask for more with the cursor `next`.")
         created_ts, run_id = read_cursor(before) if before else (None, None)
         async with reading(self._pool) as connection:
-            rows = await connection.fetch(sql.load("run_list"), created_ts, run_id, limit + 1)
+            rows = await connection.fetch(
+                sql.load("run_list"), created_ts, run_id, limit + 1,
+                only.strategy, only.exchange, only.symbol, only.timeframe, only.since_ts,
+            )  # fmt: skip
         page = [view(row) for row in rows[:limit]]
         return page, f"{page[-1].created_ts}.{page[-1].run_id}" if len(rows) > limit else ""
 
@@ -61,7 +64,7 @@ class PgRunStore:
         async with reading(self._pool) as connection:
             row = await connection.fetchrow(sql.load("run_get"), run_id)
         if row is None:
-            raise NotFound("run_id", run_id, "not a stored run", "GET /api/v1/runs lists them.")
+            raise missing(run_id)
         series, fills = unpack(row["series"]), unpack(row["fills"])
         return StoredRun(
             view=view(row),
@@ -71,6 +74,15 @@ class PgRunStore:
             fills=fills["rows"],
             fill_ts=fills["ts"],
         )
+
+    async def delete(self, run_id: str) -> None:
+        async with transaction(self._pool) as connection:
+            if await connection.fetchval(sql.load("run_delete"), run_id) is None:
+                raise missing(run_id)
+
+
+def missing(run_id: str) -> NotFound:
+    return NotFound("run_id", run_id, "not a stored run", "`onetape runs list` and GET /api/v1/runs list them.")
 
 
 def view(row: Any) -> RunView:

@@ -1,0 +1,249 @@
+"""`onetape runs ...`: backtests that are kept: found, shown, compared, made again, deleted."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, add_json, print_json
+from onetape.domain.errors import BadInput, Conflict, NotFound
+from onetape.domain.units import parse_time
+
+if TYPE_CHECKING:
+    from onetape.app.wiring import Platform
+    from onetape.backtest.candles import Chosen
+    from onetape.backtest.rerun import Rerun
+    from onetape.ports import RunView, StoredRun
+
+    Act = Callable[[Any, Any], Awaitable[int]]
+
+_HELP: Final = """\
+  onetape runs list --strategy ema_cross --symbol BTC-USDT --sort sharpe
+  onetape runs show last
+  onetape runs diff 20261125-121833-0a1b2c3d last
+  onetape runs rerun last
+
+RUN is an id of `onetape runs list`, the beginning of one, or `last`, the newest one.
+
+rerun asks the same question once more, of the same stretch of the same candles, and compares every bit. Exit code 3
+when the bits, the strategy's code, the candles or the engine are not what they were: it says which.
+delete removes the run; the ledger of trials still counts it.
+"""
+ACTIONS: Final = ("list", "show", "diff", "rerun", "delete")
+FILTERS: Final = ("strategy", "exchange", "symbol", "timeframe")
+SORTS: Final = ("newest", "total_return", "sharpe", "sortino", "calmar", "max_drawdown", "profit_factor", "trades")
+PAGE: Final = 1000
+
+
+def parser() -> argparse.ArgumentParser:
+    top = Parser(prog="onetape runs", description="Stored backtests.", epilog=_HELP)
+    actions = top.add_subparsers(dest="action", metavar="|".join(ACTIONS), parser_class=Parser)
+    for action in ACTIONS:
+        one = actions.add_parser(action, prog=f"onetape runs {action}")
+        if action == "list":
+            _add_filters(one)
+        elif action == "diff":
+            one.add_argument("runs", nargs=2, metavar="RUN")
+        else:
+            one.add_argument("run", metavar="RUN")
+        if action == "rerun":
+            one.add_argument(
+                "--file", type=Path, metavar="FILE", help="the candle file of a run that was made from one"
+            )
+            one.add_argument("--strategies", type=Path, metavar="DIR", help="a folder of strategy files of your own")
+        one.add_argument("--data-dir", type=Path, metavar="DIR", help="where the embedded database lives")
+        add_json(one)
+    return top
+
+
+def _add_filters(one: argparse.ArgumentParser) -> None:
+    for name, example in zip(FILTERS, ("ema_cross", "okx", "BTC-USDT", "1h"), strict=True):
+        one.add_argument(f"--{name}", default="", metavar=example)
+    one.add_argument("--since", metavar="2026-11-01", help="stored then or later")
+    one.add_argument("--sort", choices=SORTS, default="newest", help="best first; the newest first by default")
+    one.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many (20); 0 = all")
+
+
+def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
+    chosen = parser().parse_args(list(args))
+    if chosen.action is None:
+        raise Usage(f"say what to do: {', '.join(ACTIONS)}. `onetape runs --help` shows examples.")
+    if getattr(chosen, "limit", 0) < 0:
+        raise BadInput("--limit", chosen.limit, "less than 0", "0 shows all.")
+    return asyncio.run(_run(chosen))
+
+
+async def _run(chosen: Any) -> int:
+    from onetape.app.where import chosen as chosen_settings
+    from onetape.app.wiring import open_platform
+
+    settings = chosen_settings(chosen.data_dir)
+    if getattr(chosen, "strategies", None):
+        settings = settings.model_copy(update={"strategies": chosen.strategies.absolute()})
+    async with open_platform(settings) as platform:
+        return await _DOES[chosen.action](platform, chosen)
+
+
+# --- finding
+
+
+async def _all(platform: Platform, chosen: Any) -> list[RunView]:
+    """Those that the flags name, newest first."""
+    from onetape.ports import OnlyRuns
+
+    given = {name: getattr(chosen, name, "").strip() for name in FILTERS}
+    since = getattr(chosen, "since", None)
+    only = OnlyRuns(
+        strategy=given["strategy"],
+        exchange=given["exchange"].lower(),
+        symbol=given["symbol"].upper().replace("/", "-"),
+        timeframe=given["timeframe"],
+        since_ts=parse_time(since, "--since") if since else None,
+    )
+    found: list[RunView] = []
+    cursor = ""
+    while True:
+        page, cursor = await platform.runs.list(PAGE, cursor, only)
+        found += page
+        if not cursor:
+            return found
+
+
+async def _id(platform: Platform, text: str) -> str:
+    """The whole id of the run that a person means. Raises NotFound, Conflict when several begin so."""
+    if text == "last":
+        newest, _ = await platform.runs.list(1)
+        if not newest:
+            raise NotFound("RUN", text, "no run is stored", "`onetape backtest` stores one.")
+        return newest[0].run_id
+    found = [view.run_id for view in await _all(platform, None) if view.run_id.startswith(text)]
+    if text in found:
+        return text
+    if not found:
+        raise NotFound("RUN", text, "not a stored run", "`onetape runs list` shows them.")
+    if len(found) > 1:
+        shown = ", ".join(found[:3]) + (" and others" if len(found) > 3 else "")
+        raise Conflict("RUN", text, f"the beginning of several runs: {shown}", "Write more of it.")
+    return found[0]
+
+
+async def _stored(platform: Platform, text: str) -> StoredRun:
+    return await platform.runs.get(await _id(platform, text))
+
+
+# --- doing
+
+
+async def _list(platform: Platform, chosen: Any) -> int:
+    from onetape.cli import runs_report
+
+    found = ordered(await _all(platform, chosen), chosen.sort)
+    shown = found[: chosen.limit] if chosen.limit else found
+    if chosen.json:
+        print_json({"items": [runs_report.summary(view) for view in shown], "all": len(found)})
+    else:
+        runs_report.listed(shown, len(found))
+    return DONE
+
+
+def ordered(views: list[RunView], by: str) -> list[RunView]:
+    """Best first; those without the figure last."""
+    if by == "newest":
+        return views
+    sign = 1.0 if by == "max_drawdown" else -1.0
+    return sorted(views, key=lambda view: (view.metrics.get(by) is None, sign * float(view.metrics.get(by) or 0.0)))
+
+
+async def _show(platform: Platform, chosen: Any) -> int:
+    from onetape.cli import runs_report
+
+    stored = await _stored(platform, chosen.run)
+    if chosen.json:
+        print_json(runs_report.document(stored))
+    else:
+        runs_report.shown(stored)
+    return DONE
+
+
+async def _diff(platform: Platform, chosen: Any) -> int:
+    from onetape.backtest.rundiff import diff
+    from onetape.cli import runs_report
+
+    found = diff(*[await _stored(platform, text) for text in chosen.runs])
+    if chosen.json:
+        print_json(found)
+    else:
+        runs_report.differing(found)
+    return DONE
+
+
+async def _rerun(platform: Platform, chosen: Any) -> int:
+    from onetape.cli import runs_report
+
+    found = await again(platform, await _stored(platform, chosen.run), chosen.file)
+    if chosen.json:
+        print_json(found)
+    else:
+        runs_report.rerun(found)
+    return DONE if found.same and not found.changed else NOT_HELD
+
+
+async def again(platform: Platform, stored: StoredRun, file: Path | None) -> Rerun:
+    """Runs it once more, unless the strategy's code is not the one that passed the gate then."""
+    from onetape.backtest.holdout import allowed, sealed_note
+    from onetape.backtest.rerun import Changed, Rerun, compared, cut_as_then
+    from onetape.cli import trials
+    from onetape.cli.backtest import plan
+
+    view, registry = stored.view, platform.registry
+    for error in registry.errors:
+        print(f"onetape runs: left out: {error}", file=sys.stderr)
+    spec = view.spec
+    strategy = registry.build(spec.strategy, spec.parameters)
+    code, code_then = registry.source_hash(spec.strategy), view.manifest["strategy"]
+    if code != code_then:
+        changed = Changed("strategy", "the strategy's code", code_then, code)
+        return Rerun(run_id=view.run_id, same=False, ran=False, changed=[changed])
+    candles = cut_as_then(await _candles(platform, view, strategy.warmup(), file), view)
+    opened = bool(view.manifest.get("holdout", {}).get("open"))
+    may = await allowed(platform.ledger, candles, spec, opened)
+    [now] = await trials.counted_runs(
+        trials.in_database(platform.ledger), may, [plan(spec.strategy, strategy, registry, may)]
+    )
+    if isinstance(now, str):
+        raise Conflict("RUN", view.run_id, "made on a sealed part", now)
+    if may.spec != spec and not opened:
+        print(f"onetape runs: {' '.join(sealed_note(now.manifest))}", file=sys.stderr)
+    return compared(stored, now)
+
+
+async def _candles(platform: Platform, view: RunView, warmup: int, file: Path | None) -> Chosen:
+    from onetape.archive import read
+    from onetape.backtest.candles import choose, split
+    from onetape.backtest.rerun import as_then, warmup_of
+
+    spec = view.spec
+    if file is not None:
+        return split(read(file, symbol=spec.symbol, exchange=spec.exchange or None).frame, spec)
+    try:
+        return await choose(as_then(platform.candles, view), spec, warmup_of(view, warmup))
+    except NotFound as error:
+        remedy = "If it was run from a file, name that: --file FILE."
+        raise NotFound("RUN", view.run_id, f"made of candles that are not stored ({error.problem})", remedy) from None
+
+
+async def _delete(platform: Platform, chosen: Any) -> int:
+    run_id = await _id(platform, chosen.run)
+    await platform.runs.delete(run_id)
+    if chosen.json:
+        print_json({"deleted": run_id})
+    else:
+        print(f"{run_id} is deleted. The ledger of trials still counts it.")
+    return DONE
+
+
+_DOES: Final[dict[str, Act]] = {"list": _list, "show": _show, "diff": _diff, "rerun": _rerun, "delete": _delete}

@@ -1,0 +1,170 @@
+"""`onetape runs`: what is stored is found, shown, compared, made again to the last bit, deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onetape.cli.main import main
+from onetape.cli.output import DONE, NOT_HELD, USAGE
+
+Ask = Callable[..., Any]
+
+OWN = """
+from onetape import Market, Signals, Strategy
+
+
+class Mine(Strategy, frozen=True, tag="mine"):
+    \"\"\"Holds on rising candles.\"\"\"
+
+    least: float = 0.0
+
+    def warmup(self) -> int:
+        return 2
+
+    def signals(self, market: Market) -> Signals:
+        return Signals.holding((market.close > market.open + self.least).astype(float))
+"""
+
+
+def rows_of(start: int, count: int, seed: int = 1) -> list[str]:
+    close = np.round(100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0.0003, 0.006, start + count))), 2)
+    before = np.append(100.0, close[:-1])
+    return [
+        f"{1_546_300_800 + i * 3600},{a},{max(a, c) + 0.5},{min(a, c) - 0.5},{c},1"
+        for i, (a, c) in enumerate(zip(before.tolist(), close.tolist(), strict=True))
+    ][start:]
+
+
+def candle_file(folder: Path, rows: list[str]) -> Path:
+    path = folder / "okx_BTC-USDT_1h.csv"
+    path.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def ask(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    database_url: str,
+    redis_url: str,
+) -> Ask:
+    monkeypatch.setenv("ONETAPE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("ONETAPE_DATABASE_URL", database_url)
+    monkeypatch.setenv("ONETAPE_REDIS_URL", redis_url)
+
+    def run(*args: object, code: int = DONE, text: bool = False) -> Any:
+        capsys.readouterr()
+        assert main([str(arg) for arg in (*args, *(() if text else ("--json",)))]) == code
+        out = capsys.readouterr().out
+        return " ".join(out.split()) if text else json.loads(out)
+
+    return run
+
+
+@pytest.fixture
+def stored(ask: Ask, tmp_path: Path) -> str:
+    """A run on 1,500 hours in the database."""
+    ask("data", "import", candle_file(tmp_path, rows_of(0, 1_500)))
+    return str(ask("backtest", "--no-gate", "-s", "sma_cross:fast=5,slow=20", "--symbol", "BTC-USDT")["run_id"])
+
+
+def test_a_list_has_the_figures_and_is_sorted_and_filtered(ask: Ask, stored: str) -> None:
+    ask("backtest", "--no-gate", "-s", "sma_cross", "-s", "ema_cross", "--symbol", "BTC-USDT")
+    found = ask("runs", "list")
+    assert found["all"] == 3
+    assert found["items"][-1]["run_id"] == stored
+    assert found["items"][-1]["parameters"]["fast"] == 5
+    best = [item["sharpe"] for item in ask("runs", "list", "--sort", "sharpe")["items"]]
+    assert best == sorted(best, reverse=True)
+    assert [item["strategy"] for item in ask("runs", "list", "--strategy", "ema_cross")["items"]] == ["ema_cross"]
+    assert len(ask("runs", "list", "--limit", "1")["items"]) == 1
+    assert "1 of 3; --limit 0 shows all." in ask("runs", "list", "--limit", "1", text=True)
+    assert "No run is stored that fits" in ask("runs", "list", "--symbol", "ETH-USDT", text=True)
+
+
+def test_a_run_is_shown_by_the_beginning_of_its_id(ask: Ask, stored: str) -> None:
+    found = ask("runs", "show", stored[:-3])
+    assert found["run_id"] == stored
+    assert len(found["trade_list"]) == found["trades"] + found["open_trades"]
+    assert found["manifest"]["seed"] == int(found["manifest"]["hash"][:16], 16)
+    text = ask("runs", "show", "last", text=True)
+    assert "sma_cross" in text
+    assert stored in text
+
+
+def test_a_name_that_means_no_run_or_several_is_refused(ask: Ask, stored: str) -> None:
+    del stored
+    ask("backtest", "--no-gate", "-s", "ema_cross", "--symbol", "BTC-USDT")
+    assert "not a stored run" in ask("runs", "show", "nothing", code=USAGE)["error"]
+    assert "several runs" in ask("runs", "show", "2", code=USAGE)["error"]
+
+
+def test_a_difference_names_parameters_figures_and_the_first_trade(ask: Ask, stored: str) -> None:
+    other = ask("backtest", "--no-gate", "-s", "sma_cross:fast=6,slow=20", "--symbol", "BTC-USDT", "--cash", "5000")
+    found = ask("runs", "diff", stored, other["run_id"])
+    assert found["parameters"] == [{"name": "fast", "a": 5, "b": 6}]
+    assert {"name": "cash", "a": 10_000.0, "b": 5_000.0} in found["question"]
+    assert found["first_trade"]["number"] == 1
+    assert not found["made_of"]
+    assert not found["same"]
+    assert "First trade that differs, number 1" in ask("runs", "diff", stored, "last", text=True)
+    alike = ask("runs", "diff", stored, stored)
+    assert alike["same"]
+    assert not alike["figures"]
+
+
+def test_a_run_made_again_has_the_same_bits_although_candles_came_since(ask: Ask, stored: str, tmp_path: Path) -> None:
+    ask("data", "import", candle_file(tmp_path, rows_of(1_500, 300)))
+    found = ask("runs", "rerun", stored)
+    assert found == {"run_id": stored, "same": True, "ran": True, "changed": [], "figures": []}
+    assert "has the same bits" in ask("runs", "rerun", stored, text=True)
+
+
+def test_a_run_with_a_start_reads_as_many_candles_before_it_as_then(ask: Ask, stored: str) -> None:
+    del stored
+    names = ("-s", "sma_cross:fast=5,slow=20", "-s", "sma_cross:fast=5,slow=200")
+    runs = ask("backtest", "--no-gate", *names, "--symbol", "BTC-USDT", "--timerange", "20190201-")["runs"]
+    assert ask("runs", "rerun", runs[0]["run_id"])["same"]
+
+
+def test_candles_that_are_not_what_they_were_are_named(ask: Ask, stored: str, tmp_path: Path) -> None:
+    ask("data", "import", candle_file(tmp_path, rows_of(700, 5, seed=2)))
+    found = ask("runs", "rerun", stored, code=NOT_HELD)
+    assert [one["part"] for one in found["changed"]] == ["data"]
+    assert found["ran"]
+
+
+def test_a_run_from_a_file_is_made_again_from_it(ask: Ask, tmp_path: Path) -> None:
+    file = candle_file(tmp_path, rows_of(0, 900))
+    made = ask("backtest", "--no-gate", "-s", "sma_cross", "--file", file, "--store", "--timerange", "20190110-")
+    assert ask("runs", "rerun", made["run_id"], "--file", file)["same"]
+    assert "--file FILE" in ask("runs", "rerun", made["run_id"], code=USAGE)["error"]
+
+
+def test_a_strategy_that_is_another_one_now_is_not_run(ask: Ask, stored: str, tmp_path: Path) -> None:
+    del stored
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "mine.py").write_text(OWN)
+    made = ask("backtest", "-s", "mine", "--strategies", folder, "--symbol", "BTC-USDT")
+    assert ask("runs", "rerun", made["run_id"], "--strategies", folder)["same"]
+    (folder / "mine.py").write_text(OWN.replace("rising", "higher"))
+    found = ask("runs", "rerun", made["run_id"], "--strategies", folder, code=NOT_HELD)
+    assert [one["part"] for one in found["changed"]] == ["strategy"]
+    assert not found["ran"]
+    assert "It was not run again" in ask("runs", "rerun", "last", "--strategies", folder, code=NOT_HELD, text=True)
+    assert "mine" in ask("runs", "rerun", "last", code=USAGE)["error"]
+
+
+def test_a_deleted_run_is_gone_and_still_counted(ask: Ask, stored: str) -> None:
+    assert ask("runs", "delete", stored) == {"deleted": stored}
+    assert ask("runs", "list")["items"] == []
+    again = ask("backtest", "--no-gate", "-s", "ema_cross", "--symbol", "BTC-USDT")
+    assert again["luck"]["trials"] == 2
