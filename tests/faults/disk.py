@@ -20,7 +20,7 @@ from typing import Any
 import drill
 import theatre
 from said import of_messages
-from tally import Check, of_gaps
+from tally import Check
 
 from onetape.bus.redis import RedisBus
 from onetape.domain.topics import Note
@@ -130,7 +130,7 @@ async def _counted(stage: theatre.Theatre, full_ts: int) -> list[Check]:
     async with drill.connected(stage) as pool:
         while True:
             stage.program.look()
-            checks = [*await of_messages(pool, stage.journal, stage.counted_until), await of_gaps(pool)]
+            checks = await of_messages(pool, stage.journal, stage.counted_until)
             before = [one for one in await of_messages(pool, stage.journal, full_ts) if "said" in one.figures]
             lost = sum(one.figures["not stored"] for one in before if not one.name.endswith("candles are stored"))
             said = sum(one.figures["said"] for one in before)

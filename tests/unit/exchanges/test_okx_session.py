@@ -177,6 +177,16 @@ def test_update_that_a_line_says_twice_breaks_nothing_and_is_kept_once() -> None
     assert not any(isinstance(event, Gap) for event in received.events)
 
 
+def test_copy_that_has_an_unknown_field_in_front_is_the_same_message() -> None:
+    desk = Desk(Want("BTC-USDT", Channel.BOOK5), links=(A, B))
+    data = {"asks": [["9", "1", "0", "1"]], "bids": [["8", "1", "0", "1"]], "ts": str(T0), "seqId": 7}
+    message = {"arg": {"channel": "books5", "instId": "BTC-USDT"}, "data": [data]}
+    for on in (A, B):
+        desk.open(on=on)
+    assert len(desk.frame({"newField": {"a": [1]}, **message}, on=A)) == 1
+    assert desk.frame(message, on=B) == []
+
+
 def test_hole_of_a_book_whose_clock_went_back_spans_both_times() -> None:
     desk = Desk(Want("BTC-USDT", Channel.BOOK))
     desk.open()

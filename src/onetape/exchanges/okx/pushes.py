@@ -1,7 +1,7 @@
 """A frame read in one pass: the messages that come most are known by how they begin, and read into structs at once.
 
 OKX writes `{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[...]}` with the keys in this order. What begins
-otherwise, or does not fit its channel, is read in two steps, which also says what is wrong with it.
+otherwise takes two passes. What does not fit its channel is read in two steps, which also says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,16 @@ def decode(data: bytes) -> tuple[Arg | None, Message]:
         message = envelope.decode(data)
     except (UnicodeDecodeError, RecursionError) as error:
         raise msgspec.DecodeError(str(error)) from None
-    return message.arg, message
+    return message.arg, _read_again(message, data)
+
+
+def _read_again(message: Envelope, data: bytes) -> Message:
+    """The same structs for a message that only begins otherwise: so it equals the copy of the other connection."""
+    read = None if message.arg is None or message.event else _reader_of(message.arg)
+    try:
+        return message if read is None else read(data)
+    except UNREADABLE:
+        return message
 
 
 def _learnt(begin: bytes) -> tuple[Arg, _Read] | None:
@@ -87,5 +96,9 @@ def _stream(begin: bytes) -> tuple[Arg, _Read] | None:
         return None
     if arg is None:
         return None
-    read = _ROWS if arg.channel.startswith("candle") else _READERS.get(arg.channel)
+    read = _reader_of(arg)
     return None if read is None else (arg, read)
+
+
+def _reader_of(arg: Arg) -> _Read | None:
+    return _ROWS if arg.channel.startswith("candle") else _READERS.get(arg.channel)
