@@ -1,6 +1,6 @@
 """The long form (`make faults`): minutes of random faults and deaths around the whole platform, then a disk that fills.
 
-    python tests/faults/long.py [--minutes 3] [--seed 1] [--pairs 2] [--speed 60] [--collector] [--no-spool] [--json]
+    python tests/faults/long.py [--minutes 2.5] [--seed 1] [--pairs 2] [--speed 60] [--collector] [--no-spool] [--json]
 
 Prints a table of what was counted and ends with 3 when something did not hold, 1 when a server could not be started.
 The seed decides what breaks when. `--collector` runs the collector alone instead of `onetape up`.
@@ -126,7 +126,7 @@ def _tell(checks: Sequence[Check], facts: dict[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--minutes", type=float, default=2.5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=2, choices=range(1, len(NAMES) + 1))
     parser.add_argument("--speed", type=float, default=60.0, help="venue seconds a second")
