@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from onetape.archive import sample_frame
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame, resample
+from onetape.strategies.contract import Kind
 from onetape.strategies.gate import check
 from onetape.strategies.registry import BUILT_IN, Registry
 
 REGISTRY = Registry.load(None)
-TAGS = [kind.name() for kind in BUILT_IN]
+TAGS = [one.name() for one in BUILT_IN if one.kind == Kind.SIGNALS]
 LARGEST = 40  # periods above it need more candles than a test should take
 
 

@@ -10,15 +10,14 @@ import msgspec
 
 from onetape.backtest.candles import choose, instrument_of
 from onetape.backtest.counting import counted, judged, trial_of
+from onetape.backtest.dispatch import run
 from onetape.backtest.holdout import allowed, data_of
 from onetape.backtest.jobs import Answer, Say
 from onetape.backtest.margin import settled
-from onetape.backtest.run import run
 from onetape.clock import RealClock
 from onetape.domain.results import BacktestSpec, Result
 from onetape.domain.trials import BACKTEST
 from onetape.ports import CandleStore, Clock, RunStore, TrialLedger
-from onetape.strategies.contract import signalling
 from onetape.strategies.registry import Registry
 
 WHO: Final = "server"  # in the ledger of trials: the API and the dashboard have no users of their own
@@ -33,7 +32,7 @@ def answering(
     async def answer(spec: BacktestSpec, say: Say) -> Result:
         strategy = registry.build(spec.strategy, spec.parameters)
         say("reading candles", 0.05)
-        chosen, spec, _, note = await allowed(ledger, await choose(candles, spec, strategy.warmup()), spec)
+        chosen, spec, _, note = await allowed(ledger, await choose(candles, spec, strategy.history()), spec)
         instrument = await instrument_of(candles, spec.exchange, spec.symbol)
         asked = settled(msgspec.structs.replace(spec, parameters=strategy.parameters()), instrument, "$.leverage")
         source_hash = registry.source_hash(spec.strategy)
@@ -41,7 +40,7 @@ def answering(
 
         async def go() -> Result:
             say("trading", 0.4)
-            return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, signalling(strategy), source_hash)
+            return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, strategy, source_hash)
 
         await ledger.reserve([trial])
         result = await counted(ledger, ticking, trial, go)

@@ -22,11 +22,11 @@ from onetape.core.state import F_BAR, MAX_FILLS, REASONS, empty_book, fill_buffe
 from onetape.core.stats import T_WIDTH, round_trips
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import COLUMNS, CandleFrame, Ints
+from onetape.domain.frame import COLUMNS, CandleFrame, Floats, Ints
 from onetape.domain.results import BacktestSpec, Result, Tape
 from onetape.domain.signals import Signals
 from onetape.domain.units import rfc3339
-from onetape.strategies.contract import Strategy, evaluate
+from onetape.strategies.contract import AnyStrategy, evaluate
 from onetape.strategies.market import Market
 
 ENGINE: Final = "1"  # raised when the same question may get another answer
@@ -42,7 +42,7 @@ def run(
     spec: BacktestSpec,
     frame: CandleFrame,
     fill_frame: CandleFrame | None,
-    strategy: Strategy,
+    strategy: AnyStrategy,
     source_hash: str = "",
 ) -> Result:
     """Signals on `frame`, fills on `fill_frame` (None: the same candles).
@@ -50,6 +50,16 @@ def run(
     `frame` may begin before `spec.start_ts`, so that indicators are warm when trading starts; rows that have fewer
     candles behind them than `strategy.warmup()` are never acted on. Raises BadInput when nothing is left to trade on.
     """
+    frame, fills, first = cut(spec, frame, fill_frame, strategy)
+    signals = evaluate(strategy, Market(frame))
+    return answered(spec, frame, fills, signals, simulate(spec, frame, fills, signals, first), first, source_hash)
+
+
+def cut(
+    spec: BacktestSpec, frame: CandleFrame, fill_frame: CandleFrame | None, strategy: AnyStrategy
+) -> tuple[CandleFrame, CandleFrame, int]:
+    """The strategy's candles, those that orders fill on, and the first row that may be acted on. Raises BadInput when
+    nothing is left to trade on."""
     fill_frame = frame if fill_frame is None else fill_frame
     frame = frame.between(None, spec.end_ts)
     fills = fill_frame.between(spec.start_ts, spec.end_ts)
@@ -61,8 +71,19 @@ def run(
             f"too short: {strategy.name()} needs {strategy.warmup()} {frame.timeframe} candles before its first signal",
             "Choose a longer period, or a shorter timeframe.",
         )
-    signals = evaluate(strategy, Market(frame))
-    tape = simulate(spec, frame, fills, signals, first)
+    return frame, fills, first
+
+
+def answered(
+    spec: BacktestSpec,
+    frame: CandleFrame,
+    fills: CandleFrame,
+    signals: Signals,
+    tape: Tape,
+    first: int,
+    source_hash: str,
+) -> Result:
+    """What was traded, measured and named."""
     manifest = manifest_of(spec, frame, fills, source_hash)
     return Result(
         run_id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{manifest['hash'][:8]}",
@@ -76,7 +97,7 @@ def run(
     )
 
 
-def first_row(frame: CandleFrame, fills: CandleFrame, spec: BacktestSpec, strategy: Strategy) -> int:
+def first_row(frame: CandleFrame, fills: CandleFrame, spec: BacktestSpec, strategy: AnyStrategy) -> int:
     """The first signal row that may be acted on: enough candles behind it, opened at the start or later, and closed
     after the first fill candle has opened (a bot that starts there acts on no older row either)."""
     warm = strategy.warmup() - 1
@@ -119,6 +140,13 @@ def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals
     made = written[: at[2]]
     if skipped:
         made[:, F_BAR] += skipped
+    return tape_of(spec, fills, equity, made, account, book, rejected)
+
+
+def tape_of(
+    spec: BacktestSpec, fills: CandleFrame, equity: Floats, made: Floats, account: Account, book: Floats, rejected: Ints
+) -> Tape:
+    """What the loop has written, with its round trips and the reasons by name."""
     trips = np.empty((len(made) + 1, T_WIDTH))
     count = round_trips(made, len(fills) - 1, float(fills.close[-1]), spec.terms.lot, trips)
     return Tape(

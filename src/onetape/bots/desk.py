@@ -83,7 +83,7 @@ class Desk:
 
     async def _put(self, spec: BotSpec) -> BotSpec:
         """Stores what passes the gate, all its parameters named."""
-        strategy = self.registry.build(spec.strategy, spec.parameters)
+        strategy = signalling(self.registry.build(spec.strategy, spec.parameters))
         await reading.source_timeframe(self.candles, spec.exchange, spec.symbol, Timeframe.parse(spec.timeframe))
         report = await self.verify(spec.strategy, spec.parameters, (spec.exchange, spec.symbol, spec.timeframe))
         if not report.ok and report.candles > report.warmup:  # with fewer the trader waits for candles to try it on

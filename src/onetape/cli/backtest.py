@@ -205,7 +205,7 @@ async def from_store(wish: argparse.Namespace, spec: BacktestSpec, wanted: Seque
         if not spec.timeframe:
             spec = replaced(spec, timeframe="1h")
         say("loading candles ...")
-        chosen = await choose(platform.candles, spec, max(strategy.warmup() for strategy in built))
+        chosen = await choose(platform.candles, spec, max(strategy.history() for strategy in built))
         exchange = chosen.frame.exchange
         instrument = await instrument_of(platform.candles, exchange, spec.symbol)
         spec = settled(replaced(spec, exchange=exchange), instrument, "--leverage")
@@ -321,7 +321,7 @@ async def run_all(
 
 
 def plan(name: str, strategy: Any, registry: Registry, may: Allowed) -> trials.Planned:
-    from onetape.backtest.run import run
+    from onetape.backtest.dispatch import run
 
     spec = replaced(may.spec, strategy=name, parameters=strategy.parameters())
     source_hash = registry.source_hash(name)
@@ -337,12 +337,18 @@ def answered(outcome: Outcome, found: Result | str) -> Outcome:
     return outcome._replace(refused=found) if isinstance(found, str) else outcome._replace(result=found)
 
 
-def gated(strategy: Any, frame: CandleFrame) -> GateReport:
+def gated(strategy: Any, frame: CandleFrame) -> GateReport | None:
     """The gate on the beginning of the very candles that are run: enough to catch it, and soon done.
 
-    Where they are fewer than the warm-up they cannot show anything, and the recorded sample is taken.
+    Where they are fewer than the warm-up they cannot show anything, and the recorded sample is taken. None for a
+    strategy without signals: it has no rows to compare.
     """
+    from onetape.strategies.contract import Kind
     from onetape.strategies.gate import check
+
+    if strategy.kind in (Kind.QUOTING, Kind.PORTFOLIO):
+        tell_once(f"onetape backtest: {strategy.name()} is not proved causal: the gate compares signals.")
+        return None
 
     report = check(strategy, frame.rows(0, max(20_000, 4 * strategy.warmup())))
     if report.ok or report.candles > report.warmup:

@@ -135,6 +135,8 @@ def figure(result: Result, shown: CandleFrame) -> Any:
 def signal_traces(result: Result) -> list[Any]:
     """What the strategy said, where it said something new."""
     target = result.signals.target
+    if not len(target):
+        return []
     before = np.concatenate(([np.nan], target[:-1]))
     traded = result.candles.ts >= result.metrics["start_ts"]
     rows = np.flatnonzero(~np.isnan(target) & (target != before) & traded)

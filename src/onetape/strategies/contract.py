@@ -57,6 +57,14 @@ class AnyStrategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
         """How many candles the answer at the last one needs at most. `onetape verify` proves that they are enough."""
         raise BadInput(f"warmup of {self.name()}", None, "not written", "Answer a number of candles.")
 
+    def history(self) -> int:
+        """How many candles have to lie behind the first answer: the warm-up, and what a kind needs beside it."""
+        return self.warmup()
+
+    def answer(self, market: Market) -> Signals:  # noqa: ARG002
+        """The signals, of whichever kind that has some. Raises BadInput where a kind has none."""
+        raise BadInput("strategy", self.name(), f"one that answers {self.kind}", "Here signals are needed.")
+
     def check(self) -> None:
         """Override it for rules between parameters; call `self.require` in it."""
 
@@ -89,17 +97,22 @@ class Strategy(AnyStrategy, frozen=True):
         """One row per candle of the market, each made of that candle and older ones only."""
         raise BadInput(f"signals of {self.name()}", len(market), "not written", "Answer Signals.holding(...).")
 
+    def answer(self, market: Market) -> Signals:
+        return self.signals(market)
+
 
 def signalling(strategy: AnyStrategy) -> Strategy:
     """The strategy, when it answers signals by itself. Raises BadInput where only such ones can run."""
     if not isinstance(strategy, Strategy):
-        raise BadInput("strategy", strategy.name(), f"one that answers {strategy.kind}", "Here signals are needed.")
+        remedy = "It can be backtested; bots run strategies that answer signals."
+        raise BadInput("$.strategy", strategy.name(), f"a {strategy.kind} strategy, which no bot can run", remedy)
     return strategy
 
 
-def evaluate(strategy: Strategy, market: Market) -> Signals:
-    """A strategy's signals, proved to be signals. Raises BadInput naming strategy, column and row."""
-    return checked(strategy, strategy.signals(market), market)
+def evaluate(strategy: AnyStrategy, market: Market) -> Signals:
+    """The signals of a strategy that has some, whatever its kind, proved to be signals. Raises BadInput naming
+    strategy, column and row."""
+    return checked(strategy, strategy.answer(market), market)
 
 
 def checked(strategy: AnyStrategy, signals: Signals, market: Market) -> Signals:

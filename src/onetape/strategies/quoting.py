@@ -11,12 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from onetape.domain.accounts import Account, Terms
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import Floats
 from onetape.domain.orders import OrderKind, Side
 from onetape.domain.units import Micros, Money, Price, Qty, Rate
 from onetape.strategies.contract import AnyStrategy, Kind, Market
+from onetape.strategies.foreign import Foreign
+from onetape.strategies.sources import file_of
 
 
 class Quote(NamedTuple):
@@ -67,3 +72,30 @@ class Quoting(AnyStrategy, frozen=True):
     def quotes(self, now: View) -> Sequence[Quote]:
         """The orders that shall rest until the next candle's close, most important first (16 find room)."""
         raise BadInput(f"quotes of {self.name()}", now.close, "not written", "Answer a list of Quote(...).")
+
+
+def prepared(strategy: Quoting, market: Market) -> dict[str, Floats]:
+    """The columns of a strategy, proved to be columns. Raises BadInput naming strategy, column and row."""
+    with Foreign(file_of(type(strategy))) as visit:
+        columns = strategy.prepare(market)
+    place = f"{strategy.name()}: prepare"
+    if isinstance(visit.error, BadInput):
+        raise visit.error
+    if visit.fault:
+        raise BadInput(place, visit.fault, "it fails", "Candles are read-only; copy a column to change it.")
+    if not isinstance(columns, Mapping):
+        raise BadInput(place, type(columns).__name__, "not what it must return", "Return columns by name.")
+    return {name: _column(f"{place}[{name!r}]", values, len(market)) for name, values in columns.items()}
+
+
+def _column(place: str, values: ArrayLike, n: int) -> Floats:
+    try:
+        column = np.ascontiguousarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise BadInput(place, type(values).__name__, "not a column of numbers") from None
+    if np.shape(values) != (n,):
+        raise BadInput(place, np.shape(values), f"not one number for each of {n} candles")
+    if np.isinf(column).any():
+        row = int(np.argmax(np.isinf(column)))
+        raise BadInput(f"{place}[{row}]", float(column[row]), "not finite", "Give NaN where there is no value.")
+    return column

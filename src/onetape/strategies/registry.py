@@ -18,10 +18,13 @@ from onetape.domain.errors import BadInput, NotFound
 from onetape.strategies import sources
 from onetape.strategies.bollinger_breakout import BollingerBreakout
 from onetape.strategies.contract import AnyStrategy
+from onetape.strategies.dca import Dca
 from onetape.strategies.donchian_breakout import DonchianBreakout
 from onetape.strategies.ema_cross import EmaCross
 from onetape.strategies.foreign import Foreign
+from onetape.strategies.grid import Grid
 from onetape.strategies.macd_trend import MacdTrend
+from onetape.strategies.market_maker import MarketMaker
 from onetape.strategies.rsi_reversion import RsiReversion
 from onetape.strategies.sma_cross import SmaCross
 from onetape.strategies.trend_pullback import TrendPullback
@@ -34,6 +37,9 @@ BUILT_IN: Final[tuple[type[AnyStrategy], ...]] = (
     MacdTrend,
     DonchianBreakout,
     TrendPullback,
+    Grid,
+    Dca,
+    MarketMaker,
 )
 
 

@@ -9,11 +9,12 @@ from onetape import Market, Signals
 from onetape import indicators as ta
 from onetape.domain.frame import CandleFrame
 from onetape.strategies import crossing
-from onetape.strategies.contract import evaluate
+from onetape.strategies.contract import Kind, evaluate
 from onetape.strategies.crossing import cross_signals, sma_cross_signals
 from onetape.strategies.registry import Registry
 
 REGISTRY = Registry.load(None)
+SIGNALLING = [tag for tag in REGISTRY.list() if REGISTRY.get(tag).kind == Kind.SIGNALS]
 nan = np.nan
 
 
@@ -53,14 +54,14 @@ def test_equal_means_are_no_cross_until_they_part(frames) -> None:
     assert np.flatnonzero(~np.isnan(signals.target)).tolist() == [12]
 
 
-@pytest.mark.parametrize("tag", REGISTRY.list())
+@pytest.mark.parametrize("tag", SIGNALLING)
 def test_flat_market_says_nothing(tag: str, frames) -> None:
     signals = says(tag, frames([7654.32] * 3000))
     assert np.isnan(signals.target).all()
     assert (signals.confidence == 0.0).all()
 
 
-@pytest.mark.parametrize("tag", REGISTRY.list())
+@pytest.mark.parametrize("tag", SIGNALLING)
 def test_confidence_is_a_share_and_speaks_with_the_target_only(tag: str, sample) -> None:
     signals = says(tag, sample.rows(0, 20_000))
     spoken = ~np.isnan(signals.target)
