@@ -199,3 +199,22 @@ def test_candles_of_an_unknown_symbol_are_run_all_the_same(candles, capsys):
     assert ask("-s", "sma_cross:fast=2,slow=5", "--file", nameless, "--timeframe", "1h", "--json", "-") == DONE
     found = document(capsys)
     assert (found["symbol"], found["bars"]) == ("UNNAMED-USD", 960)
+
+
+@pytest.mark.parametrize("wanted", ["grid:length=50", "dca", "market_maker"])
+def test_a_quoting_strategy_runs_like_any_other(wanted, candles, capsys, tmp_path):
+    page, name = tmp_path / "report.html", wanted.partition(":")[0]
+    assert ask("-s", wanted, "--file", candles, "--timeframe", "1h", "--json", "-", "--html", page) == DONE
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert (found["strategy"], found["fill_timeframe"]) == (name, "15m")
+    assert found["trades"] > 0
+    assert len(found["trade_list"]) == found["trades"] + found["open_trades"]
+    assert name in page.read_text(encoding="utf-8")
+
+
+def test_quoting_strategies_are_compared_with_signals(candles, capsys):
+    assert ask("-s", "grid:spacing=0.02", "-s", "sma_cross", "--file", candles, "--timeframe", "1h") == DONE
+    told = capsys.readouterr().out
+    assert "grid" in told
+    assert "sma_cross" in told
