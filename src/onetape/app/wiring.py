@@ -28,6 +28,7 @@ from onetape.ports import (
     Queries,
     RawStore,
     RunStore,
+    SearchStore,
     Shelf,
     TradeStore,
     TrialLedger,
@@ -113,6 +114,12 @@ class Platform:
         from onetape.storage.trials import PgTrialLedger
 
         return PgTrialLedger(self.__dict__["_pool"])
+
+    @cached_property
+    def searches(self) -> SearchStore:
+        from onetape.storage.searches import PgSearchStore
+
+        return PgSearchStore(self.__dict__["_pool"])
 
     @cached_property
     def strategies(self) -> PgStrategyStore:

@@ -63,8 +63,12 @@ class Outcome(NamedTuple):
 
 
 def parser() -> argparse.ArgumentParser:
-    top = Parser(prog="onetape backtest", description="Run strategies over the past.", epilog=_HELP)
-    top.add_argument("-s", "--strategy", action="append", required=True, metavar="NAME[:k=v,...]", dest="strategy")
+    return with_flags(Parser(prog="onetape backtest", description="Run strategies over the past.", epilog=_HELP))
+
+
+def with_flags(top: argparse.ArgumentParser, required: bool = True) -> argparse.ArgumentParser:
+    """What is run, on which candles, with which money, and where it is told."""
+    top.add_argument("-s", "--strategy", action="append", required=required, metavar="NAME[:k=v,...]", dest="strategy")
     top.add_argument("--set", action="append", default=[], metavar="[NAME.]K=V", help="a parameter; repeat it")
     top.add_argument("--strategies", type=Path, metavar="DIR", help="a folder of strategy files of your own")
     data = top.add_argument_group("candles")

@@ -30,6 +30,7 @@ from onetape.ports.people import (
     SignalView,
     StoredRun,
 )
+from onetape.ports.searches import SearchStore
 from onetape.ports.system import Budgets, Bus, Clock, Message, Resync
 from onetape.ports.trading import BotState, BotStore, Broker, GateStore, Holdings, TradeStore
 from onetape.ports.trials import TrialLedger
@@ -69,6 +70,7 @@ __all__ = [
     "Resync",
     "RunStore",
     "RunView",
+    "SearchStore",
     "Shelf",
     "SignalView",
     "Spool",

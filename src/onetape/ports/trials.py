@@ -23,6 +23,10 @@ class TrialLedger(Protocol):
         """All trials on data that overlap these."""
         ...
 
+    async def of_search(self, search_id: str) -> list[tuple[str, Settled | None]]:
+        """The trials of a search, whose ids are `search_id-NUMBER`, in the order of their ids; None = not settled."""
+        ...
+
     async def seal(self, seal: Seal) -> None:
         """Raises Conflict when the market is sealed already."""
         ...

@@ -75,6 +75,10 @@ class FileTrialLedger:
         """See the port."""
         return await (await self._current()).view(data)
 
+    async def of_search(self, search_id: str) -> list[tuple[str, Settled | None]]:
+        """See the port."""
+        return await (await self._current()).of_search(search_id)
+
     async def seal(self, seal: Seal) -> None:
         """See the port."""
         await self._enter(Sealed(seal))

@@ -10,7 +10,7 @@ import numpy as np
 
 from onetape.backtest.luck.independence import SAMPLE
 from onetape.backtest.luck.memory import nothing_sealed, sealed_already
-from onetape.domain.trials import DataKey, LedgerView, Opening, Seal, Settled, Trial, unpack_returns
+from onetape.domain.trials import STARTED, DataKey, LedgerView, Opening, Seal, Settled, Trial, unpack_returns
 from onetape.domain.units import Micros
 from onetape.storage import sql
 from onetape.storage.pool import reading, transaction
@@ -51,6 +51,12 @@ class PgTrialLedger:
             tuple((row["first_day"], unpack_returns(row["returns"])) for row in kept),
         )
 
+    async def of_search(self, search_id: str) -> list[tuple[str, Settled | None]]:
+        """See the port."""
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(sql.load("trial_of_search"), search_id)
+        return [(row["trial_id"], None if row["state"] == STARTED else _settled(row)) for row in rows]
+
     async def seal(self, seal: Seal) -> None:
         """See the port."""
         async with transaction(self._pool) as connection:
@@ -79,3 +85,15 @@ class PgTrialLedger:
         """See the port."""
         async with transaction(self._pool) as connection:
             await connection.execute(sql.load("opening_settle"), trial_id, outcome)
+
+
+def _settled(row: Any) -> Settled:
+    return Settled(
+        id=row["trial_id"],
+        state=row["state"],
+        ended_ts=row["ended_at"],
+        sharpe=row["sharpe"],
+        scores=row["scores"],
+        first_day=row["first_day"],
+        returns=bytes(row["returns"]),
+    )

@@ -42,6 +42,10 @@ class MemoryTrialLedger:
         sharpes = np.array([one.sharpe for one in found if one.sharpe is not None], np.float64)
         return LedgerView(len(there), len(known), sharpes, tuple(kept))
 
+    async def of_search(self, search_id: str) -> list[tuple[str, Settled | None]]:
+        mine = sorted(name for name in self._trials if name.startswith(f"{search_id}-"))
+        return [(name, self._settled.get(name)) for name in mine]
+
     @staticmethod
     def _better(one: Settled | None, other: Settled | None) -> Settled | None:
         """Of two of the same trial: the one that has a result, the later one of two."""

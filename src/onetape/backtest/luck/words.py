@@ -142,3 +142,26 @@ def share(probability: float) -> str:
     if 0.99 < probability < 1.0:
         return "over 99 %"
     return f"{100 * probability:.0f} %"
+
+
+def rows_of_search(found: SearchLuck | None, reasons: dict[str, str], tried: int) -> list[tuple[str, str]]:
+    """Name and sentence of each figure about a whole search of `tried` trials."""
+    if found is None:
+        return [("Luck", reasons.get("luck", "not known"))]
+    independent = "-" if found.independent_trials is None else f"{found.independent_trials:,.1f}"
+    rows = [("Trials", f"{tried:,}, of which {found.trials:,} are compared: as many as {independent} independent ones")]
+    if found.overfitting is None:
+        rows.append(("Overfitting", found.reasons["overfitting"]))
+    else:
+        text = "how often the best of one half of the days is below the median in the other"
+        rows.append(("Overfitting", f"{100 * found.overfitting:.0f} %: {text} ({found.splits:,} splits)"))
+        rows.append(("Loss unseen", f"{100 * (found.out_of_sample_loss or 0.0):.0f} % of these halves"))
+        kept = found.reasons.get("kept", "") if found.kept is None else f"{100 * found.kept:.0f} % of the Sharpe ratio"
+        rows.append(("Kept unseen", kept))
+    if found.superior is None:
+        rows.append(("Better than cash", found.reasons["superior"]))
+    else:
+        verdict = "hardly luck" if found.superior < 0.05 else "may well be luck"
+        text = f"p = {found.superior:.3f} (Hansen's SPA over all trials compared): {verdict}"
+        rows.append(("Better than cash", text))
+    return rows

@@ -1,0 +1,92 @@
+"""One trial: a strategy with its parameters over candles that all trials of a search share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+from onetape.backtest.luck.independence import sampled
+from onetape.backtest.metrics import daily_returns, measure
+from onetape.backtest.run import first_row, period, simulate
+from onetape.backtest.search.objectives import Objective
+from onetape.backtest.search.walks import Asked
+from onetape.core.stats import last_of_each_day
+from onetape.domain.errors import BadInput
+from onetape.domain.frame import CandleFrame
+from onetape.domain.results import BacktestSpec, Tape
+from onetape.domain.searches import Scored
+from onetape.domain.trials import pack_returns
+from onetape.domain.units import DAY
+from onetape.strategies.contract import Strategy, evaluate
+from onetape.strategies.foreign import Foreign
+from onetape.strategies.market import Market
+
+FIGURES: Final = (
+    "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar", "trades", "win_rate", "profit_factor",
+    "final_equity",
+)  # fmt: skip
+KEPT: Final = 500  # trials whose daily returns stay: enough to judge luck, and memory does not grow with the trials
+
+
+class Ground:
+    """What all trials of a search share; trials change nothing in it, so that threads may use it together."""
+
+    def __init__(
+        self,
+        kind: type[Strategy],
+        spec: BacktestSpec,
+        candles: tuple[CandleFrame, CandleFrame],
+        objectives: Sequence[Objective],
+        expected: int,
+    ) -> None:
+        self.kind, self.spec, self.objectives = kind, spec, tuple(objectives)
+        self.frame = candles[0].between(None, spec.end_ts)
+        self.fills = self.frame if candles[1] is candles[0] else candles[1]
+        if self.fills is not self.frame or spec.start_ts is not None:
+            self.fills = self.fills.between(spec.start_ts, spec.end_ts)
+        self._keep_every = sampled(max(1, expected)).step if expected <= KEPT else -(-expected // KEPT)
+
+    @cached_property
+    def first_day(self) -> int:
+        rows = last_of_each_day(self.fills.ts, self.fills.timeframe.micros)
+        return (int(self.fills.ts[rows[0]]) + self.fills.timeframe.micros - 1) // DAY
+
+    def strategy(self, parameters: Mapping[str, Any]) -> Strategy:
+        """Raises BadInput where the strategy's own check refuses them."""
+        return self.kind(**{**self.spec.parameters, **parameters})
+
+    def keeps(self, number: int) -> bool:
+        return number % self._keep_every == 0
+
+    def score(self, asked: Asked) -> Scored:
+        """Never raises for what is wrong with one combination: that is said in the trial."""
+        with Foreign() as visit:
+            return self._scored(asked)
+        problem = str(visit.error) if isinstance(visit.error, BadInput) else visit.fault
+        return Scored(number=asked.number, parameters=asked.parameters, error=problem)
+
+    def _scored(self, asked: Asked) -> Scored:
+        tape = self.tape(self.strategy(asked.parameters))
+        figures = measure(self.frame, tape, self.spec.cash)
+        kept = daily_returns(tape, self.spec.cash) if self.keeps(asked.number) else None
+        return Scored(
+            number=asked.number,
+            parameters=asked.parameters,
+            values=tuple(objective.value(figures, tape) for objective in self.objectives),
+            figures={name: figures[name] for name in FIGURES},
+            first_day=0 if kept is None else self.first_day,
+            returns=b"" if kept is None else pack_returns(kept),
+        )
+
+    def tape(self, strategy: Strategy) -> Tape:
+        first = first_row(self.frame, self.fills, self.spec, strategy)
+        if first >= len(self.frame) or not len(self.fills):
+            raise BadInput("the period", period(self.frame), f"too short: {strategy.warmup()} candles of warm-up")
+        return simulate(self.spec, self.frame, self.fills, evaluate(strategy, Market(self.frame)), first)
+
+    def asked_of(self, parameters: Mapping[str, Any]) -> BacktestSpec:
+        """The full question of one trial, as a single backtest asks it."""
+        return msgspec.structs.replace(self.spec, parameters=self.strategy(parameters).parameters())

@@ -1,0 +1,1 @@
+UPDATE searches SET found = $2 WHERE search_id = $1

@@ -1,0 +1,1 @@
+SELECT search, found FROM searches WHERE search_id = $1
