@@ -2,7 +2,7 @@
 
 The steps are those of every run (core.step), taken for one book after the other as time goes on. What a book needs
 lies in rows of numbers: accounts float64[k, ACCOUNT], rules float64[k, RULES], books float64[k, ...]. Candles stand in
-common columns, one series after the other, series j in rows `offsets[j]` to `offsets[j + 1]`.
+common columns, those of book j in rows `begin[j]` to `end[j]`.
 """
 
 from __future__ import annotations
@@ -65,13 +65,15 @@ class CommonLimits(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Fill candles of all books, one after the other, and the signal rows that act on them.
+    """Fill candles of all books, and the signal rows that act on them. `volume` may be empty: nothing depends on it.
 
     `known[i]` counts the book's own signal rows that are known when its candle i + 1 opens; `funding` is the rate that
     is due at the open of candle i (0 = none), or empty.
     """
 
-    offsets: Ints  # int64[k + 1]
+    begin: Ints  # int64[k]: the first candle of book j, and the one behind its last; books may share candles
+    end: Ints
+    own: Ints  # int64[k]: where the rows of book j begin in `known`, `funding` and the curve, one for each candle
     ts: Ints
     open: Floats
     high: Floats
@@ -122,17 +124,17 @@ def rules_at(rules: Floats, k: int) -> Rules:
 @inlined
 def bar_of(series: Series, k: int, i: int) -> Bar:
     return Bar(
-        series.open[i], series.high[i], series.low[i], series.close[i], series.volume[i], float(series.ts[i]),
-        series.length[k],
+        series.open[i], series.high[i], series.low[i], series.close[i],
+        series.volume[i] if len(series.volume) else np.inf, float(series.ts[i]), series.length[k],
     )  # fmt: skip
 
 
 @kernel
-def earliest(ts: Ints, at: Ints, offsets: Ints) -> int:
+def earliest(ts: Ints, at: Ints, end: Ints) -> int:
     """The open time of the candle that is next in any book, or -1 when all are at their end."""
     found = -1
     for k in range(len(at)):
-        if at[k] < offsets[k + 1] and (found < 0 or ts[at[k]] < found):
+        if at[k] < end[k] and (found < 0 or ts[at[k]] < found):
             found = ts[at[k]]
     return found
 
@@ -194,22 +196,22 @@ def run_fleet(
 
     Each book has an account of its own, or (`shared`) all have the same cash. `state`: cash of the shared account, the
     highest equity of all so far, 1 when all are halted. `at` and `row_at` say where each book goes on, `counts`: fills
-    written, rows of `whole` written. `equity[i]` is a book's equity at its candle i (of a shared account: its position
-    and the cash of all); `whole[g]` = (open time, equity of all) after each time at which a candle closed. `rejected`
-    int64[k, len(REASONS) + 1] counts what was not sent, its last column what the common limits took back.
+    written, rows of `whole` written. `equity[own[j] + i]` is book j's equity at its candle i (of a shared account: its
+    position and the cash of all); `whole[g]` = (open time, equity of all) after each time at which a candle closed.
+    `rejected` int64[k, len(REASONS) + 1] counts what was not sent, its last column what the common limits took back.
     """
     while True:
-        ts = earliest(series.ts, at, series.offsets)
+        ts = earliest(series.ts, at, series.end)
         if ts < 0:
             return True
         if counts[0] + MAX_FILLS * len(at) > len(fills):
             return False
         for k in range(len(at)):
-            if at[k] < series.offsets[k + 1] and series.ts[at[k]] == ts:
+            if at[k] < series.end[k] and series.ts[at[k]] == ts:
                 candle(series, accounts, rules, books, shared, state, at, counts, closes, k, equity, fills)
         worth = together(accounts, closes, shared, state)
         for k in range(len(at)):
-            if at[k] < series.offsets[k + 1] and series.ts[at[k]] == ts:
+            if at[k] < series.end[k] and series.ts[at[k]] == ts:
                 decisions(series, accounts, rules, books, limits, shared, state, at, row_at, closes, k, worth, rejected)
                 at[k] += 1
         state[1] = max(state[1], worth)
@@ -239,17 +241,18 @@ def candle(
 ) -> None:  # fmt: skip
     """The next candle of one book: funding, fills, and its equity at the close."""
     i, n = at[k], counts[0]
+    mine_at = series.own[k] + i - series.begin[k]
     if shared:
         accounts[k, 0] = state[0]
     account, mine = account_at(accounts, k), rules_at(rules, k)
-    if len(series.funding) > 0 and series.funding[i] != 0.0 and account.qty != 0.0:
-        account = charged(account, account.qty * series.open[i] * series.funding[i], 0.0)
+    if len(series.funding) > 0 and series.funding[mine_at] != 0.0 and account.qty != 0.0:
+        account = charged(account, account.qty * series.open[i] * series.funding[mine_at], 0.0)
     account, n = on_candle(account, books[k], bar_of(series, k, i), mine, fills, n)
     for row in range(counts[0], n):
-        fills[row, F_BAR], fills[row, F_BOOK] = float(i - series.offsets[k]), float(k)
+        fills[row, F_BAR], fills[row, F_BOOK] = float(i - series.begin[k]), float(k)
     counts[0] = n
     closes[k] = series.close[i]
-    equity[i] = account.cash + account.qty * series.close[i]
+    equity[mine_at] = account.cash + account.qty * series.close[i]
     keep(accounts, k, account)
     if shared:
         state[0] = account.cash
@@ -261,7 +264,7 @@ def decisions(
     at: Ints, row_at: Ints, closes: Floats, k: int, worth: Money, rejected: Ints,
 ) -> None:  # fmt: skip
     """The signal rows of one book that are known at its candle's close, each within the common limits."""
-    until = series.rows[k] + series.known[at[k]]
+    until = series.rows[k] + series.known[series.own[k] + at[k] - series.begin[k]]
     while row_at[k] < until:
         s = row_at[k]
         row_at[k] += 1
@@ -307,14 +310,14 @@ def run_portfolio(
     `known` (micros, rising) on. A change smaller than `band` of the equity is not traded. `counts`: fills written, rows
     of `whole` written, weight rows used. What sells at a time comes before what buys, so that the cash is there."""
     while True:
-        ts = earliest(series.ts, at, series.offsets)
+        ts = earliest(series.ts, at, series.end)
         if ts < 0:
             return True
         if counts[0] + MAX_FILLS * len(at) > len(fills):
             return False
         for buys in (False, True):
             for k in range(len(at)):
-                there = 0 <= at[k] < series.offsets[k + 1] and series.ts[at[k]] == ts
+                there = 0 <= at[k] < series.end[k] and series.ts[at[k]] == ts
                 if there and wants_to_buy(books[k]) == buys:
                     candle(series, accounts, rules, books, True, state, at, counts, closes, k, equity, fills)
                     at[k] = -at[k] - 1  # done at this time

@@ -25,6 +25,7 @@ from onetape.strategies.foreign import Foreign
 from onetape.strategies.grid import Grid
 from onetape.strategies.macd_trend import MacdTrend
 from onetape.strategies.market_maker import MarketMaker
+from onetape.strategies.rotation import Rotation
 from onetape.strategies.rsi_reversion import RsiReversion
 from onetape.strategies.sma_cross import SmaCross
 from onetape.strategies.trend_pullback import TrendPullback
@@ -40,6 +41,7 @@ BUILT_IN: Final[tuple[type[AnyStrategy], ...]] = (
     Grid,
     Dca,
     MarketMaker,
+    Rotation,
 )
 
 

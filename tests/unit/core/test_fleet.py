@@ -54,7 +54,9 @@ def series_of(tapes: list[Tape]) -> Series:
     rows = np.ascontiguousarray(np.concatenate([one.rows for one in tapes]))
     o, h, low, c = (np.ascontiguousarray(column) for column in bars.T)
     volume, length = np.full(len(bars), np.inf), np.full(len(tapes), float(MINUTE))
-    return Series(offsets, ts, o, h, low, c, volume, length, np.empty(0), offsets, known, rows)
+    return Series(
+        offsets[:-1], offsets[1:], offsets[:-1], ts, o, h, low, c, volume, length, np.empty(0), offsets, known, rows
+    )
 
 
 class Together(NamedTuple):
@@ -78,7 +80,7 @@ def together(
     accounts = account_rows([Account(cash=one, peak=one) for one in cash])
     books = np.stack([empty_book() for _ in tapes])
     state = np.array([shared, shared or sum(cash), 0.0])
-    at, row_at, counts = series.offsets[:-1].copy(), series.rows[:-1].copy(), np.zeros(2, np.int64)
+    at, row_at, counts = series.begin.copy(), series.rows[:-1].copy(), np.zeros(2, np.int64)
     n = len(series.ts)
     equity, whole, fills = np.full(n, NAN), np.empty((n, 2)), np.empty((room, FILL_WIDTH))
     rejected, closes = np.zeros((k, COMMON_LIMIT + 1), np.int64), np.zeros(k)
@@ -199,7 +201,7 @@ def test_a_portfolio_is_brought_to_its_weights_sales_first() -> None:
     accounts, books = account_rows([Account(cash=0.0)] * k), np.stack([empty_book()] * k)
     weights = np.array([[0.5, 0.5], [0.5, 0.5]])
     known = np.array([MINUTE, 3 * MINUTE])
-    state, at, counts = np.array([1_000.0, 1_000.0, 0.0]), series.offsets[:-1].copy(), np.zeros(3, np.int64)
+    state, at, counts = np.array([1_000.0, 1_000.0, 0.0]), series.begin.copy(), np.zeros(3, np.int64)
     equity, whole, fills = np.empty(n), np.empty((n, 2)), np.empty((500, FILL_WIDTH))
     rejected = np.zeros((k, COMMON_LIMIT + 1), np.int64)
     assert run_portfolio(

@@ -41,7 +41,7 @@ def put(folder: Path, **files: str) -> Path:
 def test_the_built_in_strategies_are_there() -> None:
     assert set(REGISTRY.list()) == {
         "sma_cross", "ema_cross", "rsi_reversion", "bollinger_breakout", "macd_trend", "donchian_breakout",
-        "trend_pullback", "grid", "dca", "market_maker",
+        "trend_pullback", "grid", "dca", "market_maker", "rotation",
     }  # fmt: skip
     assert REGISTRY.errors == ()
 
@@ -66,7 +66,7 @@ def test_schema_has_type_default_and_description_of_each_parameter_in_order(tag:
     assert schema["additionalProperties"] is False
     assert schema["required"] == []
     assert schema["title"] == tag
-    assert "onfidence" in schema["description"] or REGISTRY.get(tag).kind == Kind.QUOTING
+    assert "onfidence" in schema["description"] or REGISTRY.get(tag).kind in (Kind.QUOTING, Kind.PORTFOLIO)
 
 
 @pytest.mark.parametrize(
