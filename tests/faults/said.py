@@ -43,7 +43,9 @@ async def of_messages(database: Any, journal: Journal, until_ts: int) -> list[Ch
     for row in rows:
         text = row["data"]
         if text.startswith(('{"arg"', _NOISE)):  # the others are answers to requests
-            plain = "{" + text[len(_NOISE) :] if text.startswith(_NOISE) else text
+            plain = text
+            while plain.startswith(_NOISE):  # twice, where two such faults overlap
+                plain = "{" + plain[len(_NOISE) :]
             stored[Stream(row["symbol"], row["channel"])][plain] += 1
     found = []
     for stream in sorted(said.keys() | stored.keys()):

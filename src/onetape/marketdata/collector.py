@@ -33,9 +33,10 @@ from onetape.domain.markets import Recorded
 from onetape.domain.services import Recording
 from onetape.domain.units import SECOND, Micros, Timeframe
 from onetape.marketdata.absence import Absences
-from onetape.marketdata.audit import EQUAL, NOT_JUDGED
+from onetape.marketdata.audit import EQUAL, MISSING, NOT_JUDGED, PRICE, VOLUME
 from onetape.marketdata.backfill import depth
 from onetape.marketdata.commit import GroupCommit
+from onetape.marketdata.doubts import Doubts
 from onetape.marketdata.fetching import Fetching, Lengths, newest_rate
 from onetape.marketdata.frames import Frames, Item
 from onetape.marketdata.keeper import SeriesKeeper
@@ -95,6 +96,7 @@ class Collector:
         served = Served(self._recorded_trades, self._lengths, missed_trades, self._trades.newest)
         fetching = Fetching(feed, candles, self._keep_answer, self._frames_settled, self._trade_rate)
         self._repairs = Repairs(feed, candles, fetching, served)
+        self._doubts = Doubts(feed, candles)
         self._mending = Mending(feed, candles, self._recorded_candles, self._repairs.soon)
         self.measure_afresh()
 
@@ -136,7 +138,8 @@ class Collector:
             async with asyncio.TaskGroup() as tasks:
                 for queue in (self._closed, self._built, self._gaps, self._verdicts, self._frames):
                     tasks.create_task(queue.run())
-                for work in (self._send_hints(), self._tell(), self._repairs.run(), self._mending.run()):
+                doubts = self._doubts.run((w.symbol, w.timeframe) for w in self._offered() if w.timeframe)
+                for work in (self._send_hints(), self._tell(), self._repairs.run(), self._mending.run(), doubts):
                     tasks.create_task(work)
                 self._changed.clear()
                 tasks.create_task(self._consume(self._offered()))
@@ -270,6 +273,8 @@ class Collector:
             for verdict in self._trades.verdicts(self._clock.now()):
                 self._counts["judged"] += verdict.verdict != NOT_JUDGED
                 self._counts["differing"] += verdict.verdict not in (NOT_JUDGED, EQUAL)
+                if verdict.verdict in (MISSING, PRICE, VOLUME):
+                    self._doubts.put((verdict.symbol, verdict.timeframe), verdict.open_ts)
                 await self._verdicts.put(verdict)
                 if gap := self._trades.lost(verdict):
                     await self._take_gap(gap)

@@ -29,7 +29,7 @@ from onetape.domain.market import (
     Want,
 )
 from onetape.domain.units import MINUTE, Timeframe
-from onetape.marketdata import absence, collector, keeper
+from onetape.marketdata import absence, collector, doubts, keeper
 from onetape.marketdata.collector import Collector, wants_for
 from onetape.marketdata.trades import LOST
 from onetape.ports import Appended, AuditCount, Verdict
@@ -523,3 +523,37 @@ async def test_a_trade_that_comes_too_late_for_its_candle_has_it_built_again(mak
         await until(lambda: desk.collector.stats()["repaired"] == 1)
     stored = await desk.store.load("okx", SYMBOL, Timeframe.parse("7s"), None, None)
     assert (stored.ts[0], stored.open[0], stored.volume[0]) == (7_000_000, 2.0, 3.0)
+
+
+async def test_a_candle_that_differs_from_its_trades_is_asked_for_again(
+    make_feed: Any, candle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubts, "_PAUSE", 0.01)
+    monkeypatch.setattr(collector, "_TELL_SECONDS", 0.02)
+    desk = Desk(make_feed(range(1), 1), [*CANDLES, TRADES])
+    async with desk.running():
+        await until(lambda: bool(desk.told()))
+        for seconds in (1, 61, 62, 125):
+            desk.feed.say(trade(seconds, 101.0, 0.5), channel="trades")
+        desk.feed.minutes.add(1)
+        desk.feed.now_minute = 2
+        desk.feed.say(msgspec.structs.replace(candle(1), volume=0.7))  # and what it said later was lost
+        async with asyncio.timeout(5):
+            while not await desk.store.corrections("okx", SYMBOL, M1, 0, 10**9):
+                await asyncio.sleep(0.01)
+    frame = await desk.store.load("okx", SYMBOL, M1, None, None)
+    assert frame.volume.tolist() == [1.0, 1.0]
+
+
+async def test_the_last_candles_of_the_run_before_are_asked_for_again(
+    make_feed: Any, candle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubts, "_PAUSE", 0.01)
+    desk = Desk(make_feed(range(100), 100))
+    wrong = msgspec.structs.replace(candle(99), volume=0.4)  # the program was killed before it was told right
+    await desk.store.append(CandleFrame.from_candles([candle(98), wrong]))
+    async with desk.running(), asyncio.timeout(5):
+        while not await desk.store.corrections("okx", SYMBOL, M1, 0, 10**10):
+            await asyncio.sleep(0.01)
+    frame = await desk.store.load("okx", SYMBOL, M1, None, None)
+    assert frame.volume.tolist()[-2:] == [1.0, 1.0]
