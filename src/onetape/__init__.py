@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from onetape.domain.orders import OrderKind, Side
     from onetape.domain.signals import Signals
     from onetape.indicators import indicator
     from onetape.strategies.contract import Market, Strategy
@@ -17,17 +18,19 @@ if TYPE_CHECKING:
     from onetape.strategies.quoting import Quote, Quoting, View
 
 __all__ = [
-    "Learning", "Market", "Portfolio", "Quote", "Quoting", "Refit", "Signals", "Strategy", "View", "Weights",
-    "indicator",
+    "Learning", "Market", "OrderKind", "Portfolio", "Quote", "Quoting", "Refit", "Side", "Signals", "Strategy", "View",
+    "Weights", "indicator",
 ]  # fmt: skip
 
 _HOMES: Final = {
     "Learning": "onetape.strategies.learning",
     "Market": "onetape.strategies.contract",
+    "OrderKind": "onetape.domain.orders",
     "Portfolio": "onetape.strategies.portfolio",
     "Quote": "onetape.strategies.quoting",
     "Quoting": "onetape.strategies.quoting",
     "Refit": "onetape.strategies.learning",
+    "Side": "onetape.domain.orders",
     "Signals": "onetape.domain.signals",
     "Strategy": "onetape.strategies.contract",
     "View": "onetape.strategies.quoting",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from onetape.backtest import quoting
+from onetape.backtest import learning, quoting
 from onetape.backtest import run as signals
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
 from onetape.domain.results import BacktestSpec, Result
 from onetape.strategies.contract import AnyStrategy, Kind
+from onetape.strategies.learning import Learning
 from onetape.strategies.quoting import Quoting
 
 
@@ -22,6 +23,8 @@ def run(
     instruments."""
     if isinstance(strategy, Quoting):
         return quoting.run(spec, frame, fill_frame, strategy, source_hash)
+    if isinstance(strategy, Learning):
+        return learning.run(spec, frame, fill_frame, strategy, source_hash)
     if strategy.kind == Kind.PORTFOLIO:
         raise BadInput("strategy", strategy.name(), "for several instruments at once", "Name more than one symbol.")
     return signals.run(spec, frame, fill_frame, strategy, source_hash)

@@ -345,13 +345,13 @@ def gated(strategy: Any, frame: CandleFrame) -> GateReport | None:
     """The gate on the beginning of the very candles that are run: enough to catch it, and soon done.
 
     Where they are fewer than the warm-up they cannot show anything, and the recorded sample is taken. None for a
-    strategy without signals: it has no rows to compare.
+    strategy that does not answer signals by itself.
     """
     from onetape.strategies.contract import Kind
     from onetape.strategies.gate import check
 
-    if strategy.kind in (Kind.QUOTING, Kind.PORTFOLIO):
-        tell_once(f"onetape backtest: {strategy.name()} is not proved causal: the gate compares signals.")
+    if strategy.kind != Kind.SIGNALS:
+        tell_once(f"onetape backtest: {strategy.name()} is not proved causal: the gate asks for signals.")
         return None
 
     report = check(strategy, frame.rows(0, max(20_000, 4 * strategy.warmup())))

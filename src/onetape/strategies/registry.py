@@ -23,8 +23,10 @@ from onetape.strategies.donchian_breakout import DonchianBreakout
 from onetape.strategies.ema_cross import EmaCross
 from onetape.strategies.foreign import Foreign
 from onetape.strategies.grid import Grid
+from onetape.strategies.learned_direction import LearnedDirection
 from onetape.strategies.macd_trend import MacdTrend
 from onetape.strategies.market_maker import MarketMaker
+from onetape.strategies.ridge_returns import RidgeReturns
 from onetape.strategies.rotation import Rotation
 from onetape.strategies.rsi_reversion import RsiReversion
 from onetape.strategies.sma_cross import SmaCross
@@ -42,6 +44,8 @@ BUILT_IN: Final[tuple[type[AnyStrategy], ...]] = (
     Dca,
     MarketMaker,
     Rotation,
+    RidgeReturns,
+    LearnedDirection,
 )
 
 

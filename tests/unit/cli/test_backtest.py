@@ -218,3 +218,13 @@ def test_quoting_strategies_are_compared_with_signals(candles, capsys):
     told = capsys.readouterr().out
     assert "grid" in told
     assert "sma_cross" in told
+
+
+def test_a_learning_strategy_runs_like_any_other_and_tells_its_fits(candles, capsys):
+    wanted = "ridge_returns:window=300,every=100"
+    assert ask("-s", wanted, "--file", candles, "--timeframe", "1h", "--json", "-") == DONE
+    found = document(capsys)
+    # 960 hours; hours since 1970 that are multiples of 100 are rows 72, 172, ...; those from 372 to 872 have
+    # 300 candles and an embargo of 12 behind them
+    assert found["manifest"]["fits"]["count"] == 6
+    assert found["trades"] > 0

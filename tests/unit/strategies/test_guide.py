@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from onetape.backtest.dispatch import run
 from onetape.cli.main import VERBS
+from onetape.domain.frame import resample
+from onetape.domain.results import BacktestSpec
 from onetape.strategies.gate import check
 from onetape.strategies.registry import Registry
 
@@ -30,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_has_the_blocks_that_are_tested_here() -> None:
     assert {language for language, _, _ in BLOCKS} == {"python", "console", "json"}
-    assert len([name for _, name, _ in BLOCKS if name]) == 4
+    assert len([name for _, name, _ in BLOCKS if name]) == 6
 
 
 @pytest.mark.parametrize("tag", ["calm_trend", "pair", "streaks", "with_the_tide"])
@@ -39,6 +42,16 @@ def test_each_strategy_of_the_page_loads_speaks_and_passes_the_gate(tag: str, fo
     assert registry.errors == ()
     report = check(registry.build(tag), sample.rows(0, 20_000))
     assert report.ok, (report.causal.evidence, report.finite_memory.evidence)
+
+
+@pytest.mark.parametrize("tag", ["dip_buyer", "weekday_drift"])
+def test_strategies_of_other_kinds_on_the_page_trade(tag: str, folder: Path, sample) -> None:
+    registry = Registry.load(folder)
+    assert registry.errors == ()
+    frame = resample(sample, "15m")
+    spec = BacktestSpec(strategy=tag, exchange=frame.exchange, symbol=frame.symbol, timeframe="15m")
+    result = run(spec, frame, sample, registry.build(tag))
+    assert result.metrics["trades"] > 10
 
 
 def test_the_lines_of_python_run(

@@ -18,7 +18,7 @@ def test_public_names_are_the_real_ones() -> None:
 
     assert (Market, Signals, Strategy) == (RealMarket, RealSignals, RealStrategy)
     assert indicator is ta.indicator
-    signals, quoting = {"Market", "Signals", "Strategy", "indicator"}, {"Quote", "Quoting", "View"}
+    signals, quoting = {"Market", "Signals", "Strategy", "indicator"}, {"OrderKind", "Quote", "Quoting", "Side", "View"}
     assert set(onetape.__all__) == signals | quoting | {"Learning", "Refit", "Portfolio", "Weights"}
     assert {name: getattr(onetape, name).__name__ for name in quoting} == {name: name for name in quoting}
     assert all(callable(getattr(ta, name)) for name in ta.__all__)

@@ -41,7 +41,8 @@ def put(folder: Path, **files: str) -> Path:
 def test_the_built_in_strategies_are_there() -> None:
     assert set(REGISTRY.list()) == {
         "sma_cross", "ema_cross", "rsi_reversion", "bollinger_breakout", "macd_trend", "donchian_breakout",
-        "trend_pullback", "grid", "dca", "market_maker", "rotation",
+        "trend_pullback", "grid", "dca", "market_maker", "rotation", "ridge_returns",
+        "learned_direction",
     }  # fmt: skip
     assert REGISTRY.errors == ()
 
