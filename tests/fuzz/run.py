@@ -235,8 +235,7 @@ TARGETS: dict[str, tuple[Seeds, Make]] = {
 }
 
 
-# On some damaged pages the library of columns ends the process, which nothing of ours can catch; the archive compares
-# the SHA-256 of its files with what was written instead.
+# On some damaged pages the library of columns ends the process, which nothing of ours can catch.
 _APART = ("parquet",)
 
 
