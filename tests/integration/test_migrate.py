@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from onetape.domain.errors import BadInput
-from onetape.domain.units import DAY, parse_time, rfc3339
+from onetape.domain.units import DAY, MINUTE, parse_time, rfc3339
 from onetape.storage.migrate import migrate, read_migrations, statements
 from onetape.storage.partitions import ensure_partitions
 from onetape.storage.pool import connect
@@ -18,6 +22,7 @@ from onetape.storage.rollups import TARGETS
 
 FILES = sorted({m.version for m in read_migrations()})
 NEWEST = FILES[-1]
+MIGRATIONS = Path(str(resources.files("onetape.storage"))) / "migrations"
 
 
 @pytest.fixture
@@ -115,6 +120,94 @@ async def test_only_files_of_the_chosen_variant_are_applied(empty_url: str, tmp_
 def test_semicolons_in_strings_comments_and_bodies_do_not_end_a_statement() -> None:
     text = "SELECT ';' -- ;\n; /* ; */ SELECT $f$ a; b $f$, \"x;y\";\n;SELECT 'it''s;'"
     assert statements(text) == ["SELECT ';'", 'SELECT $f$ a; b $f$, "x;y"', "SELECT 'it''s;'"]
+
+
+async def made_before_version_9(url: str, folder: Path, rows: list[tuple[int, int, str | None]]) -> None:
+    """A database of that version whose gaps have these minutes, in order of their ids, and how they were closed."""
+    for file in MIGRATIONS.glob("*.sql"):
+        if int(file.name[:4]) < 9:
+            (folder / file.name).write_text(file.read_text())
+    await migrate(url, folder=folder)
+    connection = await connect(url)
+    await connection.executemany(
+        """INSERT INTO gaps (exchange, symbol, channel, start_ts, end_ts, cause, closed_how, closed_at)
+        VALUES ('okx', 'BTC-USDT', 'trades', $1, $2, 'lost', $3, CASE WHEN $3::text IS NOT NULL THEN now() END)""",
+        [(start * MINUTE, end * MINUTE, how) for start, end, how in rows],
+    )
+    await connection.close()
+
+
+SPLIT = "split into shorter gaps"
+TRADES = "backfilled from trades"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            [(0, 120, SPLIT), (0, 60, TRADES), (60, 120, None)],
+            [(0, 60, TRADES), (60, 120, None)],
+            id="a hole that was split is its parts",
+        ),
+        pytest.param(
+            [(0, 9, None), (3, 6, TRADES)], [(0, 3, None), (3, 6, TRADES), (6, 9, None)], id="closed in the middle"
+        ),
+        pytest.param([(0, 6, None), (3, 9, None)], [(0, 6, None), (6, 9, None)], id="both open"),
+        pytest.param([(3, 6, None), (0, 9, TRADES)], [(0, 9, TRADES)], id="all of it closed by a longer one"),
+        pytest.param(
+            [(5, 10, TRADES), (0, 10, None), (0, 5, None)],
+            [(0, 5, None), (5, 10, TRADES)],
+            id="what is left of one row is the span of another that goes",
+        ),
+        pytest.param(
+            [(0, 6, TRADES), (3, 9, "none there")], [(0, 6, TRADES), (6, 9, "none there")], id="both closed"
+        ),
+        pytest.param([(0, 3, None), (3, 6, TRADES)], [(0, 3, None), (3, 6, TRADES)], id="they only touch"),
+    ],
+)
+async def test_old_holes_that_overlap_are_cut_apart_and_none_is_lost(
+    empty_url: str,
+    tmp_path: Path,
+    before: list[tuple[int, int, str | None]],
+    after: list[tuple[int, int, str | None]],
+) -> None:
+    await made_before_version_9(empty_url, tmp_path, before)
+    assert await migrate(empty_url) == NEWEST
+    rows = await fetch(empty_url, "SELECT start_ts, end_ts, closed_how FROM gaps ORDER BY start_ts")
+    assert [(start // MINUTE, end // MINUTE, how) for start, end, how in rows] == after
+
+
+@given(
+    holes=st.lists(
+        st.tuples(st.integers(0, 20), st.integers(1, 9), st.sampled_from([None, TRADES, "none there"])), max_size=12
+    )
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_old_holes_there_were_they_cover_the_same_time_and_closed_stays_closed(
+    holes: list[tuple[int, int, str | None]], database_url: str
+) -> None:
+    unique = {(start, start + length): how for start, length, how in holes}
+    text = next(each.text for each in read_migrations() if each.version == 9)
+
+    async def cut() -> list[Any]:
+        connection = await connect(database_url)
+        await connection.execute("ALTER TABLE gaps DROP COLUMN since_ts, DROP COLUMN seconds_left; TRUNCATE gaps")
+        await connection.executemany(
+            """INSERT INTO gaps (exchange, symbol, channel, start_ts, end_ts, cause, closed_how)
+            VALUES ('okx', 'BTC-USDT', 'trades', $1, $2, 'lost', $3)""",
+            [(start * MINUTE, end * MINUTE, how) for (start, end), how in unique.items()],
+        )
+        async with connection.transaction():
+            await connection.execute(text)
+        rows = await connection.fetch("SELECT start_ts, end_ts, closed_how FROM gaps ORDER BY start_ts, end_ts")
+        await connection.close()
+        return [tuple(row) for row in rows]
+
+    rows = asyncio.run(cut())
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(rows))
+    minutes = {m: how is None for start, end, how in rows for m in range(start // MINUTE, end // MINUTE)}
+    closed = {m for (start, end), how in unique.items() if how for m in range(start, end)}
+    assert minutes == {m: m not in closed for start, end in unique for m in range(start, end)}
 
 
 @pytest.mark.native
