@@ -15,6 +15,7 @@ import pytest
 from onetape import archive
 from onetape.cli.main import main
 from onetape.domain.frame import PRICES, CandleFrame, resample
+from onetape.domain.market import Origin
 from onetape.domain.units import Timeframe
 from onetape.storage.candles import PgCandleStore
 from onetape.storage.pool import open_pool
@@ -121,6 +122,38 @@ def test_text_says_layout_counts_and_refused_lines(command: Command, tmp_path: P
         "    line 7: high below low (open 5, high 4, low 6, close 5)",
     ]
     assert "generic" in text.splitlines()[0]
+
+
+def test_fill_makes_up_what_a_file_lacks_and_nothing_beside_it(
+    command: Command, database_url: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, "okx_BTCUSDT.csv", GOOD)
+    code, document = command("import", path, "--fill")
+    (done,) = document["files"]
+    assert (code, done["gaps"], done["missing"], done["synthetic"]) == (0, 1, done["missing"], done["missing"])
+
+    async def load(store: PgCandleStore) -> tuple[CandleFrame, int]:
+        return await store.load("okx", "BTC-USDT", Timeframe(1, "m"), None, None), len(
+            await store.gaps("okx", None, None)
+        )
+
+    stored, open_holes = with_store(database_url, load)
+    assert (len(stored), stored.gaps(), open_holes) == (done["rows_new"] + done["missing"], [], 0)
+    made = stored.origin == Origin.SYNTHETIC
+    assert made.sum() == done["missing"] > 0
+    assert not stored.volume[made].any()
+    code, document = command("import", path, "--fill")
+    assert (document["files"][0]["rows_new"], document["files"][0]["synthetic"]) == (0, 0)
+
+
+def test_list_shows_one_exchange_and_names_the_nearest(command: Command, tmp_path: Path) -> None:
+    command("import", write(tmp_path, "okx_BTCUSDT.csv", GOOD), write(tmp_path, "binance_BTCUSDT.csv", GOOD))
+    code, document = command("list", "--exchange", "OKX")
+    assert (code, [one["exchange"] for one in document["series"]]) == (0, ["okx"])
+    for verb in ("list", "check"):
+        code, document = command(verb, "--exchange", "binanc")
+        assert code != 0
+        assert "Did you mean binance?" in document["error"]
 
 
 def test_flags_say_what_the_file_does_not(command: Command, tmp_path: Path):

@@ -159,9 +159,7 @@ TRADES = "backfilled from trades"
             [(0, 5, None), (5, 10, TRADES)],
             id="what is left of one row is the span of another that goes",
         ),
-        pytest.param(
-            [(0, 6, TRADES), (3, 9, "none there")], [(0, 6, TRADES), (6, 9, "none there")], id="both closed"
-        ),
+        pytest.param([(0, 6, TRADES), (3, 9, "none there")], [(0, 6, TRADES), (6, 9, "none there")], id="both closed"),
         pytest.param([(0, 3, None), (3, 6, TRADES)], [(0, 3, None), (3, 6, TRADES)], id="they only touch"),
     ],
 )

@@ -65,15 +65,20 @@ def line(manifest: dict[str, Any]) -> str:
 
 
 def doubts(manifest: dict[str, Any]) -> list[str]:
-    """Sentences about candles that nobody traded at."""
+    """Sentences about candles that are not what was received while they were traded."""
     found = manifest.get("candles", {}).get("fills", {})
     told = []
+    repaired = found.get("backfilled", 0)
+    if repaired and found.get("venue", 0):
+        told.append(
+            f"{repaired:,} candles that orders fill on were missed by the recording and repaired: a bot that ran then "
+            "saw them late, or not at all."
+        )
     if synthetic := found.get("synthetic", 0):
         told.append(f"{synthetic:,} candles that orders fill on are synthetic: nobody traded at their prices.")
     if foreign := found.get("foreign", 0):
         told.append(f"{foreign:,} candles that orders fill on are those of another exchange.")
-    missing = found.get("missing", 0)
-    if missing and found != manifest["candles"]["signals"]:
+    if missing := found.get("missing", 0):
         told.append(
             f"{missing:,} candles that orders fill on are missing, in {found['gaps']:,} gaps: nothing could fill there."
         )

@@ -59,7 +59,8 @@ class DownloadWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class SeriesState(msgspec.Struct, kw_only=True):
     """How far one series is. state: waiting, running, done, failed, cancelled. `progress` is a share of its span.
 
-    `rows` came now. At the end: `stored` lie in the span, `missing` do not; `absent` of these the venue itself lacks.
+    `rows` came now. At the end: `stored` lie in the span, `missing` do not; `absent` of these the venue itself lacks,
+    `synthetic` were made up because somebody asked for it.
     """
 
     symbol: str
@@ -72,6 +73,7 @@ class SeriesState(msgspec.Struct, kw_only=True):
     stored: int = 0
     missing: int = 0
     absent: int = 0
+    synthetic: int = 0
     impossible: int = 0
     outliers: int = 0
     error: str = ""

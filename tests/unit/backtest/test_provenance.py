@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from onetape.backtest.provenance import doubts, line, provenance
 from onetape.domain.frame import CandleFrame
@@ -30,6 +31,7 @@ def test_origins_and_holes_are_counted_and_told() -> None:
     }
     assert line(manifest) == "candles: 3 received live, 1 synthetic, 1 backfilled; 2 gaps with 5 candles missing"
     assert [text.split(":")[0] for text in doubts(manifest)] == [
+        "1 candles that orders fill on were missed by the recording and repaired",
         "1 candles that orders fill on are synthetic",
         "5 candles that orders fill on are missing, in 2 gaps",
     ]
@@ -38,6 +40,30 @@ def test_origins_and_holes_are_counted_and_told() -> None:
 def test_candles_of_another_exchange_are_told_as_such() -> None:
     one = frame([0, 1], [Origin.VENUE, Origin.FOREIGN])
     assert doubts({"candles": provenance(one, one)}) == ["1 candles that orders fill on are those of another exchange."]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "origin", "said"),
+    [
+        pytest.param([0, 1, 2], Origin.BACKFILLED, "missed by the recording and repaired", id="repaired"),
+        pytest.param([0, 1, 2], Origin.SYNTHETIC, "synthetic: nobody traded at their prices", id="synthetic"),
+        pytest.param([0, 1, 2], Origin.FOREIGN, "those of another exchange", id="foreign"),
+        pytest.param([0, 1, 5], Origin.VENUE, "3 candles that orders fill on are missing, in 1 gaps", id="missing"),
+    ],
+)
+@pytest.mark.parametrize("same", [True, False])
+def test_each_origin_that_was_not_received_is_a_doubt_of_its_own(
+    minutes: list[int], origin: Origin, said: str, same: bool
+) -> None:
+    fills = frame(minutes, [Origin.VENUE, origin, Origin.VENUE])
+    signals = fills if same else frame([0], [Origin.BUILT], "5m")
+    (told,) = doubts({"candles": provenance(signals, fills)})
+    assert said in told
+
+
+def test_a_history_that_was_downloaded_is_no_repair() -> None:
+    one = frame([0, 1, 2], [Origin.BACKFILLED] * 3)
+    assert doubts({"candles": provenance(one, one)}) == []
 
 
 def test_whole_and_real_candles_raise_no_doubt() -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onetape.cli.data import auditing, filling
+from onetape.cli.data import auditing, downloading, filling
+from onetape.domain.errors import Refused
 from onetape.domain.frame import CandleFrame
+from onetape.domain.market import Origin
 from onetape.domain.units import MINUTE, Timeframe
 from onetape.ports import AuditCount, Verdict
 from onetape.settings import Settings
@@ -68,6 +70,45 @@ async def test_equal_candles_and_rounding_are_in_order(capsys: pytest.CaptureFix
     assert "No candle differs from its trades." in capsys.readouterr().out
     assert await auditing.run(platform, wish(symbol="ETH-USDT")) == 0
     assert "No candle was compared yet" in capsys.readouterr().out
+
+
+class Lacking:
+    """A venue whose hour has no candles of the minutes 7 and 8."""
+
+    exchange, timeframes, past = "okx", frozenset(("1m",)), None
+
+    async def now(self) -> int:
+        return 60 * MINUTE
+
+    async def history(self, symbol: str, timeframe: Timeframe, start_ts: int, end_ts: int) -> Any:
+        ts = np.array([at for at in range(start_ts, end_ts, MINUTE) if at // MINUTE not in (7, 8)], np.int64)
+        ones = dict.fromkeys(("open", "high", "low", "close", "volume"), np.ones(len(ts)))
+        yield CandleFrame.of("okx", symbol, timeframe, {"ts": ts, **ones})
+
+    async def past_trades(self, symbol: str, start_ts: int, end_ts: int) -> Any:
+        raise Refused(f"no past trades of {symbol} in {start_ts} to {end_ts}.")
+        yield
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("asked", "made"), [(True, 2), (False, 0)])
+async def test_a_download_makes_up_what_the_venue_lacks_only_where_it_is_asked_to(
+    asked: bool, made: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform: Any = Opened()
+    platform.budgets = None
+    monkeypatch.setattr("onetape.app.feeds.open_feed", lambda *_, **__: Lacking())
+    given = {"symbol": "BTC-USDT", "exchange": "okx", "timeframe": "1m", "since": "1970-01-01T00:01Z", "until": ""}
+    assert await downloading.run(platform, wish(**given, fill=asked, json=True)) == 0
+    told = capsys.readouterr().out
+    (series,) = json.loads(told[told.index("{") :])["series"]
+    assert (series["stored"], series["missing"], series["synthetic"]) == (57, 2, made)
+    stored = await platform.candles.load("okx", "BTC-USDT", Timeframe.parse("1m"), None, None)
+    assert stored.ts[stored.origin == Origin.SYNTHETIC].tolist() == [7 * MINUTE, 8 * MINUTE][:made]
+    assert len(stored) == 57 + made
+    await downloading.run(platform, wish(**given, fill=True))
+    assert ("marked synthetic" in capsys.readouterr().out) is not asked  # what is there is not made again
 
 
 async def test_fill_says_how_many_candles_were_made_up(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,15 @@ from onetape.domain.units import Timeframe, parse_time
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
 
+MADE_UP = "made up, flat at the close before each hole and without volume, and marked synthetic"
+
+
+def add_fill(parser: argparse.ArgumentParser) -> None:
+    """For the verbs that bring candles: the same afterwards as `onetape data fill` over what they brought."""
+    parser.add_argument(
+        "--fill", action="store_true", help="make up the candles of holes that are left, flat and marked synthetic"
+    )
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--symbol", required=True, metavar="BTC-USDT")
@@ -31,10 +40,7 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
     if wish.json:
         print_json({"exchange": exchange, "symbol": symbol, "timeframe": str(timeframe), "synthetic": made})
     elif made:
-        print(
-            f"{exchange} {symbol} {timeframe}: {made:,} candles were made up, flat at the close before each hole and "
-            "without volume. They are marked synthetic; a backtest over them says so."
-        )
+        print(f"{exchange} {symbol} {timeframe}: {made:,} candles were {MADE_UP}. A backtest over them says so.")
     else:
         print(f"{exchange} {symbol} {timeframe}: there is no hole between the stored candles.")
     return DONE

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from onetape.cli.data.filling import MADE_UP, add_fill
 from onetape.cli.data.series import add_series, span
 from onetape.cli.output import DONE, USAGE, print_json
 from onetape.domain.errors import BadInput
@@ -33,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="one or several candle files")
     parser.add_argument("--layout", help="the layout, when it cannot be recognised (docs/data-layouts.md lists them)")
     add_series(parser)
+    add_fill(parser)
 
 
 async def run(platform: Platform, wish: argparse.Namespace) -> int:
@@ -52,12 +54,21 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
             documents.append({"file": str(path), "error": str(error), "field": error.field, "value": str(error.value)})
             continue
         _progress("")
-        documents.append(_document(done))
+        made = await _fill(platform, done) if wish.fill else 0
+        documents.append(_document(done, made))
         if not wish.json:
-            print(_sentences(done))
+            print(_sentences(done, made))
     if wish.json:
         print_json({"files": documents})
     return USAGE if refused else DONE
+
+
+async def _fill(platform: Platform, done: Imported) -> int:
+    from onetape.domain.units import Timeframe
+    from onetape.marketdata.filling import fill
+
+    series = (done.exchange, done.symbol, Timeframe.parse(done.timeframe))
+    return await fill(platform.candles, series, done.first_ts, done.last_ts + 1)
 
 
 def _progress(text: str) -> None:
@@ -65,7 +76,7 @@ def _progress(text: str) -> None:
         print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _document(done: Imported) -> dict[str, object]:
+def _document(done: Imported, made: int) -> dict[str, object]:
     return {
         "file": done.file,
         "layout": done.layout,
@@ -82,12 +93,13 @@ def _document(done: Imported) -> dict[str, object]:
         "rejected_rows": done.rejected_rows,
         "gaps": done.gaps,
         "missing": done.missing,
+        "synthetic": made,
         "first": rfc3339(done.first_ts),
         "last": rfc3339(done.last_ts),
     }
 
 
-def _sentences(done: Imported) -> str:
+def _sentences(done: Imported, made: int) -> str:
     lines = [
         f"{done.file}: {done.says} ({done.layout})",
         f"  {done.exchange} {done.symbol} {done.timeframe}, {span(done.first_ts, done.last_ts)}",
@@ -97,9 +109,8 @@ def _sentences(done: Imported) -> str:
     if done.duplicates:
         lines.append(f"  {_count(done.duplicates, 'duplicate')} dropped, {done.disagreeing:,} with other values")
     if done.gaps:
-        lines.append(
-            f"  {_count(done.gaps, 'gap')} noted, {_count(done.missing, 'candle')} missing; nothing was filled"
-        )
+        filled = f"{_count(made, 'candle')} of the series {MADE_UP}" if made else "nothing was filled"
+        lines.append(f"  {_count(done.gaps, 'gap')} noted, {_count(done.missing, 'candle')} missing; {filled}")
     if done.rejected:
         lines.append(f"  {_count(done.rejected, 'row')} refused:")
         lines += [f"    line {row.line}: {row.reason} ({row.value})" for row in done.rejected_rows[:SHOWN]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from onetape.cli.data.series import short, table
+from onetape.cli.data.series import near, short, table
 from onetape.cli.output import DONE, print_json
+from onetape.domain.errors import NotFound
 from onetape.domain.units import rfc3339
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Takes nothing but what every verb takes."""
+    parser.add_argument("--exchange", metavar="okx", help="only what is stored of this one")
 
 
 async def run(platform: Platform, wish: argparse.Namespace) -> int:
-    series, raw = await platform.candles.coverage(), await platform.catalogue.raw()
+    series, raw = await _stored(platform, wish.exchange)
     sizes, disk = await platform.catalogue.sizes(), await platform.catalogue.disk()
     if wish.json:
         print_json(
@@ -35,6 +36,20 @@ async def run(platform: Platform, wish: argparse.Namespace) -> int:
     else:
         print("\n\n".join(_texts(series, raw, sizes, disk)))
     return DONE
+
+
+async def _stored(platform: Platform, exchange: str | None) -> tuple[list[Coverage], list[RawCoverage]]:
+    """Raises NotFound, with the nearest name, when nothing is stored of the exchange."""
+    from onetape.archive.naming import normal_exchange
+
+    series, raw = await platform.candles.coverage(), await platform.catalogue.raw()
+    if not exchange:
+        return series, raw
+    wanted = normal_exchange(exchange)
+    known = sorted({one.exchange for one in series} | {one.exchange for one in raw})
+    if wanted not in known:
+        raise NotFound("--exchange", exchange, "an exchange of which nothing is stored", near(wanted, known))
+    return [one for one in series if one.exchange == wanted], [one for one in raw if one.exchange == wanted]
 
 
 def _texts(series: list[Coverage], raw: list[RawCoverage], sizes: list[TableSize], disk: Disk) -> list[str]:

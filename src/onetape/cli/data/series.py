@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,18 @@ async def chosen(store: CandleStore, wish: argparse.Namespace) -> list[Coverage]
     left = [one for one in series if all(value in ("", getattr(one, key)) for key, value in wanted.items())]
     if not left and any(wanted.values()):
         asked = " ".join(value for value in wanted.values() if value)
+        for key, value in wanted.items():
+            if value and value not in (known := sorted({getattr(one, key) for one in series})):
+                raise NotFound("the series", asked, "not stored", near(value, known))
         raise NotFound("the series", asked, "not stored", "`onetape data list` shows what is.")
     return left
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """What to do about a name that is not among the known ones."""
+    found = difflib.get_close_matches(name, known, 1)
+    hint = f"Did you mean {found[0]}? " if found else ""
+    return f"{hint}`onetape data list` shows what is stored."
 
 
 def short(ts: int) -> str:

@@ -12,10 +12,14 @@
   };
   const HEAD =
     '<thead><tr><th>From</th><th class="num">Lasted</th><th>Series</th><th class="wide">Cause</th><th>Repair</th></tr></thead>';
+  // A long hole is worked off piece by piece: how much of it is done, and how long the rest will take.
+  const progress = (gap) =>
+    (gap.repaired === null ? "" : ` <span class="quiet">${format.number(100 * gap.repaired, 0)} % repaired</span>`) +
+    (gap.seconds_left === null ? "" : ` <span class="quiet">${format.lasting(1000 * gap.seconds_left)} left</span>`);
   const repair = (gap) =>
     gap.closed_how
       ? `<span class="stream-state live">${format.text(gap.closed_how)}</span>${gap.closed ? ` <span class="quiet wide">${format.moment(gap.closed)}</span>` : ""}`
-      : '<span class="stream-state silent">open</span>';
+      : `<span class="stream-state silent">open</span>${progress(gap)}`;
   const line = (gap) =>
     `<tr><td><span class="wide">${format.day(gap.start).slice(0, 5)}</span>${format.moment(gap.start).slice(5)}</td><td class="num">${format.lasting(1000 * gap.seconds)}</td>` +
     `<td class="wrap"><span class="name">${format.text(gap.symbol)}</span> <span class="quiet">${format.text(gap.channel)} <span class="wide">${format.text(gap.exchange)}</span></span></td>` +
