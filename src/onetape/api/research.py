@@ -24,9 +24,11 @@ POINTS: Final = 1000  # of an equity curve in an answer
 
 
 class StrategyOut(msgspec.Struct, frozen=True, kw_only=True):
-    """`schema` is the JSON schema of the parameters; `gate` the last result, null before the first."""
+    """`kind` is what it answers: signals, learning (signals too, by a model), quoting, portfolio; bots run the first.
+    `schema` is the JSON schema of the parameters; `gate` the last result, null before the first."""
 
     name: str
+    kind: str
     description: str
     built_in: bool
     source_hash: str
@@ -166,6 +168,7 @@ def strategy_out(request: Request, tag: str) -> StrategyOut:
     entry, report = registry.entry(tag), desk(request).gate(tag)
     return StrategyOut(
         name=tag,
+        kind=entry.kind.kind,
         description=entry.says,
         built_in=entry.built_in,
         source_hash=registry.source_hash(tag),

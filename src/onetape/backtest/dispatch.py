@@ -6,9 +6,10 @@ from onetape.backtest import learning, quoting
 from onetape.backtest import run as signals
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
-from onetape.domain.results import BacktestSpec, Result
-from onetape.strategies.contract import AnyStrategy, Kind
+from onetape.domain.results import BacktestSpec, Result, Tape
+from onetape.strategies.contract import AnyStrategy, Kind, evaluate
 from onetape.strategies.learning import Learning
+from onetape.strategies.market import Market
 from onetape.strategies.quoting import Quoting
 
 
@@ -21,10 +22,23 @@ def run(
 ) -> Result:
     """Any strategy over one instrument's past, as `backtest.run.run` says. Raises BadInput for one that needs several
     instruments."""
+    strategy = single(strategy)
     if isinstance(strategy, Quoting):
         return quoting.run(spec, frame, fill_frame, strategy, source_hash)
     if isinstance(strategy, Learning):
         return learning.run(spec, frame, fill_frame, strategy, source_hash)
-    if strategy.kind == Kind.PORTFOLIO:
-        raise BadInput("strategy", strategy.name(), "for several instruments at once", "Name more than one symbol.")
     return signals.run(spec, frame, fill_frame, strategy, source_hash)
+
+
+def trade(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, strategy: AnyStrategy, first: int) -> Tape:
+    """Its trades alone, from row `first` of the strategy's candles on: what a search measures, trial after trial."""
+    if isinstance(strategy, Quoting):
+        return quoting.trade(spec, frame, fills, strategy, first)
+    return signals.simulate(spec, frame, fills, evaluate(strategy, Market(frame)), first)
+
+
+def single(strategy: AnyStrategy) -> AnyStrategy:
+    """The strategy, when it trades one instrument. Raises BadInput."""
+    if strategy.kind == Kind.PORTFOLIO:
+        raise BadInput("strategy", strategy.name(), "for several instruments", "Name one that trades a single one.")
+    return strategy

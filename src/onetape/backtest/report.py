@@ -104,7 +104,8 @@ def _of_trades(result: Result) -> list[str]:
         found.append(
             f"{metrics['trades']} trades are too few to tell skill from luck; {FEW_TRADES} are a bare minimum."
         )
-    found += [f"{count:,} signals led to no order: {reason}." for reason, count in tape.rejected.items()]
+    what = "signals led to no order" if len(result.signals) else "orders were not sent or not taken"
+    found += [f"{count:,} {what}: {reason}." for reason, count in tape.rejected.items()]
     if metrics["open_trades"]:
         found.append("A position was open at the end: it is marked at the last close, not sold.")
     if tape.account.halted:

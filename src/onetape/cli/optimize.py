@@ -137,7 +137,7 @@ async def _searched(
             question = resumed.wish
     assert question is not None
     strategy = first_strategy(registry, question)
-    stores, may = await _opened(wish, question, strategy.warmup(), platform, files, stack)
+    stores, may = await _opened(wish, question, strategy.history(), platform, files, stack)
     made = prepared(question, registry, may, stores, resumed)
     if not wish.no_gate and not _passes(strategy, may):
         return None

@@ -208,7 +208,7 @@ async def again(platform: Platform, stored: StoredRun, file: Path | None) -> Rer
     if code != code_then:
         changed = Changed("strategy", "the strategy's code", code_then, code)
         return Rerun(run_id=view.run_id, same=False, ran=False, changed=[changed])
-    candles = cut_as_then(await _candles(platform, view, strategy.warmup(), file), view)
+    candles = cut_as_then(await _candles(platform, view, strategy.history(), file), view)
     opened = bool(view.manifest.get("holdout", {}).get("open"))
     may = await allowed(platform.ledger, candles, spec, opened)
     [now] = await trials.counted_runs(

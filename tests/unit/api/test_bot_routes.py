@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
 from onetape.bots import files
 from onetape.bots.desk import Desk
@@ -31,6 +32,16 @@ async def test_a_bot_is_created_stopped_and_says_all_that_scripts_rely_on(client
     assert bot["limits"]["max_exposure"] == 1.0
     assert (await client.get("bots/wave")).json() == bot
     assert (await client.get("bots")).json() == {"items": [bot], "next": None}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("grid", "quoting"), ("ridge_returns", "learning")])
+async def test_a_bot_with_a_strategy_that_no_bot_can_run_is_refused(
+    name: str, kind: str, client: httpx.AsyncClient
+) -> None:
+    answer = await client.post("bots", json={**BOT, "strategy": name, "parameters": {}})
+    assert answer.status_code == 422
+    assert f"a {kind} strategy, which no bot can run" in answer.json()["detail"]
+    assert (await client.get("bots")).json()["items"] == []
 
 
 async def test_start_pause_and_stop_are_wishes(client: httpx.AsyncClient) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
+import pytest
 
 from onetape.bots.desk import Desk
 
@@ -13,6 +16,33 @@ async def test_strategies_carry_their_schema(client: httpx.AsyncClient) -> None:
     items = {each["name"]: each for each in (await client.get("strategies")).json()["items"]}
     assert items["sma_cross"]["schema"]["properties"]["fast"]["type"] == "integer"
     assert items["sma_cross"]["gate"] is None
+
+
+async def test_strategies_tell_what_they_answer(client: httpx.AsyncClient) -> None:
+    kinds = {each["name"]: each["kind"] for each in (await client.get("strategies")).json()["items"]}
+    assert (kinds["sma_cross"], kinds["grid"], kinds["ridge_returns"]) == ("signals", "quoting", "learning")
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("grid", {"length": 20, "spacing": 0.001}), ("ridge_returns", {"lags": 2, "ahead": 1, "window": 50, "every": 20})],
+)
+async def test_other_kinds_are_answered_as_jobs_too(
+    name: str, parameters: dict[str, Any], client: httpx.AsyncClient, desk: Desk
+) -> None:
+    wish = {**WISH, "strategy": name, "parameters": parameters}
+    job_id = (await client.post("backtests", json=wish)).json()["id"]
+    await desk.jobs.wait(job_id)
+    result = (await client.get(f"backtests/{job_id}/result")).json()
+    assert (result["strategy"], result["timeframe"]) == (name, "5m")
+    assert result["parameters"] | parameters == result["parameters"]
+    assert ("fits" in result["manifest"]) == (name == "ridge_returns")
+
+
+async def test_what_is_wrong_with_a_quoting_wish_is_named(client: httpx.AsyncClient) -> None:
+    answer = await client.post("backtests", json={**WISH, "strategy": "grid", "parameters": {"levels": 20}})
+    assert answer.status_code == 422
+    assert answer.json()["field"] == "$.parameters.levels"
 
 
 async def test_the_gate_answers_and_is_remembered(client: httpx.AsyncClient) -> None:

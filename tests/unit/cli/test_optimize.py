@@ -61,6 +61,22 @@ def test_a_search_is_told_counted_and_kept(
     assert 'src="http' not in text
 
 
+@pytest.mark.parametrize(
+    ("wanted", "space"),
+    [("grid", "spacing=0.005:0.02:0.005"), ("ridge_returns", "lags=2:8:2")],
+)
+def test_other_kinds_are_searched_too(
+    wanted: str, space: str, candle_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixed = ["--set", "length=50"] if wanted == "grid" else ["--set", "window=300", "--set", "edge=0"]
+    known = ["--file", candle_file, "--symbol", "BTC-USDT", "--exchange", "okx"]
+    assert main(["optimize", "-s", wanted, *known, "--space", space, *fixed, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["trials"]) == 4
+    assert all(one["figures"]["trades"] > 0 for one in found["trials"])
+    assert found["best_metrics"]["trades"] > 0
+
+
 def test_json_has_every_trial_and_can_be_read(candle_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(asked(candle_file, "--method", "tpe", "--trials", "8", "--json")) == 0
     found = json.loads(capsys.readouterr().out)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from onetape.backtest.counting import judged
+from onetape.backtest.dispatch import run, single
 from onetape.backtest.holdout import Allowed, data_of
-from onetape.backtest.run import run
 from onetape.backtest.search.sweep import Plan, Say, Sweep, planned, trial_id
 from onetape.backtest.search.workers import Workers
 from onetape.domain import trials as kinds
@@ -23,7 +23,7 @@ from onetape.domain.results import BacktestSpec, Result
 from onetape.domain.searches import Search, SearchResult, SearchWish
 from onetape.domain.trials import Trial, fingerprint
 from onetape.ports import Clock, SearchStore, TrialLedger
-from onetape.strategies.contract import AnyStrategy, signalling
+from onetape.strategies.contract import AnyStrategy
 from onetape.strategies.registry import Registry
 
 
@@ -62,7 +62,7 @@ def prepared(
 ) -> Prepared:
     """Everything that may be refused is refused here, before anything is entered. Raises BadInput, NotFound; Conflict
     when a resumed search is about other code or data by now."""
-    base = signalling(first_strategy(registry, wish))
+    base = single(first_strategy(registry, wish))
     given = {name: value for name, value in base.parameters().items() if name in wish.spec.parameters}
     spec = msgspec.structs.replace(may.spec, strategy=wish.spec.strategy, parameters=given)
     plan = planned(wish, type(base), (may.chosen.frame, may.chosen.fills), spec)

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
+from onetape.backtest.dispatch import trade
 from onetape.backtest.luck.independence import sampled
 from onetape.backtest.metrics import daily_returns, measure
-from onetape.backtest.run import first_row, period, simulate
+from onetape.backtest.run import first_row, period
 from onetape.backtest.search.objectives import Objective
 from onetape.backtest.search.walks import Asked
 from onetape.core.stats import last_of_each_day
@@ -20,9 +21,8 @@ from onetape.domain.results import BacktestSpec, Tape
 from onetape.domain.searches import Scored
 from onetape.domain.trials import pack_returns
 from onetape.domain.units import DAY
-from onetape.strategies.contract import Strategy, evaluate
+from onetape.strategies.contract import AnyStrategy
 from onetape.strategies.foreign import Foreign
-from onetape.strategies.market import Market
 
 FIGURES: Final = (
     "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar", "trades", "win_rate", "profit_factor",
@@ -36,7 +36,7 @@ class Ground:
 
     def __init__(
         self,
-        kind: type[Strategy],
+        kind: type[AnyStrategy],
         spec: BacktestSpec,
         candles: tuple[CandleFrame, CandleFrame],
         objectives: Sequence[Objective],
@@ -54,7 +54,7 @@ class Ground:
         rows = last_of_each_day(self.fills.ts, self.fills.timeframe.micros)
         return (int(self.fills.ts[rows[0]]) + self.fills.timeframe.micros - 1) // DAY
 
-    def strategy(self, parameters: Mapping[str, Any]) -> Strategy:
+    def strategy(self, parameters: Mapping[str, Any]) -> AnyStrategy:
         """Raises BadInput where the strategy's own check refuses them."""
         return self.kind(**{**self.spec.parameters, **parameters})
 
@@ -81,11 +81,11 @@ class Ground:
             returns=b"" if kept is None else pack_returns(kept),
         )
 
-    def tape(self, strategy: Strategy) -> Tape:
+    def tape(self, strategy: AnyStrategy) -> Tape:
         first = first_row(self.frame, self.fills, self.spec, strategy)
         if first >= len(self.frame) or not len(self.fills):
             raise BadInput("the period", period(self.frame), f"too short: {strategy.warmup()} candles of warm-up")
-        return simulate(self.spec, self.frame, self.fills, evaluate(strategy, Market(self.frame)), first)
+        return trade(self.spec, self.frame, self.fills, strategy, first)
 
     def asked_of(self, parameters: Mapping[str, Any]) -> BacktestSpec:
         """The full question of one trial, as a single backtest asks it."""

@@ -24,7 +24,7 @@ from onetape.domain.results import BacktestSpec
 from onetape.domain.searches import GRID, METHODS, TPE, Scored, Search, SearchResult, SearchWish
 from onetape.domain.trials import Settled, Trial, fingerprint
 from onetape.ports import Clock, TrialLedger
-from onetape.strategies.contract import Strategy
+from onetape.strategies.contract import AnyStrategy
 
 BEAT: Final = 0.05  # seconds that a batch should take
 SETTLE_EVERY: Final = 1.0  # seconds
@@ -53,7 +53,7 @@ class Plan(NamedTuple):
 
 
 def planned(
-    wish: SearchWish, kind: type[Strategy], candles: tuple[CandleFrame, CandleFrame], spec: BacktestSpec
+    wish: SearchWish, kind: type[AnyStrategy], candles: tuple[CandleFrame, CandleFrame], spec: BacktestSpec
 ) -> Plan:
     """Raises BadInput naming what cannot be used, before anything runs. `spec` has the fixed parameters."""
     if wish.method not in METHODS:
