@@ -229,7 +229,7 @@ def whole_manifest(spec: BacktestSpec, results: Sequence[Result]) -> dict[str, A
     manifest["spec"] = hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
     manifest["members"] = parts
     manifest["hash"] = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()
-    return manifest
+    return manifest | {"seed": int(manifest["hash"][:16], 16)}
 
 
 def run_id(digest: str) -> str:

@@ -37,6 +37,8 @@ code 3): `onetape verify` is run before each.
   onetape backtest -s ema_cross --set fast=10 --stop 0.02 --take 0.04 --symbol BTC-USD --html report.html
   onetape backtest -s ema_cross -s sma_cross:fast=5,slow=20 --symbol BTC-USD        several are compared
   onetape backtest -s sma_cross --file candles.csv --timeframe 1h                   no database needed
+  onetape backtest -s rotation --symbol BTC-USDT,ETH-USDT,SOL-USDT --timeframe 1d   a portfolio
+  onetape backtest --fleet config/bots --timerange 20240101-20251231                all bots together (--fleet --help)
 
 Parameters: `--set slow=30` sets it for every strategy named, `--set ema_cross.slow=30` for one, and `-s
 ema_cross:fast=5,slow=20` for this entry, so that one strategy can be compared with itself.
@@ -103,11 +105,20 @@ def with_flags(top: argparse.ArgumentParser, required: bool = True) -> argparse.
     return top
 
 
-def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
+def main(verb: str, args: Sequence[str]) -> int:
+    if any(arg == "--fleet" or arg.startswith("--fleet=") for arg in args):
+        from onetape.cli import fleet
+
+        return fleet.main(verb, args)
     wish = parser().parse_args(args)
     check_outputs(wish)
     spec = spec_of(wish)
     wanted = [entry_of(text) for text in wish.strategy]
+    if "," in (wish.symbol or ""):
+        from onetape.cli import fleet
+
+        trials.check_flags(wish, [one.name for one in wanted])
+        return fleet.portfolio(wish, spec, wanted)
     trials.check_flags(wish, [one.name for one in wanted])
     outcomes = asyncio.run(from_file(wish, spec, wanted) if wish.file else from_store(wish, spec, wanted))
     return tell(wish, outcomes)
