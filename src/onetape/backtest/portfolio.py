@@ -127,5 +127,4 @@ def traded(spec: BacktestSpec, members: Sequence[Member], wanted: Floats, known:
     ):  # fmt: skip
         fills = np.concatenate((fills, np.empty_like(fills)))
     wrote = Wrote(accounts, books, fills[: counts[0]], whole[: counts[1]], rejected)
-    shares = [m._replace(spec=msgspec.structs.replace(m.spec, cash=spec.cash / len(members))) for m in members]
-    return together.group_of(spec.strategy, spec, shares, spec.cash, wrote)
+    return together.group_of(spec.strategy, spec, members, spec.cash, wrote)

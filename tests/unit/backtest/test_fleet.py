@@ -130,7 +130,7 @@ def test_a_portfolio_of_halves_is_worked_out_by_hand() -> None:
     assert signed == [(1, 50.0), (1, 100.0), (2, -12.5), (2, 50.0)]
     assert group.whole.tape.equity.tolist() == [1_000.0, 1_500.0, 1_500.0, 1_500.0]
     assert group.whole.metrics["total_return"] == 0.5
-    assert sum(r.tape.equity[-1] for r in group.members.values()) == pytest.approx(1_500.0)
+    assert sum(r.tape.equity[-1] - 1_000.0 for r in group.members.values()) == pytest.approx(500.0)
 
 
 def test_changes_within_the_band_are_not_traded() -> None:
