@@ -105,20 +105,11 @@ def with_flags(top: argparse.ArgumentParser, required: bool = True) -> argparse.
     return top
 
 
-def main(verb: str, args: Sequence[str]) -> int:
-    if any(arg == "--fleet" or arg.startswith("--fleet=") for arg in args):
-        from onetape.cli import fleet
-
-        return fleet.main(verb, args)
+def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     wish = parser().parse_args(args)
     check_outputs(wish)
     spec = spec_of(wish)
     wanted = [entry_of(text) for text in wish.strategy]
-    if "," in (wish.symbol or ""):
-        from onetape.cli import fleet
-
-        trials.check_flags(wish, [one.name for one in wanted])
-        return fleet.portfolio(wish, spec, wanted)
     trials.check_flags(wish, [one.name for one in wanted])
     outcomes = asyncio.run(from_file(wish, spec, wanted) if wish.file else from_store(wish, spec, wanted))
     return tell(wish, outcomes)

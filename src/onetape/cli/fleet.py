@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from onetape.cli import trials
+from onetape.cli import backtest, trials
 from onetape.cli.backtest import (
     build,
     check_outputs,
@@ -195,10 +195,14 @@ async def counted(counter: trials.Counter, bot: Bot, result: Result) -> None:
 # --- portfolios
 
 
-def portfolio(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequence[Any]) -> int:
+def portfolio(args: Sequence[str]) -> int:
     """`onetape backtest -s NAME --symbol A,B,C` with a strategy that answers weights."""
     from onetape.strategies.portfolio import Portfolio
 
+    wish = backtest.parser().parse_args(args)
+    check_outputs(wish)
+    spec, wanted = backtest.spec_of(wish), [backtest.entry_of(text) for text in wish.strategy]
+    trials.check_flags(wish, [one.name for one in wanted])
     registry = registry_of(wish)
     if len(wanted) > 1:
         raise Usage("Several symbols are for one portfolio strategy at a time.")

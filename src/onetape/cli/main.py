@@ -32,7 +32,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
         "Research",
         (
             Verb("data", "data", "download and import candles; list and check what is stored"),
-            Verb("backtest", "backtest", "run one or several strategies over the past"),
+            Verb("backtest", "past", "run one or several strategies over the past"),
             Verb("optimize", "optimize", "search a strategy's parameters, and see how far to trust what is found"),
             Verb("fees", "fees", "what venues charge: presets for --fees"),
             Verb("runs", "runs", "list, show, compare, repeat and delete stored backtests"),
