@@ -10,7 +10,7 @@ import pytest
 from onetape.bus.memory import MemoryBus
 from onetape.bus.redis import RedisBus
 from onetape.domain import topics
-from onetape.domain.market import Candle, Quote
+from onetape.domain.market import Candle, Corrected, Drained, Quote
 from onetape.domain.orders import Fill, Role, Side
 from onetape.domain.topics import Note
 from onetape.ports import Bus, Message, Resync
@@ -46,6 +46,22 @@ async def test_a_listener_is_told_to_resync_first_and_then_gets_what_was_publish
     bus.publish(TOPIC, CANDLE)
     assert await soon(messages) == Message(TOPIC, CANDLE)
     await messages.aclose()
+
+
+async def test_who_follows_candles_as_a_bot_does_hears_of_no_correction(bus: Bus) -> None:
+    bot, page = await listen(bus, TOPIC), await listen(bus, "*")
+    told = Corrected("okx", "BTC-USDT", "1m", 60_000_000, 120_000_000)
+    bus.publish(topics.corrected("okx", "BTC-USDT", "1m"), told)
+    bus.publish(topics.drained("okx"), Drained("okx"))
+    bus.publish(TOPIC, CANDLE)
+    assert await soon(bot) == Message(TOPIC, CANDLE)
+    assert [message.body for message in [await soon(page) for _ in range(3)] if isinstance(message, Message)] == [
+        told,
+        Drained("okx"),
+        CANDLE,
+    ]
+    await bot.aclose()
+    await page.aclose()
 
 
 async def test_messages_of_one_topic_keep_their_order(bus: Bus) -> None:

@@ -14,7 +14,7 @@ from onetape.archive.moving import archive
 from onetape.clock import RealClock
 from onetape.domain.frame import COLUMNS, CandleFrame
 from onetape.domain.instrument import Instrument, Kind
-from onetape.domain.market import NONE_THERE, Candle, Gap, Origin, taken_from
+from onetape.domain.market import NONE_THERE, Candle, Corrected, Gap, Origin, taken_from
 from onetape.domain.parts import Which
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.ports import Appended, CandleStore, Coverage
@@ -35,14 +35,20 @@ class Shelved(ArchivedCandleStore):
         return done
 
 
+@pytest.fixture
+def heard() -> list[Corrected]:
+    """What the store tells of its past."""
+    return []
+
+
 @pytest.fixture(params=["memory", "postgres", "archive"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> CandleStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path, heard: list[Corrected]) -> CandleStore:
     if request.param == "memory":
-        return MemoryCandleStore()
+        return MemoryCandleStore(heard.append)
     pool = request.getfixturevalue("pool")
     if request.param == "postgres":
-        return PgCandleStore(pool)
-    return Shelved(PgCandleStore(pool), PgShelf(pool), Files(tmp_path), RealClock())
+        return PgCandleStore(pool, heard.append)
+    return Shelved(PgCandleStore(pool, heard.append), PgShelf(pool), Files(tmp_path), RealClock())
 
 
 def frame(n: int, first: int = 0, *, price: float = 100.0, symbol: str = "BTC-USDT", **columns: Any) -> CandleFrame:
@@ -341,3 +347,20 @@ async def test_gap_that_was_filled_from_another_exchange_says_from_which(store: 
     assert await store.close_gaps([lacking], NONE_THERE) == 0
     assert await store.absent("okx", "BTC-USDT", "candles:1m") == []
     assert await store.gaps("okx", "BTC-USDT", "candles:1m") == []
+
+
+async def test_a_changed_past_is_told_and_a_new_candle_is_not(store: CandleStore, heard: list[Corrected]) -> None:
+    def told(first: int, end: int) -> Corrected:
+        return Corrected("okx", "BTC-USDT", "1m", START + first * MINUTE, START + end * MINUTE)
+
+    await store.append(frame(3))
+    await store.append(frame(2, 3))
+    await store.append(frame(1, 8))  # a hole before it is no change of what was there
+    await store.append(frame(5))  # nothing new
+    assert heard == []
+    await store.append(frame(1, 4, price=200.0))
+    assert heard == [told(4, 5)]
+    await store.append(frame(2, 6))  # into the hole
+    assert heard[1:] == [told(6, 8)]
+    await store.append(frame(1, 8, price=300.0))  # the newest one, by a later word
+    assert heard[2:] == [told(8, 9)]

@@ -18,7 +18,7 @@ import msgspec
 from onetape.api import wire, wire_data
 from onetape.domain.bots import BotView, Wish
 from onetape.domain.errors import NotFound, Transient
-from onetape.domain.market import Book, Candle, Forming, Gap, Print, Prints, Quote, Streams
+from onetape.domain.market import Book, Candle, Corrected, Drained, Forming, Gap, Print, Prints, Quote, Streams
 from onetape.domain.orders import Fill, OrderEvent
 from onetape.domain.services import Recording, ServiceState
 from onetape.domain.units import MINUTE, Micros
@@ -106,6 +106,8 @@ class Hub:
             Book: self.on_book,
             Forming: self.on_forming,
             Candle: self.on_candle,
+            Corrected: self.on_corrected,
+            Drained: self.on_drained,
             Prints: self.on_prints,
             BotView: self.on_bot,
             Fill: self.on_fill,
@@ -123,12 +125,16 @@ class Hub:
             if isinstance(message, Resync):
                 await self.load()
                 self.synced = True
-                self.resyncs += 1
-                self.tell_all("resync", self.resyncs)
+                self.read_again()
             elif isinstance(message.body, Wish):
                 await self.look_at(message.body.bot)
             elif handler := self.handlers.get(type(message.body)):
                 handler(message.body)
+
+    def read_again(self) -> None:
+        """What the pages show may be old: they ask the API once more."""
+        self.resyncs += 1
+        self.tell_all("resync", self.resyncs)
 
     async def load(self) -> None:
         """The bots as the ledger has them. When it is away they come with their next message."""
@@ -185,6 +191,13 @@ class Hub:
     def on_candle(self, candle: Candle) -> None:
         for box in self.of(candle.exchange, candle.symbol):
             box.event("candles", wire.tick(candle), candle.recv_ts)
+
+    def on_corrected(self, corrected: Corrected) -> None:
+        for box in self.of(corrected.exchange, corrected.symbol):
+            box.event("corrected", wire.corrected(corrected))
+
+    def on_drained(self, _: Drained) -> None:
+        self.read_again()
 
     def on_prints(self, prints: Prints) -> None:
         newest = prints.trades[-KEPT:]

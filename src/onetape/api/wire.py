@@ -14,7 +14,7 @@ import numpy as np
 
 from onetape.domain.bots import BotView
 from onetape.domain.frame import CandleFrame
-from onetape.domain.market import Book, Candle, Forming, Print, Quote
+from onetape.domain.market import Book, Candle, Corrected, Forming, Print, Quote
 from onetape.domain.orders import Fill, Order, Side
 from onetape.domain.services import ServiceState
 from onetape.domain.units import Micros, rfc3339
@@ -35,6 +35,14 @@ class CandleTick(CandleOut, frozen=True, kw_only=True):
 
     timeframe: str
     closed: bool
+
+
+class CorrectedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Candles that open in [start, end) were changed or filled in: ask for them again."""
+
+    timeframe: str
+    start: str
+    end: str
 
 
 class PrintOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +209,10 @@ def tick(candle: Candle | Forming) -> CandleTick:
         timeframe=candle.timeframe,
         closed=isinstance(candle, Candle),
     )
+
+
+def corrected(value: Corrected) -> CorrectedOut:
+    return CorrectedOut(timeframe=value.timeframe, start=rfc3339(value.start_ts), end=rfc3339(value.end_ts))
 
 
 def print_out(trade: Print) -> PrintOut:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,9 @@ from onetape.bus.budgets import RedisBudgets
 from onetape.bus.embedded import EmbeddedValkey
 from onetape.bus.redis import RedisBus
 from onetape.clock import RealClock
+from onetape.domain import topics
 from onetape.domain.errors import BadInput
+from onetape.domain.market import Corrected
 from onetape.ports import (
     AuditStore,
     BotStore,
@@ -188,7 +190,7 @@ async def open_platform(settings: Settings, *, services: bool = True, patient: b
         shelf, files, clock = PgShelf(pool), Files(settings.archive_dir), RealClock()
         yield Platform(
             settings=settings,
-            candles=ArchivedCandleStore(PgCandleStore(pool), shelf, files, clock),
+            candles=ArchivedCandleStore(PgCandleStore(pool, _telling(bus)), shelf, files, clock),
             raw=ArchivedRawStore(PgRawStore(pool), shelf, files, clock),
             shelf=shelf,
             files=files,
@@ -202,3 +204,12 @@ async def open_platform(settings: Settings, *, services: bool = True, patient: b
             redis_url=redis_url,
             pool=pool,
         )
+
+
+def _telling(bus: Bus) -> Callable[[Corrected], None]:
+    """Whoever changes the past, in whichever process: open charts hear of it."""
+
+    def tell(one: Corrected) -> None:
+        bus.publish(topics.corrected(one.exchange, one.symbol, one.timeframe), one)
+
+    return tell

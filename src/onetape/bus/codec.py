@@ -10,6 +10,8 @@ from onetape.domain.bots import BotView, Wish
 from onetape.domain.market import (
     Book,
     Candle,
+    Corrected,
+    Drained,
     Forming,
     Funding,
     Gap,
@@ -29,6 +31,7 @@ from onetape.ports import EquityPoint, SignalView
 # Structs that carry their own tag, and plain ones that travel under the name given here.
 TAGGED: Final = (
     *(Candle, Forming, Prints, Quote, Book, Funding, Mark, Index, VenueStatus, InstrumentChange, Gap, Streams),
+    *(Corrected, Drained),
     *(OrderEvent, Fill, Note, Recording, ServiceState, Wish),
 )
 NAMED: Final[dict[str, type[msgspec.Struct]]] = {"bot": BotView, "signal": SignalView, "equity": EquityPoint}

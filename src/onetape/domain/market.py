@@ -205,6 +205,23 @@ class Gap(msgspec.Struct, frozen=True, tag="gap"):
     cause: str
 
 
+class Corrected(msgspec.Struct, frozen=True, tag="corrected"):
+    """Stored candles that open in [start_ts, end_ts), and after which others are stored, were changed or filled in. For
+    who shows them: read them again."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    start_ts: Micros
+    end_ts: Micros
+
+
+class Drained(msgspec.Struct, frozen=True, tag="drained"):
+    """What waited on disk while the database was away is stored now; it was announced to nobody."""
+
+    exchange: str
+
+
 class RawFrame(msgspec.Struct, frozen=True, gc=False):
     """A message exactly as the venue sent it. `data` is JSON text."""
 

@@ -43,6 +43,16 @@ def candle(exchange: str, symbol: str, timeframe: str) -> str:
     return f"candle:{exchange}:{symbol}:{timeframe}"
 
 
+def corrected(exchange: str, symbol: str, timeframe: str) -> str:
+    """Candles of the past have changed (Corrected). For people: a bot never takes back what it saw."""
+    return f"corrected:{exchange}:{symbol}:{timeframe}"
+
+
+def drained(exchange: str) -> str:
+    """What waited on disk is stored (Drained)."""
+    return f"drained:{exchange}"
+
+
 def forming(exchange: str, symbol: str, timeframe: str) -> str:
     """The running candle (Forming)."""
     return f"forming:{exchange}:{symbol}:{timeframe}"

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from onetape.domain import topics
 from onetape.domain.errors import Transient
-from onetape.domain.market import Candle, Gap, Print, RawFrame
+from onetape.domain.market import Candle, Drained, Gap, Print, RawFrame
 from onetape.marketdata.commit import GroupCommit
 from onetape.marketdata.stored import store_candles, store_gaps
 from onetape.observe import log
@@ -166,6 +166,7 @@ class Frames:
                         self._spooled.clear()
                         self._nothing.set()
                     log.warning("database_back", says="All messages that waited on disk are stored.")
+                    self._bus.publish(topics.drained(self._name), Drained(self._name))
             except Transient as error:
                 log.debug("spool_waits", problem=str(error))
                 await asyncio.sleep(_RETRY)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from onetape.domain.frame import COLUMNS, CandleFrame, concat
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import Gap, Origin
+from onetape.domain.market import Corrected, Gap, Origin
 from onetape.domain.units import EARLIEST, LATEST, Micros, Timeframe
 from onetape.ports import Appended, Correction, Coverage
 from onetape.storage import binary, rollups
@@ -38,10 +38,11 @@ _ARRAYS: Final = (
 
 
 class PgCandleStore:
-    """Fulfils ports.CandleStore. `pool` comes from storage.pool.open_pool."""
+    """Fulfils ports.CandleStore. `pool` comes from storage.pool.open_pool; `told` hears of the past that has changed,
+    after the commit."""
 
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
+    def __init__(self, pool: Any, told: Callable[[Corrected], None] = lambda _: None) -> None:
+        self._pool, self._told = pool, told
         self._partitions: set[Micros] = set()
         self._chunked: bool | None = None
 
@@ -67,11 +68,12 @@ class PgCandleStore:
             await self._unpack(connection, (*series, first, last))
             write = _few if len(frame) < BULK else await _how(connection, (*series, first, last))
             new, changed = await write(connection, (*series, first, last), frame)
-            if new:
-                await connection.execute(load("candles_covered"), *series, first, last, new)
+            ends = await connection.fetchval(load("candles_covered"), *series, first, last, new) if new else last
             await gaps_of.filled(connection, frame)
             if before and (new or changed):
                 await rollups.follow(connection, frame, before)
+        if changed or ends > last:
+            self._told(Corrected(*series, first, int(frame.close_ts[-1])))
         return Appended(len(frame), new, changed)
 
     async def _unpack(self, connection: Any, where: Where) -> None:

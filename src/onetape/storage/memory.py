@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from onetape.domain.frame import COLUMNS, PRICES, CandleFrame
 from onetape.domain.instrument import Instrument
-from onetape.domain.market import CLOSED_BY, NONE_THERE, Gap, Origin, candle_channel
+from onetape.domain.market import CLOSED_BY, NONE_THERE, Corrected, Gap, Origin, candle_channel
 from onetape.domain.units import Micros, Timeframe
 from onetape.ports import Appended, Correction, Coverage
 from onetape.storage import holes
@@ -19,9 +19,10 @@ SeriesKey = tuple[str, str, str]
 
 
 class MemoryCandleStore:
-    """Fulfils ports.CandleStore."""
+    """Fulfils ports.CandleStore. `told` hears of the past that has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[Corrected], None] = lambda _: None) -> None:
+        self._told = told
         self._frames: dict[SeriesKey, CandleFrame] = {}
         self._holes: dict[SeriesKey, list[Row]] = {}  # by channel
         self._corrections: list[Correction] = []
@@ -60,6 +61,9 @@ class MemoryCandleStore:
         order = np.argsort(columns["ts"], kind="stable")
         self._frames[series] = CandleFrame.of(*series, {name: column[order] for name, column in columns.items()})
         self._filled(series, frame)
+        later = len(stored) and stored.ts[-1] > frame.ts[-1]
+        if len(rows) or (later and not known.all()):
+            self._told(Corrected(*series, int(frame.ts[0]), int(frame.close_ts[-1])))
         return Appended(len(frame), int((~known).sum()), len(rows))
 
     def _correct(self, old: CandleFrame, j: int, new: CandleFrame, i: int) -> None:

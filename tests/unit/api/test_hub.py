@@ -9,7 +9,7 @@ from onetape.api.hub import KEPT, Hub
 from onetape.bots.desk import Desk
 from onetape.domain import topics
 from onetape.domain.bots import BotSpec, Wish
-from onetape.domain.market import Candle, Forming, Print, Prints, Quote
+from onetape.domain.market import Candle, Corrected, Drained, Forming, Print, Prints, Quote
 
 TS = 1_700_000_000_000_000
 SYMBOL = "okx:BTC-USD"
@@ -48,6 +48,23 @@ def test_events_are_sent_all_and_in_order(hub: Hub) -> None:
         "2023-11-14T22:14:20Z",
         "2023-11-14T22:15:20Z",
     ]
+
+
+def test_a_corrected_span_is_told_to_the_pages_of_its_symbol(hub: Hub) -> None:
+    box, other = hub.open(SYMBOL, bots=False), hub.open("okx:ETH-USD", bots=False)
+    other.take()
+    hub.handlers[Corrected](Corrected("okx", "BTC-USD", "1m", TS, TS + 60_000_000))
+    (told,) = box.take()["corrected"]
+    assert (told.timeframe, told.start, told.end) == ("1m", "2023-11-14T22:13:20Z", "2023-11-14T22:14:20Z")
+    assert other.take() == {}
+
+
+def test_after_a_drained_spool_every_page_reads_again(hub: Hub) -> None:
+    boxes = [hub.open(SYMBOL, bots=False), hub.open("", bots=True)]
+    hub.handlers[Drained](Drained("okx"))
+    first = [box.take()["resync"] for box in boxes]
+    hub.handlers[Drained](Drained("okx"))
+    assert [box.take()["resync"] for box in boxes] == [number + 1 for number in first]
 
 
 def test_a_page_that_does_not_read_costs_a_bounded_mailbox(hub: Hub) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from onetape.bus.memory import MemoryBus
 from onetape.domain.errors import Transient
-from onetape.domain.market import Gap, RawFrame
+from onetape.domain.market import Drained, Gap, RawFrame
 from onetape.marketdata import frames
 from onetape.marketdata.frames import Frames, Item
 from onetape.ports import Message
@@ -100,6 +100,24 @@ async def test_what_is_committed_is_told_afterwards(tmp_path: Path) -> None:
         await desk.put(5)
         await until(lambda: desk.told == [0, 1, 2, 3, 4])
     assert desk.spool.state.items == 0
+
+
+async def test_when_the_spool_is_drained_pages_are_told_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    listening = desk.bus.subscribe("drained:*")
+    await anext(listening)
+    async with desk.running():
+        await desk.put(3)
+        await until(lambda: len(desk.told) == 3)
+        desk.table.state = "away"
+        await desk.put(40)
+        await until(lambda: desk.spool.state.items > 0)
+        desk.table.state = "here"
+        await until(lambda: not desk.frames.spooling)
+        assert await asyncio.wait_for(anext(listening), 5) == Message("drained:", Drained(""))
+        assert len(desk.table.rows) == 43
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(listening), 0.05)
 
 
 @pytest.mark.parametrize("state", ["away", "hangs", "lost"])

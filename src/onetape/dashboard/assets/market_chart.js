@@ -58,10 +58,21 @@
     let complete = false; // nothing older is stored
     let loading = false;
     let hovering = null;
+    let wrong = []; // what was corrected and is not read again yet
+    let soon = 0;
     let late = null; // what arrives while the history is asked for: drawn after it
 
     const query = (timeframe, more) =>
       `candles?exchange=${shown.exchange}&symbol=${encodeURIComponent(shown.symbol)}&timeframe=${timeframe}${more}`;
+
+    // The running bar of a length other than the stream's, from the closed 1-minute candles since it began.
+    async function runningSince(time) {
+      let running = null;
+      for (const each of (await onetape.api(query(STEP, `&start=${stamp(time)}&limit=5000`))).items.map(bar)) {
+        running = { ...(running ? grown(running, each) : { ...each, time }), last: each.time };
+      }
+      return running;
+    }
 
     async function load() {
       if (!shown.symbol) return;
@@ -75,12 +86,8 @@
         const got = answer.items.map(bar);
         let running = null;
         if (timeframe !== STEP && got.length) {
-          const from = stamp(got[got.length - 1].time + span(timeframe));
-          const rest = await onetape.api(query(STEP, `&start=${from}&limit=5000`));
+          running = await runningSince(got[got.length - 1].time + span(timeframe));
           if (mine !== turn) return;
-          for (const each of rest.items.map(bar)) {
-            running = { ...(running ? grown(running, each) : each), last: each.time };
-          }
         }
         begin(got, running);
         loadMarks(mine);
@@ -105,6 +112,52 @@
       late = null;
       for (const [each, closed] of waiting) grow(each, closed);
       showLegend(bars[bars.length - 1]);
+    }
+
+    // Stored candles from `first` to `end` were changed: they are read again where they are shown, and nothing moves.
+    async function corrected(first, end) {
+      const newest = bars[bars.length - 1];
+      if (!newest || end <= bars[0].time || first >= newest.time + span(shown.timeframe)) return;
+      const mine = turn;
+      const { timeframe } = shown;
+      const from = Math.max(first - span(timeframe), bars[0].time);
+      late = [];
+      try {
+        const answer = await onetape.api(query(timeframe, `&start=${stamp(from)}&end=${stamp(end)}&limit=5000`));
+        if (mine !== turn) return;
+        let running = null;
+        if (timeframe !== STEP && end > newest.time) running = await runningSince(newest.time);
+        if (mine !== turn) return;
+        const known = new Map(bars.map((each) => [each.time, each]));
+        for (const each of answer.items.map(bar)) {
+          known.set(each.time, each);
+          if (base && base.time === each.time) base = { ...each, last: base.last };
+        }
+        if (running) known.set(newest.time, (base = running));
+        bars = [...known.values()].sort((a, b) => a.time - b.time);
+        draw();
+      } catch {
+        // what is shown stays until the next word of it
+      } finally {
+        if (mine === turn) {
+          const waiting = late || [];
+          late = null;
+          for (const [each, closed] of waiting) grow(each, closed);
+          showLegend(hovering || bars[bars.length - 1]);
+        }
+      }
+    }
+
+    // Several words of one moment are one question; it waits while another one is asked.
+    function correct(rows) {
+      wrong = wrong.concat(rows);
+      soon = soon || setTimeout(() => {
+        soon = 0;
+        if (late) return correct([]);
+        const [first, end] = [Math.min(...wrong.map((c) => seconds(c.start))), Math.max(...wrong.map((c) => seconds(c.end)))];
+        wrong = [];
+        return corrected(first, end);
+      }, 200);
     }
 
     function setPrecision(close) {
@@ -239,6 +292,7 @@
       for (const each of event.candles || []) if (each.timeframe === STEP) grow(bar(each), true);
       const forming = event[`forming_${STEP}`];
       if (forming) grow(bar(forming), false);
+      if (event.corrected) correct(event.corrected);
       if (event.candles || forming) showLegend(hovering || bars[bars.length - 1]);
       const fresh = (event.fills || []).length + (event.signals || []).length;
       (event.signals || []).forEach(markSignal);
@@ -255,6 +309,7 @@
     if (onetape.wantedMarket) onetape.showMarket(...onetape.wantedMarket);
     return () => {
       end();
+      clearTimeout(soon);
       turn += 1;
       delete onetape.showMarket;
       chart.remove();

@@ -4,3 +4,4 @@ ON CONFLICT (exchange, symbol, timeframe) DO UPDATE SET
   first_ts = least(covered.first_ts, excluded.first_ts),
   last_ts = greatest(covered.last_ts, excluded.last_ts),
   rows = covered.rows + excluded.rows
+RETURNING last_ts
