@@ -10,7 +10,7 @@ import pytest
 
 from onetape.backtest.memory import MemoryRunStore
 from onetape.backtest.run import run
-from onetape.backtest.trades import trades_of
+from onetape.backtest.report import kept
 from onetape.domain.accounts import Costs, Execution, Exits, RiskLimits
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.frame import CandleFrame
@@ -52,7 +52,9 @@ async def test_a_run_comes_back_as_it_was(store: RunStore) -> None:
     assert found.view.metrics == result.metrics
     assert found.view.spec.parameters == {"fast": 3, "slow": 9}
     assert found.view.manifest["hash"] == result.manifest["hash"]
-    assert found.trades == trades_of(result.tape)
+    assert found.trades == kept(result).trades
+    assert found.report == kept(result).report
+    assert {trade.tag for trade in found.trades} == {"cross"}
     assert len(found.trades) > 5
     np.testing.assert_array_equal(found.equity, result.tape.equity)
     np.testing.assert_array_equal(found.ts, result.tape.close_ts)

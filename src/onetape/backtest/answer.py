@@ -44,10 +44,10 @@ def answering(
 
         await ledger.reserve([trial])
         result = await counted(ledger, ticking, trial, go)
-        say("judging", 0.8)
-        result = await judged(ledger, trial, result)
         if note:
             result = dataclasses.replace(result, manifest=result.manifest | {"holdout": note})
+        say("judging", 0.8)
+        result = await judged(ledger, trial, result)
         say("storing", 0.9)
         await runs.put(result)
         return result

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from onetape.domain.results import Result
+from onetape.ports import RunView
 
 COMPARED: Final = (
     "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar",
@@ -13,15 +14,10 @@ COMPARED: Final = (
 )  # fmt: skip
 
 
-def ranked(results: Sequence[Result]) -> list[Result]:
-    """Best total return first."""
-    return sorted(results, key=lambda result: -float(result.metrics["total_return"]))
-
-
-def comparison(results: Sequence[Result]) -> list[dict[str, Any]]:
+def comparison(runs: Sequence[Result | RunView]) -> list[dict[str, Any]]:
     """One row per run with its name, parameters and the compared figures, best return first."""
     return [
-        {"run_id": result.run_id, "strategy": result.spec.strategy, "parameters": result.spec.parameters}
-        | {name: result.metrics[name] for name in COMPARED}
-        for result in ranked(results)
+        {"run_id": run.run_id, "strategy": run.spec.strategy, "parameters": run.spec.parameters}
+        | {name: run.metrics[name] for name in COMPARED}
+        for run in sorted(runs, key=lambda run: -float(run.metrics["total_return"]))
     ]

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from onetape.backtest.luck.block import luck_of, with_luck
 from onetape.backtest.metrics import daily_returns
+from onetape.backtest.report import with_report
 from onetape.core.stats import last_of_each_day
 from onetape.domain import trials
 from onetape.domain.results import BacktestSpec, Result
@@ -68,5 +69,6 @@ async def counted(ledger: TrialLedger, clock: Clock, trial: Trial, go: Callable[
 
 
 async def judged(ledger: TrialLedger, trial: Trial, result: Result) -> Result:
-    """The result of a settled trial with its block on luck, among all trials that the ledger has now."""
-    return with_luck(result, await asyncio.to_thread(luck_of, result, await ledger.view(trial.data)))
+    """The result of a settled trial with its report and its block on luck, among all trials that the ledger has now."""
+    lucky = with_luck(result, await asyncio.to_thread(luck_of, result, await ledger.view(trial.data)))
+    return await asyncio.to_thread(with_report, lucky)

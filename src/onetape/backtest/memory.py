@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onetape.backtest.trades import fill_times, thinned, trades_of
+from onetape.backtest.report import kept
 from onetape.clock import RealClock
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.results import Result
@@ -19,19 +19,7 @@ class MemoryRunStore:
     async def put(self, result: Result) -> None:
         if result.run_id in self._runs:
             return
-        tape = result.tape
-        ts, equity = thinned(tape.close_ts, tape.equity)
-        manifest = result.manifest | {"fill_timeframe": result.fill_timeframe, "rejected": tape.rejected}
-        view = RunView(
-            run_id=result.run_id,
-            spec=result.spec,
-            metrics=result.metrics,
-            manifest=manifest,
-            created_ts=self._clock.now(),
-        )
-        self._runs[result.run_id] = StoredRun(
-            view=view, trades=trades_of(tape), ts=ts, equity=equity, fills=tape.fills, fill_ts=fill_times(tape)
-        )
+        self._runs[result.run_id] = kept(result, self._clock.now())
 
     async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> tuple[list[RunView], str]:
         if limit < 1:

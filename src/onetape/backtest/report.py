@@ -1,63 +1,208 @@
-"""What a person should be told about a run beside its figures: months, assumptions, warnings. Plain values and text."""
+"""What a person should be told about a run beside its figures: worked out once, then only shown."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+import dataclasses
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, Final
 
 import numpy as np
 
-from onetape.backtest.holdout import sealed_note
-from onetape.backtest.provenance import doubts
-from onetape.core.stats import last_of_each_day
+from onetape.backtest import groups
+from onetape.backtest.causes import entry_rows, tags_of
+from onetape.backtest.costs import cost_of_reality
+from onetape.backtest.doubts import warnings
+from onetape.backtest.marks import levels, said
+from onetape.backtest.metrics import daily_returns
+from onetape.backtest.trades import bars, fill_times, thinned, trades_of
+from onetape.core.state import ENTRY, F_PRICE, F_QTY, F_ROLE
+from onetape.core.stats import T_ENTRY, T_EXIT, T_OPEN, T_PROFIT, T_ROLE, T_SIDE, last_of_each_day
+from onetape.domain.orders import Role
+from onetape.domain.report import Group, Month, Report
 from onetape.domain.results import Result
-from onetape.domain.units import DAY, rfc3339, to_datetime
+from onetape.domain.units import DAY, rfc3339
+from onetape.ports import RunView, StoredRun
 
-FEW_TRADES: Final = 30
-SHORT_PERIOD: Final = 90 * DAY
-WARMING: Final = 0.05  # of the period
-TOO_GOOD: Final = 3.0  # a Sharpe ratio above it is more often a fault than a discovery
+LONG, SHORT = "long", "short"
+UNTAGGED: Final = "no tag"
 
 
-class Month(NamedTuple):
-    year: int
-    month: int
-    rate: float
+def report_of(result: Result) -> Report:
+    """The whole report of a run."""
+    trips, ts = result.tape.trips, result.tape.ts
+    rows = entry_rows(result)
+    tags = [tag or UNTAGGED for tag in tags_of(result.signals, rows)]
+    roles = [exit_name(role) for role in trips[:, T_ROLE].tolist()]
+    both = [f"{tag}, {role}" for tag, role in zip(tags, roles, strict=True)]
+    closed = trips[trips[:, T_OPEN] == 0.0]
+    days, found, reality = daily_returns(result.tape, result.spec.cash), months(result), cost_of_reality(result)
+    first = int(last_day(result, 0)) if len(days) else 0
+    return Report(
+        summary=summary(result, days),
+        months=found,
+        by_exit=groups.groups(trips, ts, roles),
+        by_tag=groups.groups(trips, ts, tags),
+        by_tag_and_exit=groups.groups(trips, ts, both),
+        by_side=groups.groups(trips, ts, [LONG if side > 0.0 else SHORT for side in trips[:, T_SIDE].tolist()]),
+        distribution=groups.distribution(groups.rates(closed)),
+        rolling=groups.rolling(days, first),
+        reality=reality,
+        said=said(result),
+        levels=levels(result, rows),
+        warnings=warnings(result, found, reality),
+    )
+
+
+def with_report(result: Result) -> Result:
+    return dataclasses.replace(result, report=report_of(result))
+
+
+def kept(result: Result, created_ts: int = 0) -> StoredRun:
+    """A run as it is stored and shown: without its candles, its signals and the length of its curve."""
+    tape = result.tape
+    ts, equity = thinned(tape.close_ts, tape.equity)
+    view = RunView(
+        run_id=result.run_id,
+        spec=result.spec,
+        metrics=result.metrics,
+        manifest=result.manifest | {"fill_timeframe": result.fill_timeframe, "rejected": tape.rejected},
+        created_ts=created_ts,
+    )
+    return StoredRun(
+        view=view,
+        trades=trades_of(tape, tags_of(result.signals, entry_rows(result))),
+        ts=ts,
+        equity=equity,
+        fills=tape.fills,
+        fill_ts=fill_times(tape),
+        report=result.report or report_of(result),
+    )
+
+
+def exit_name(role: float) -> str:
+    """`stop loss`; of a trip that is still open `open`."""
+    return Role(int(role)).name.lower().replace("_", " ") if role else "open"
+
+
+def last_day(result: Result, i: int) -> int:
+    """The number of the i-th UTC day that has a candle, from 1970 on."""
+    rows = last_of_each_day(result.tape.ts, result.tape.candles.timeframe.micros)
+    return (int(result.tape.ts[rows[i]]) + result.tape.candles.timeframe.micros - 1) // DAY
+
+
+def summary(result: Result, days: Any) -> dict[str, Any]:
+    """The figures of a trader's summary that the metrics do not have."""
+    tape, metrics = result.tape, result.metrics
+    closed = tape.trips[tape.trips[:, T_OPEN] == 0.0]
+    running = tape.trips[tape.trips[:, T_OPEN] != 0.0]
+    entries = tape.fills[tape.fills[:, F_ROLE] == ENTRY]
+    held = (tape.ts[bars(closed, T_EXIT)] - tape.ts[bars(closed, T_ENTRY)]) / 1e6
+    won = closed[:, T_PROFIT] > 0.0
+    period = (metrics["end_ts"] - metrics["start_ts"]) / DAY
+    return {
+        "absolute_profit": metrics["final_equity"] - metrics["initial_cash"],
+        "trades_per_day": metrics["trades"] / period if period > 0.0 else None,
+        "average_stake": mean(entries[:, F_QTY] * entries[:, F_PRICE]),
+        "volume": float(np.sum(tape.fills[:, F_QTY] * tape.fills[:, F_PRICE])),
+        "days_won": int((days > 0.0).sum()),
+        "days_drawn": int((days == 0.0).sum()),
+        "days_lost": int((days < 0.0).sum()),
+        "drawn_trades": int((closed[:, T_PROFIT] == 0.0).sum()),
+        "average_duration_won_s": mean(held[won]),
+        "average_duration_lost_s": mean(held[closed[:, T_PROFIT] < 0.0]),
+        "shortest_duration_s": float(held.min()) if len(held) else None,
+        "longest_duration_s": float(held.max()) if len(held) else None,
+        "lowest_equity": float(tape.equity.min()),
+        "highest_equity": float(tape.equity.max()),
+        "open_profit": float(running[:, T_PROFIT].sum()) if len(running) else None,
+        **drawdown_of(result),
+    }
+
+
+def drawdown_of(result: Result) -> dict[str, Any]:
+    """The deepest drawdown in money and in time."""
+    metrics = result.metrics
+    peak, low, back = (metrics[f"max_drawdown_{name}_ts"] for name in ("peak", "low", "recovery"))
+    if low is None:
+        return {"drawdown_money": 0.0, "drawdown_high": None, "drawdown_low": None, "drawdown_duration_s": None}
+    close = result.tape.close_ts
+    before = result.tape.equity[close <= peak]
+    high = max(float(result.spec.cash), float(before[-1]) if len(before) else 0.0)
+    bottom = float(result.tape.equity[int(np.searchsorted(close, low))])
+    return {
+        "drawdown_money": high - bottom,
+        "drawdown_high": high,
+        "drawdown_low": bottom,
+        "drawdown_duration_s": ((back or metrics["end_ts"]) - peak) / 1e6,
+    }
+
+
+def mean(values: Any) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def months(result: Result) -> list[Month]:
-    """The return of each calendar month (UTC), the first one from the cash at the start."""
+    """The return of each calendar month (UTC), the first one from the cash at the start, and the trades closed in it.
+    A trade counts in the month in which the candle of its exit closes."""
     tape = result.tape
     length = tape.candles.timeframe.micros
     rows = last_of_each_day(tape.ts, length)
-    days = [to_datetime(int(ts) + length - 1) for ts in tape.ts[rows]]
-    found: dict[tuple[int, int], float] = {}
-    for day, row in zip(days, rows.tolist(), strict=True):
-        found[day.year, day.month] = float(tape.equity[row])
+    found: dict[int, float] = dict(zip(month_of(tape.ts[rows] + length - 1), tape.equity[rows].tolist(), strict=True))
+    closed = tape.trips[tape.trips[:, T_OPEN] == 0.0]
+    exits = np.array(month_of(tape.ts[bars(closed, T_EXIT)] + length - 1), np.int64)
     before, table = result.spec.cash, []
-    for (year, month), equity in found.items():
-        table.append(Month(year, month, equity / before - 1.0 if before > 0.0 else 0.0))
+    for month, equity in found.items():
+        mine = exits == month
+        rate = equity / before - 1.0 if before > 0.0 else 0.0
+        won = int((closed[mine, T_PROFIT] > 0.0).sum())
+        table.append(Month(1970 + month // 12, month % 12 + 1, rate, int(mine.sum()), won))
         before = equity
     return table
 
 
-def figures(result: Result) -> dict[str, Any]:
-    """The whole run as plain JSON values, flat: times as RFC 3339 text."""
-    spec, tape = result.spec, result.tape
+def month_of(ts: Any) -> list[int]:
+    """Months since January 1970."""
+    found: list[int] = ts.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64).tolist()
+    return found
+
+
+def document(run: StoredRun) -> dict[str, Any]:
+    """A stored run as plain JSON values, flat: times as RFC 3339 text, the parts of the report by their names."""
+    view, spec, report = run.view, run.view.spec, run.report
     return {
-        "run_id": result.run_id,
+        "run_id": view.run_id,
         "strategy": spec.strategy,
         "parameters": spec.parameters,
-        "exchange": result.candles.exchange,
-        "symbol": result.candles.symbol,
+        "exchange": spec.exchange,
+        "symbol": spec.symbol,
         "timeframe": spec.timeframe,
-        "fill_timeframe": result.fill_timeframe,
-        **{name.removesuffix("_ts"): timed(name, value) for name, value in result.metrics.items()},
-        "rejected": tape.rejected,
+        "fill_timeframe": view.manifest.get("fill_timeframe", spec.timeframe),
+        **{name.removesuffix("_ts"): timed(name, value) for name, value in view.metrics.items()},
+        "rejected": view.manifest.get("rejected", {}),
         "costs": {"fee_maker": spec.costs.maker, "fee_taker": spec.costs.taker, "slippage": spec.costs.slippage},
         "sizing": str(spec.sizing),
-        "months": [{"month": f"{m.year}-{m.month:02d}", "return": m.rate} for m in months(result)],
-        "warnings": warnings(result),
-        "manifest": result.manifest,
+        "manifest": view.manifest,
+        **({} if report is None else blocks(report)),
+    }
+
+
+def blocks(report: Report) -> dict[str, Any]:
+    return {
+        "summary": report.summary,
+        "months": [
+            {"month": f"{m.year}-{m.month:02d}", "return": m.rate, "trades": m.trades, "won": m.won}
+            for m in report.months
+        ],
+        "by_exit": report.by_exit,
+        "by_tag": report.by_tag,
+        "by_tag_and_exit": report.by_tag_and_exit,
+        "by_side": report.by_side,
+        "distribution": report.distribution,
+        "rolling_sharpe": report.rolling,
+        "cost_of_reality": report.reality,
+        "warnings": report.warnings,
     }
 
 
@@ -65,14 +210,19 @@ def timed(name: str, value: Any) -> Any:
     return rfc3339(value) if name.endswith("_ts") and value is not None else value
 
 
-def assumptions(result: Result) -> str:
+def assumptions(view: RunView) -> str:
     """How fills and costs were assumed, in one line."""
-    costs = result.spec.costs
-    same = result.fill_timeframe == result.spec.timeframe
-    where = "the same candles" if same else f"{result.fill_timeframe} candles"
+    spec, costs, how = view.spec, view.spec.costs, view.spec.execution
+    fine = view.manifest.get("fill_timeframe", spec.timeframe)
+    where = "the same candles" if fine == spec.timeframe else f"{fine} candles"
+    more = [f"{name} {percent(rate)}" for name, rate in (("spread", costs.spread),) if rate]
+    more += ["impact of size"] if costs.share_impact or costs.root_impact else []
+    more += [f"orders on their way for {how.latency / 1e3:g} ms"] if how.latency else []
+    more += [f"at most {percent(how.share)} of a candle's volume"] if how.share else []
     return (
-        f"signals at the close of {result.spec.timeframe} candles, fills from the next open on in {where}; "
-        f"fees {percent(costs.maker)} maker, {percent(costs.taker)} taker, slippage {percent(costs.slippage)}"
+        f"signals at the close of {spec.timeframe} candles, fills from the next open on in {where}; "
+        f"fees {percent(costs.maker)} maker, {percent(costs.taker)} taker, "
+        + ", ".join((f"slippage {percent(costs.slippage)}", *more))
     )
 
 
@@ -80,68 +230,22 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.4g} %"
 
 
-def warnings(result: Result) -> list[str]:
-    """Reasons to doubt the figures, each a sentence."""
-    return [
-        text
-        for text in (
-            *sealed_note(result.manifest),
-            *_of_trades(result),
-            *_of_period(result),
-            *doubts(result.manifest),
-            *_of_fills(result),
-        )
-        if text
-    ]
+def sections(report: Report) -> list[tuple[str, list[Group]]]:
+    """The tables of groups that say something: one tag for all says nothing."""
+    made = [("By exit reason", report.by_exit)]
+    if len(report.by_tag) > 1:
+        made.append(("By entry tag", report.by_tag))
+        made.append(("By entry tag and exit reason", report.by_tag_and_exit))
+    if len(report.by_side) > 1:
+        made.append(("By side", report.by_side))
+    return [(title, found) for title, found in made if found]
 
 
-def _of_trades(result: Result) -> list[str]:
-    metrics, tape = result.metrics, result.tape
-    found = []
-    if not metrics["trades"]:
-        found.append("No trade was closed in the period: most figures cannot be worked out.")
-    elif metrics["trades"] < FEW_TRADES:
-        found.append(
-            f"{metrics['trades']} trades are too few to tell skill from luck; {FEW_TRADES} are a bare minimum."
-        )
-    what = "signals led to no order" if len(result.signals) else "orders were not sent or not taken"
-    found += [f"{count:,} {what}: {reason}." for reason, count in tape.rejected.items()]
-    if metrics["open_trades"]:
-        found.append("A position was open at the end: it is marked at the last close, not sold.")
-    if tape.account.halted:
-        found.append("The drawdown limit was reached: nothing was entered after that.")
-    if (metrics["sharpe"] or 0.0) > TOO_GOOD:
-        found.append(f"A Sharpe ratio above {TOO_GOOD:g} is more often a fault in the test than a discovery.")
-    return found
-
-
-def _of_period(result: Result) -> list[str]:
-    metrics, frame = result.metrics, result.candles
-    found = []
-    if metrics["end_ts"] - metrics["start_ts"] < SHORT_PERIOD:
-        found.append("The period is shorter than three months: it shows one kind of market only.")
-    active = metrics.get("trading_from_ts", metrics["start_ts"])
-    if active - metrics["start_ts"] > WARMING * (metrics["end_ts"] - metrics["start_ts"]):
-        found.append(
-            f"The strategy was warming up until {rfc3339(active)[:10]}: nothing could trade before, and the figures "
-            "count that time in. Earlier candles would shorten it."
-        )
-    if frame.timeframe.regular and len(frame) > 1:
-        expected = (int(frame.ts[-1]) - int(frame.ts[0])) // frame.timeframe.micros + 1
-        missing = expected - len(frame)
-        if missing > 0.001 * expected:
-            found.append(f"{missing:,} of {expected:,} candles are missing ({100 * missing / expected:.1f} %).")
-    return found
-
-
-def _of_fills(result: Result) -> list[str]:
-    spec = result.spec
-    signals = result.signals
-    exits = any(len(column) and not np.isnan(column).all() for column in (signals.stop, signals.take, signals.trail))
-    exits = exits or any(rate == rate for rate in spec.exits)
-    found = []
-    if exits and result.fill_timeframe == spec.timeframe and result.candles.timeframe.micros > 5 * 60 * 1_000_000:
-        found.append("Exits were checked on the signal's own candles; finer candles would make them more exact.")
-    if spec.costs.taker <= 0.0 and spec.costs.slippage <= 0.0:
-        found.append("Neither a taker fee nor slippage was charged.")
-    return found
+def years(found: Sequence[Month]) -> list[tuple[int, list[float | None], float]]:
+    """A row for each year: the rates of its twelve months, None where there is nothing, and that of the year."""
+    rows = []
+    for year, group in groupby(found, key=lambda month: month.year):
+        rates = {month.month: month.rate for month in group}
+        total = math.prod(1.0 + rate for rate in rates.values()) - 1.0
+        rows.append((year, [rates.get(i + 1) for i in range(12)], total))
+    return rows

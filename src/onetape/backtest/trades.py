@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -26,17 +28,18 @@ from onetape.domain.results import Tape, Trade
 STRETCHES: Final = 5_000  # a longer curve keeps the lowest, the highest and the last value of each of so many stretches
 
 
-def trades_of(tape: Tape) -> list[Trade]:
+def trades_of(tape: Tape, tags: Sequence[str] = ()) -> list[Trade]:
     """One struct per round trip, oldest first. Times are the opens of the fill candles; an open trade ends at the last
-    close."""
+    close. `tags` are those of the entries, one for each round trip."""
     entries, exits = tape.ts[bars(tape.trips, T_ENTRY)].tolist(), tape.ts[bars(tape.trips, T_EXIT)].tolist()
     made = []
-    for row, entry_ts, exit_ts in zip(tape.trips.tolist(), entries, exits, strict=True):
+    end_ts = int(tape.close_ts[-1]) if len(tape.ts) else 0
+    for row, entry_ts, exit_ts, tag in zip(tape.trips.tolist(), entries, exits, tags or repeat(""), strict=False):
         is_open = row[T_OPEN] != 0.0
         made.append(
             Trade(
                 entry_ts=entry_ts,
-                exit_ts=int(tape.close_ts[-1]) if is_open else exit_ts,
+                exit_ts=end_ts if is_open else exit_ts,
                 side=int(row[T_SIDE]),
                 qty=row[T_QTY],
                 entry_price=row[T_ENTRY_PRICE],
@@ -46,6 +49,7 @@ def trades_of(tape: Tape) -> list[Trade]:
                 rate=row[T_PROFIT] / (row[T_QTY] * row[T_ENTRY_PRICE]),
                 exit_role="" if is_open else Role(int(row[T_ROLE])).name.lower(),
                 open=is_open,
+                tag=tag,
             )
         )
     return made

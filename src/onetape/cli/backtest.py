@@ -7,7 +7,7 @@ import asyncio
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from onetape.backtest.candles import Chosen
     from onetape.backtest.holdout import Allowed
     from onetape.domain.frame import CandleFrame
+    from onetape.ports import StoredRun
     from onetape.strategies.gate import GateReport
     from onetape.strategies.registry import Registry
 
@@ -380,19 +381,22 @@ def say(text: str) -> None:
 
 
 def tell(wish: argparse.Namespace, outcomes: Sequence[Outcome]) -> int:
+    from onetape.backtest.report import kept
+
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
+    runs = [kept(result) for result in results]
     if wish.json == "-":
-        print_json(document(outcomes))
+        print_json(document(outcomes, runs))
     else:
         from onetape.cli import backtest_report
 
-        backtest_report.show(results)
+        backtest_report.show(runs)
         if wish.json:
-            write_json(Path(wish.json), document(outcomes))
+            write_json(Path(wish.json), document(outcomes, runs))
     if wish.html and results:
         from onetape.dashboard.report_html import page
 
-        wish.html.expanduser().write_text(page(results), encoding="utf-8")
+        wish.html.expanduser().write_text(page(runs, [result.candles for result in results]), encoding="utf-8")
         print(f"Report: {wish.html}", file=sys.stderr)
     for outcome in outcomes:
         if outcome.refused:
@@ -403,22 +407,23 @@ def tell(wish: argparse.Namespace, outcomes: Sequence[Outcome]) -> int:
     return DONE if len(results) == len(outcomes) else NOT_HELD
 
 
-def document(outcomes: Sequence[Outcome]) -> Any:
+def document(outcomes: Sequence[Outcome], runs: Sequence[StoredRun]) -> Any:
     """One run flat, several under `runs`."""
-    runs = [one_document(outcome) for outcome in outcomes]
-    return runs[0] if len(runs) == 1 else {"runs": runs}
+    there = {run.view.run_id: run for run in runs}
+    told = [one_document(outcome, there) for outcome in outcomes]
+    return told[0] if len(told) == 1 else {"runs": told}
 
 
-def one_document(outcome: Outcome) -> dict[str, Any]:
-    from onetape.backtest.report import figures
-    from onetape.backtest.trades import trades_of
+def one_document(outcome: Outcome, runs: Mapping[str, StoredRun]) -> dict[str, Any]:
+    from onetape.backtest import report
 
     gate = (
         None if outcome.gate is None else {"causal": outcome.gate.causal, "finite_memory": outcome.gate.finite_memory}
     )
     if outcome.result is None:
         return {"strategy": outcome.name, "error": outcome.refused or "did not pass the gate", "gate": gate}
-    return figures(outcome.result) | {"gate": gate, "trade_list": trades_of(outcome.result.tape)}
+    run = runs[outcome.result.run_id]
+    return report.document(run) | {"gate": gate, "trade_list": run.trades}
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, add_json, print_json
 from onetape.domain.errors import BadInput, Conflict, NotFound
-from onetape.domain.units import parse_time
+from onetape.domain.units import parse_time, rfc3339
 
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
     from onetape.backtest.candles import Chosen
     from onetape.backtest.rerun import Rerun
+    from onetape.domain.frame import CandleFrame
     from onetape.ports import RunView, StoredRun
 
     Act = Callable[[Any, Any], Awaitable[int]]
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HELP: Final = """\
   onetape runs list --strategy ema_cross --symbol BTC-USDT --sort sharpe
   onetape runs show last
+  onetape runs show 20261125-1218 --html report.html
   onetape runs diff 20261125-121833-0a1b2c3d last
   onetape runs rerun last
 
@@ -50,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("runs", nargs=2, metavar="RUN")
         else:
             one.add_argument("run", metavar="RUN")
+        if action == "show":
+            one.add_argument("--html", type=Path, metavar="FILE", help="the report with charts, as one file")
         if action == "rerun":
             one.add_argument(
                 "--file", type=Path, metavar="FILE", help="the candle file of a run that was made from one"
@@ -72,6 +76,8 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     chosen = parser().parse_args(list(args))
     if chosen.action is None:
         raise Usage(f"say what to do: {', '.join(ACTIONS)}. `onetape runs --help` shows examples.")
+    if getattr(chosen, "html", None) and not chosen.html.expanduser().resolve().parent.is_dir():
+        raise BadInput("--html", str(chosen.html), "in a folder that does not exist", "Make the folder first.")
     if getattr(chosen, "limit", 0) < 0:
         raise BadInput("--limit", chosen.limit, "less than 0", "0 shows all.")
     return asyncio.run(_run(chosen))
@@ -159,14 +165,32 @@ def ordered(views: list[RunView], by: str) -> list[RunView]:
 
 
 async def _show(platform: Platform, chosen: Any) -> int:
-    from onetape.cli import runs_report
+    from onetape.backtest.report import document
 
     stored = await _stored(platform, chosen.run)
     if chosen.json:
-        print_json(runs_report.document(stored))
+        print_json(document(stored) | {"created": rfc3339(stored.view.created_ts), "trade_list": stored.trades})
     else:
-        runs_report.shown(stored)
+        from onetape.cli.backtest_report import show
+
+        show([stored])
+    if chosen.html:
+        from onetape.dashboard.report_html import page
+
+        chosen.html.expanduser().write_text(page([stored], [await charted(platform, stored)]), encoding="utf-8")
+        print(f"Report: {chosen.html}", file=sys.stderr)
     return DONE
+
+
+async def charted(platform: Platform, stored: StoredRun) -> CandleFrame | None:
+    """The candles that the chart of a stored run draws, as far as they are in the database."""
+    from onetape.domain.units import Timeframe
+    from onetape.marketdata import reading
+
+    spec, m = stored.view.spec, stored.view.metrics
+    series = (spec.exchange, spec.symbol, Timeframe.parse(spec.timeframe))
+    frame = await reading.load(platform.candles, series, m["start_ts"], m["end_ts"])
+    return frame if len(frame) else None
 
 
 async def _diff(platform: Platform, chosen: Any) -> int:

@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from onetape.backtest.report import timed
 from onetape.backtest.rerun import Rerun, short
 from onetape.backtest.rundiff import Pair, RunDiff
-from onetape.cli.backtest_report import WIDTH, amount, day, money_rows, number, rate, trade_rows
-from onetape.cli.luck_report import luck_table
+from onetape.cli.backtest_report import amount, console, day, number, rate
 from onetape.domain.results import Trade
 from onetape.domain.units import rfc3339
-from onetape.ports import RunView, StoredRun
+from onetape.ports import RunView
 
 LISTED: Final = ("total_return", "max_drawdown", "sharpe", "calmar", "trades", "win_rate", "profit_factor")
 RATES: Final = frozenset({"total_return", "max_drawdown", "win_rate", "cagr", "buy_and_hold", "exposure", "volatility"})
-
-
-def console() -> Console:
-    out = Console(highlight=False, soft_wrap=False)
-    if not out.is_terminal:
-        out.width = max(out.width, WIDTH)
-    return out
 
 
 def summary(view: RunView) -> dict[str, Any]:
@@ -41,16 +32,6 @@ def summary(view: RunView) -> dict[str, Any]:
         "symbol": spec.symbol,
         "timeframe": spec.timeframe,
         **{name.removesuffix("_ts"): timed(name, value) for name, value in view.metrics.items() if name != "luck"},
-    }
-
-
-def document(stored: StoredRun) -> dict[str, Any]:
-    view = stored.view
-    return summary(view) | {
-        "luck": view.metrics.get("luck"),
-        "spec": view.spec,
-        "manifest": view.manifest,
-        "trade_list": stored.trades,
     }
 
 
@@ -78,23 +59,6 @@ def listed(views: Sequence[RunView], found: int) -> None:
 
 def given(parameters: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in parameters.items())
-
-
-def shown(stored: StoredRun) -> None:
-    out, view = console(), stored.view
-    spec, m = view.spec, view.metrics
-    out.print(Text.assemble((spec.strategy, "bold"), f" ({given(spec.parameters)})" if spec.parameters else ""))
-    out.print(f"{spec.exchange} {spec.symbol}, {day(m['start_ts'])} to {day(m['end_ts'] - 1)}, "
-              f"{m['bars']:,} candles of {spec.timeframe}")  # fmt: skip
-    table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
-    for _ in range(2):
-        table.add_column(style="dim")
-        table.add_column(justify="right")
-    for left, right in zip(money_rows(m), trade_rows(m), strict=True):
-        table.add_row(*left, *right)
-    out.print(table)
-    out.print(luck_table(m))
-    out.print(Text(f"run {view.run_id}, stored {day(view.created_ts)}", style="dim"))
 
 
 def differing(found: RunDiff) -> None:

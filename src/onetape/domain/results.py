@@ -9,6 +9,7 @@ import msgspec
 
 from onetape.domain.accounts import Account, Costs, Execution, Exits, RiskLimits, Sizing, Terms
 from onetape.domain.frame import CandleFrame, Floats, Ints
+from onetape.domain.report import Report
 from onetape.domain.signals import Signals
 from onetape.domain.units import Micros, Money
 
@@ -73,6 +74,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     rate: float  # profit over what was put in
     exit_role: str
     open: bool = False
+    tag: str = ""  # of the signal that it began by
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -87,3 +89,4 @@ class Result:
     tape: Tape
     metrics: dict[str, Any]
     manifest: dict[str, Any]  # hashes of code, parameters and data; engine and library versions
+    report: Report | None = None  # what reports show beside the figures

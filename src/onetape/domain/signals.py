@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import Floats
+from onetape.domain.frame import Floats, Ints
 
 NONE: Final[Floats] = np.empty(0)
 NONE.flags.writeable = False
 
 
+UNNAMED: Final[Ints] = np.empty(0, np.int64)
+UNNAMED.flags.writeable = False
+
+
 def _none() -> Floats:
     return NONE
+
+
+def _unnamed() -> Ints:
+    return UNNAMED
 
 
 OPTIONAL: Final = ("stop", "take", "trail", "limit")
@@ -34,13 +42,29 @@ def _floats(name: str, values: ArrayLike | None, n: int) -> Floats:
     return array
 
 
+def _named(tag: str | ArrayLike, target: Floats) -> dict[str, Any]:
+    """One tag for all rows, or one name per row: then only rows that say something keep theirs."""
+    if isinstance(tag, str):
+        return {"tag": tag}
+    names = np.asarray(tag)
+    if names.shape != target.shape:
+        raise BadInput("signals.tag", names.shape, f"not one name per candle, which would be {target.shape}")
+    rows = np.flatnonzero(target == target)
+    numbers: dict[str, int] = {}
+    codes = [numbers.setdefault(str(name), len(numbers)) if name else -1 for name in names[rows].tolist()]
+    label = np.full(len(target), -1, np.int64)
+    label[rows] = codes
+    return {"labels": tuple(numbers), "label": label}
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Signals:
     """One row per candle; all columns float64.
 
     `target` is the wanted exposure in [-1, 1] (NaN = keep what there is), `confidence` lies in [0, 1]. `stop`, `take`
     and `trail` are rates from the fill price (0.02 = 2 %), `limit` a price for a resting entry; NaN or an empty column
-    (length 0) = none. `tag` names the rule, for reports. Build with `holding` or `from_entries`.
+    (length 0) = none. `tag` names the rule, for reports; where rules differ from row to row `label` is the index of a
+    row's name in `labels` (int64, -1 = none). Build with `holding` or `from_entries`.
     """
 
     target: Floats
@@ -50,6 +74,8 @@ class Signals:
     trail: Floats = dataclasses.field(default_factory=_none)
     limit: Floats = dataclasses.field(default_factory=_none)
     tag: str = ""
+    labels: tuple[str, ...] = ()
+    label: Ints = dataclasses.field(default_factory=_unnamed)
 
     @classmethod
     def holding(
@@ -61,9 +87,10 @@ class Signals:
         take: ArrayLike | None = None,
         trail: ArrayLike | None = None,
         limit: ArrayLike | None = None,
-        tag: str = "",
+        tag: str | ArrayLike = "",
     ) -> Signals:
-        """From wanted exposures. The ranges are checked where signals are used (strategies.contract.evaluate)."""
+        """From wanted exposures. `tag` is one name, or an array with one for each candle ("" = none). The ranges are
+        checked where signals are used (strategies.contract.evaluate)."""
         wanted = np.ascontiguousarray(target, np.float64)
         n = len(wanted)
         return cls(
@@ -73,7 +100,7 @@ class Signals:
             take=_floats("take", take, n),
             trail=_floats("trail", trail, n),
             limit=_floats("limit", limit, n),
-            tag=tag,
+            **_named(tag, wanted),
         )
 
     @classmethod
@@ -117,8 +144,15 @@ class Signals:
             target=float(self.target[i]),
             confidence=round(float(self.confidence[i]), CONFIDENCE_DIGITS),
             **{name: float(column[i]) if len(column := getattr(self, name)) else np.nan for name in OPTIONAL},
-            tag=self.tag,
+            tag=self.tag_of(i),
         )
+
+    def tag_of(self, i: int) -> str:
+        """The name of the rule behind row i."""
+        if not len(self.label):
+            return self.tag
+        code = int(self.label[i])
+        return self.labels[code] if code >= 0 else self.tag
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import msgspec
 
 from onetape.domain.frame import Floats, Ints
 from onetape.domain.orders import Fill, Order
+from onetape.domain.report import Report
 from onetape.domain.results import BacktestSpec, Result, Trade
 from onetape.domain.units import Micros
 from onetape.ports.market import Correction, Verdict
@@ -130,7 +131,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class StoredRun:
     """A stored backtest: `ts` (close times, micros) and `equity` are its curve, thinned where it is long so that no
-    extreme is lost; `fills` are the rows of results.Tape, `fill_ts` the open times of their candles."""
+    extreme is lost; `fills` are the rows of results.Tape, `fill_ts` the open times of their candles. `report` is None
+    in a run that was stored before there was one."""
 
     view: RunView
     trades: list[Trade]
@@ -138,6 +140,7 @@ class StoredRun:
     equity: Floats
     fills: Floats
     fill_ts: Ints
+    report: Report | None = None
 
 
 class OnlyRuns(msgspec.Struct, frozen=True, kw_only=True):

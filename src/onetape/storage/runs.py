@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from onetape.backtest.trades import fill_times, thinned, trades_of
+from onetape.backtest.report import kept
 from onetape.domain.errors import BadInput, NotFound
+from onetape.domain.report import Report
 from onetape.domain.results import BacktestSpec, Result, Trade
 from onetape.ports import EVERY_RUN, OnlyRuns, RunView, StoredRun
 from onetape.storage import sql
@@ -28,24 +29,25 @@ class PgRunStore:
         self._pool = pool
 
     async def put(self, result: Result) -> None:
-        spec, metrics, tape = result.spec, result.metrics, result.tape
-        ts, equity = thinned(tape.close_ts, tape.equity)
+        run = kept(result)
+        view = run.view
         async with transaction(self._pool) as connection:
             await connection.execute(
                 sql.load("run_put"),
-                result.run_id,
-                spec.strategy,
-                spec.exchange or result.candles.exchange,
-                spec.symbol or result.candles.symbol,
-                spec.timeframe,
-                metrics["start_ts"],
-                metrics["end_ts"],
-                spec,
-                result.manifest | {"fill_timeframe": result.fill_timeframe, "rejected": tape.rejected},
-                metrics,
-                trades_of(tape),
-                pack(ts=ts, equity=equity),
-                pack(rows=tape.fills, ts=fill_times(tape)),
+                view.run_id,
+                view.spec.strategy,
+                view.spec.exchange or result.candles.exchange,
+                view.spec.symbol or result.candles.symbol,
+                view.spec.timeframe,
+                view.metrics["start_ts"],
+                view.metrics["end_ts"],
+                view.spec,
+                view.manifest,
+                view.metrics,
+                run.trades,
+                pack(ts=run.ts, equity=run.equity),
+                pack(rows=run.fills, ts=run.fill_ts),
+                run.report,
             )
 
     async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> tuple[list[RunView], str]:
@@ -57,7 +59,7 @@ class PgRunStore:
                 sql.load("run_list"), created_ts, run_id, limit + 1,
                 only.strategy, only.exchange, only.symbol, only.timeframe, only.since_ts,
             )  # fmt: skip
-        page = [view(row) for row in rows[:limit]]
+        page = [view_of(row) for row in rows[:limit]]
         return page, f"{page[-1].created_ts}.{page[-1].run_id}" if len(rows) > limit else ""
 
     async def get(self, run_id: str) -> StoredRun:
@@ -67,12 +69,13 @@ class PgRunStore:
             raise missing(run_id)
         series, fills = unpack(row["series"]), unpack(row["fills"])
         return StoredRun(
-            view=view(row),
+            view=view_of(row),
             trades=msgspec.convert(row["trades"], list[Trade]),
             ts=series["ts"],
             equity=series["equity"],
             fills=fills["rows"],
             fill_ts=fills["ts"],
+            report=None if row["report"] is None else msgspec.convert(row["report"], Report),
         )
 
     async def delete(self, run_id: str) -> None:
@@ -85,7 +88,7 @@ def missing(run_id: str) -> NotFound:
     return NotFound("run_id", run_id, "not a stored run", "`onetape runs list` and GET /api/v1/runs list them.")
 
 
-def view(row: Any) -> RunView:
+def view_of(row: Any) -> RunView:
     return RunView(
         run_id=row["run_id"],
         spec=spec_of(row["spec"]),

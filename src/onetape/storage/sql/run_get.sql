@@ -1,3 +1,3 @@
-SELECT run_id, spec, manifest, metrics, created_at, trades, series, fills
+SELECT run_id, spec, manifest, metrics, created_at, trades, series, fills, report
 FROM runs
 WHERE run_id = $1

@@ -1,0 +1,47 @@
+"""The cost of reality: what trading took from a run, and the very same signals with none of it."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from onetape.backtest.causes import first_acted
+from onetape.backtest.metrics import measure
+from onetape.backtest.run import simulate
+from onetape.backtest.trades import thinned
+from onetape.core.state import F_PRICE, F_QTY
+from onetape.domain.accounts import Costs
+from onetape.domain.report import CostOfReality
+from onetape.domain.results import BacktestSpec, Result
+
+FREE = Costs(*(0.0 for _ in Costs._fields))
+POINTS = 600  # stretches of the curve that is kept
+SHOWN = ("final_equity", "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "trades", "win_rate",
+         "profit_factor")  # fmt: skip
+
+
+def free_of_costs(spec: BacktestSpec) -> BacktestSpec:
+    """The same question where nothing costs and nothing takes time. What the venue refuses it still refuses."""
+    return msgspec.structs.replace(spec, costs=FREE, execution=spec.execution._replace(latency=0.0))
+
+
+def cost_of_reality(result: Result) -> CostOfReality | None:
+    """None for a run without signals of its own, which cannot be made again from them."""
+    if not len(result.signals):
+        return None
+    tape, account = result.tape, result.tape.account
+    spec = free_of_costs(result.spec)
+    free = simulate(spec, result.candles, tape.candles, result.signals, first_acted(result))
+    metrics = measure(result.candles, free, spec.cash)
+    ts, equity = thinned(free.close_ts, free.equity, POINTS)
+    return CostOfReality(
+        fees=float(account.fees),
+        slippage=float(account.slippage),
+        funding=float(account.funding),
+        delay=float(account.delay),
+        turnover=float(np.sum(tape.fills[:, F_QTY] * tape.fills[:, F_PRICE])),
+        rejected=tape.rejected,
+        free_metrics={name: metrics[name] for name in SHOWN},
+        free_ts=ts.tolist(),
+        free_equity=equity.tolist(),
+    )
