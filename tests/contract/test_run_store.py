@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from onetape.backtest.memory import MemoryRunStore
-from onetape.backtest.run import run
 from onetape.backtest.report import kept
+from onetape.backtest.run import run
 from onetape.domain.accounts import Costs, Execution, Exits, RiskLimits
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.frame import CandleFrame

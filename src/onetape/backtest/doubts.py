@@ -10,10 +10,10 @@ import numpy as np
 from onetape.backtest import provenance
 from onetape.backtest.holdout import sealed_note
 from onetape.backtest.trades import bars
-from onetape.core.state import ENTRY, F_BAR, F_QTY, F_ROLE
+from onetape.core.state import ENTRY, F_BAR, F_PRICE, F_QTY, F_ROLE
 from onetape.core.stats import T_ENTRY, T_OPEN, T_PROFIT
 from onetape.domain.frame import Floats
-from onetape.domain.report import CostOfReality, Month
+from onetape.domain.report import Month
 from onetape.domain.results import Result
 from onetape.domain.units import DAY, MINUTE, rfc3339
 
@@ -34,7 +34,6 @@ LATE: Final = 0.001  # of the candles may be missing
 class Facts(NamedTuple):
     result: Result
     months: list[Month]
-    reality: CostOfReality | None
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -47,8 +46,8 @@ class Facts(NamedTuple):
         return found
 
 
-def warnings(result: Result, months: list[Month], reality: CostOfReality | None) -> list[str]:
-    facts = Facts(result, months, reality)
+def warnings(result: Result, months: list[Month]) -> list[str]:
+    facts = Facts(result, months)
     return [text for rule in RULES for text in rule(facts) if text]
 
 
@@ -90,7 +89,8 @@ def one_trade(facts: Facts) -> Iterable[str]:
 def within_cost_error(facts: Facts) -> Iterable[str]:
     """What slippage on top would eat the profit."""
     made = facts.metrics["final_equity"] - facts.metrics["initial_cash"]
-    turnover = facts.reality.turnover if facts.reality else 0.0
+    fills = facts.result.tape.fills
+    turnover = float(np.sum(fills[:, F_QTY] * fills[:, F_PRICE]))
     if 0.0 < made < THIN * turnover:
         yield (
             f"The profit is within the error of the costs: {100 * made / turnover:.3g} % more slippage a fill would "

@@ -37,7 +37,7 @@ def report_of(result: Result) -> Report:
     roles = [exit_name(role) for role in trips[:, T_ROLE].tolist()]
     both = [f"{tag}, {role}" for tag, role in zip(tags, roles, strict=True)]
     closed = trips[trips[:, T_OPEN] == 0.0]
-    days, found, reality = daily_returns(result.tape, result.spec.cash), months(result), cost_of_reality(result)
+    days, found = daily_returns(result.tape, result.spec.cash), months(result)
     first = int(last_day(result, 0)) if len(days) else 0
     return Report(
         summary=summary(result, days),
@@ -48,10 +48,10 @@ def report_of(result: Result) -> Report:
         by_side=groups.groups(trips, ts, [LONG if side > 0.0 else SHORT for side in trips[:, T_SIDE].tolist()]),
         distribution=groups.distribution(groups.rates(closed)),
         rolling=groups.rolling(days, first),
-        reality=reality,
+        reality=cost_of_reality(result),
         said=said(result),
         levels=levels(result, rows),
-        warnings=warnings(result, found, reality),
+        warnings=warnings(result, found),
     )
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onetape.backtest.luck.words import rows_of_search
+from onetape.backtest.report import kept
 from onetape.backtest.search.answer import found_document
 from onetape.cli import backtest_report
 from onetape.domain.results import Result
@@ -35,7 +36,7 @@ def show(result: SearchResult, best: Result | None, console: Console | None = No
     held(result, out)
     luck(result, out)
     if best is not None:
-        backtest_report.one(best, out)
+        backtest_report.one(kept(best), out)
     if result.complete:
         return
     out.print(Text(f"Not finished: onetape optimize --resume {result.id} goes on with it.", style="yellow"))

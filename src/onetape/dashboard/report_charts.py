@@ -18,7 +18,7 @@ from onetape.domain.orders import Role
 from onetape.domain.report import Level, Report
 from onetape.ports import StoredRun
 
-GREY, FAINT = "#858c95", "rgba(133,140,149,0.22)"
+GREY, FAINT, CLEAR = "#858c95", "rgba(133,140,149,0.22)", "rgba(0,0,0,0)"
 ACCENT, UP, DOWN, FREE = "#4f8df5", "#2f9e77", "#d9534f", "#b07cd8"
 MOST_CANDLES: Final = 6_000  # a chart of more is slow in a browser and shows no more
 MOST_POINTS: Final = 2_000  # fills that are drawn, the last ones
@@ -165,7 +165,7 @@ def curve(x: Any, y: Any, name: str, color: str, dash: str = "solid") -> Any:
 
 def dressed(chart: Any, height: int) -> Any:
     chart.update_layout(
-        height=height, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,
         font={"color": GREY, "size": 12, "family": "system-ui, sans-serif"},
         margin={"l": 8, "r": 8, "t": 32, "b": 8}, bargap=0.08,
     )  # fmt: skip

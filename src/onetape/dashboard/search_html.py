@@ -11,7 +11,9 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from onetape.backtest.luck.words import rows_of_search
-from onetape.dashboard.report_html import ACCENT, CARD, DOWN, LINE, QUIET, STYLE, UP, section
+from onetape.backtest.report import kept
+from onetape.dashboard.report_charts import ACCENT, CLEAR, DOWN, FAINT, GREY, UP
+from onetape.dashboard.report_html import STYLE, section
 from onetape.domain.results import Result
 from onetape.domain.searches import Scored, SearchResult
 
@@ -29,7 +31,7 @@ def page(result: SearchResult, best: Result | None) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Search of {escape(wish.spec.strategy)} · '
         'onetape</title><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body><main>{''.join(parts)}"
-        f"{'' if best is None else section(best)}"
+        f"{'' if best is None else section(kept(best), best.candles)}"
         '<p class="quiet">A backtest is a statement about the past. It promises nothing.</p></main></body></html>'
     )
 
@@ -63,11 +65,11 @@ def told(result: SearchResult) -> str:
 
 def chart(figure: Any, height: int = 460) -> str:
     figure.update_layout(
-        height=height, paper_bgcolor=CARD, plot_bgcolor=CARD, font={"color": QUIET, "size": 12}, showlegend=False,
+        height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"color": GREY, "size": 12}, showlegend=False,
         margin={"l": 8, "r": 8, "t": 28, "b": 8},
     )  # fmt: skip
-    figure.update_xaxes(gridcolor=LINE, zerolinecolor=LINE)
-    figure.update_yaxes(gridcolor=LINE, zerolinecolor=LINE)
+    figure.update_xaxes(gridcolor=FAINT, zerolinecolor=FAINT)
+    figure.update_yaxes(gridcolor=FAINT, zerolinecolor=FAINT)
     return f'<div class="card">{figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG)}</div>'
 
 
@@ -94,7 +96,7 @@ def slices_card(result: SearchResult) -> str:
     drawn = make_subplots(rows=1, cols=len(titles), subplot_titles=titles)
     for i, one in enumerate(result.slices):
         at = [str(value) for value in one.at]
-        for values, name, colour in ((one.best, "best", UP), (one.mean, "mean", QUIET)):
+        for values, name, colour in ((one.best, "best", UP), (one.mean, "mean", GREY)):
             drawn.add_trace(go.Scatter(x=at, y=values, name=name, line={"color": colour}), row=1, col=i + 1)
         if any(value is not None for value in one.beside):
             trace = go.Scatter(x=at, y=one.beside, name="all else as recommended", line={"color": ACCENT})
@@ -112,7 +114,7 @@ def front_card(result: SearchResult) -> str:
         return ""
     front = set(result.front)
     drawn = go.Figure()
-    for chosen, colour, size in ((False, QUIET, 4), (True, UP, 8)):
+    for chosen, colour, size in ((False, GREY, 4), (True, UP, 8)):
         rows = [one for one in result.trials if one.values and (one.number in front) == chosen]
         x, y = [one.values[0] for one in rows], [one.values[1] for one in rows]
         mark = {"color": colour, "size": size}

@@ -6,6 +6,7 @@ less the embargo, and `signals` is judged only on candles after them.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -128,8 +129,8 @@ def told(strategy: Learning, candles: CandleFrame, model: Any, first: int) -> Si
     market = Market(candles)
     with Foreign(file_of(type(strategy))) as visit:
         signals = checked(strategy, strategy.signals(market, model), market)
-        columns = {name: getattr(signals, name)[first:] for name in ("target", "confidence", *OPTIONAL)}
-        return Signals(**columns, tag=signals.tag)
+        columns = {name: getattr(signals, name)[first:] for name in ("target", "confidence", *OPTIONAL, "label")}
+        return dataclasses.replace(signals, **columns)
     raise _failure(strategy, "signals", candles, visit)
 
 
@@ -142,7 +143,7 @@ def _failure(strategy: Learning, verb: str, candles: CandleFrame, visit: Foreign
 
 def joined(parts: Sequence[Signals], silent: int) -> Signals:
     """Signals one after the other, behind `silent` rows that say nothing. A column that any of them has is there."""
-    columns = {}
+    columns: dict[str, Any] = {}
     for name in ("target", "confidence", *OPTIONAL):
         missing = 0.0 if name == "confidence" else np.nan
         if name in OPTIONAL and not any(len(getattr(part, name)) for part in parts):
@@ -152,4 +153,17 @@ def joined(parts: Sequence[Signals], silent: int) -> Signals:
             column = getattr(part, name)
             found.append(column if len(column) else np.full(len(part), missing))
         columns[name] = np.concatenate(found)
-    return Signals(**columns, tag=parts[-1].tag if parts else "")
+    return Signals(**columns, **names_of(parts, silent))
+
+
+def names_of(parts: Sequence[Signals], silent: int) -> dict[str, Any]:
+    """The names of the rules behind the rows, those of all parts in one list."""
+    if not any(len(part.label) for part in parts):
+        return {"tag": parts[-1].tag if parts else ""}
+    labels: dict[str, int] = {}
+    codes = [np.full(silent, -1, np.int64)]
+    for part in parts:
+        number = np.array([*(labels.setdefault(name, len(labels)) for name in part.labels), -1])
+        own = labels.setdefault(part.tag, len(labels)) if part.tag else -1
+        codes.append(number[part.label] if len(part.label) else np.full(len(part), own, np.int64))
+    return {"labels": tuple(labels), "label": np.concatenate(codes)}

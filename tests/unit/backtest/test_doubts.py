@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from onetape.backtest import doubts
-from onetape.backtest.costs import cost_of_reality
 from onetape.backtest.doubts import Facts
 from onetape.backtest.report import months
 from onetape.backtest.run import run
@@ -49,7 +48,7 @@ def a_run(n: int = 400, volume: float = 1e6, stop: float | None = None, wide: fl
 
 def facts(result: Result, found: list[Month] | None = None, **metrics: Any) -> Facts:
     changed = dataclasses.replace(result, metrics=result.metrics | metrics)
-    return Facts(changed, months(result) if found is None else found, cost_of_reality(result))
+    return Facts(changed, months(result) if found is None else found)
 
 
 def said(rule: doubts.Rule, about: Facts) -> str:
@@ -87,7 +86,7 @@ def test_one_trade_that_makes_the_profit_is_named(profits: tuple[float, ...], wo
     trips = np.zeros((len(profits), T_WIDTH))
     trips[:, T_PROFIT] = profits
     shaped = dataclasses.replace(result, tape=dataclasses.replace(result.tape, trips=trips))
-    text = said(doubts.one_trade, Facts(shaped, [], None))
+    text = said(doubts.one_trade, Facts(shaped, []))
     assert words in text
     assert bool(words) == bool(text)
 
@@ -145,7 +144,7 @@ def test_what_was_left_open_refused_or_halted_is_told() -> None:
     assert said(doubts.halted, facts(held)) == ""
     account = held.tape.account._replace(halted=6.0)
     stopped = dataclasses.replace(held, tape=dataclasses.replace(held.tape, account=account))
-    assert "drawdown limit was reached" in said(doubts.halted, Facts(stopped, [], None))
+    assert "drawdown limit was reached" in said(doubts.halted, Facts(stopped, []))
 
 
 def test_short_periods_long_warm_ups_and_missing_candles_are_told() -> None:
@@ -159,7 +158,7 @@ def test_short_periods_long_warm_ups_and_missing_candles_are_told() -> None:
     thin = CandleFrame.of("x", "A-B", "1h", {n: np.delete(getattr(holes, n), range(100, 140))
                                              for n in ("ts", "open", "high", "low", "close", "volume")})  # fmt: skip
     assert "40 of 400 candles are missing (10.0 %)" in said(
-        doubts.missing, Facts(dataclasses.replace(result, candles=thin), [], None)
+        doubts.missing, Facts(dataclasses.replace(result, candles=thin), [])
     )
 
 
@@ -176,5 +175,5 @@ def test_every_rule_is_in_the_table_and_a_report_says_them_in_its_order() -> Non
     }
     assert rules - {"warnings"} == {rule.__name__ for rule in doubts.RULES}
     result = a_run(10, cash=1_000.0)
-    told = doubts.warnings(result, months(result), cost_of_reality(result))
+    told = doubts.warnings(result, months(result))
     assert [text[:12] for text in told] == ["1 trades are", "Neither a ta", "The period i", "The strategy"]
