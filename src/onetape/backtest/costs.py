@@ -26,8 +26,8 @@ def free_of_costs(spec: BacktestSpec) -> BacktestSpec:
 
 
 def cost_of_reality(result: Result) -> CostOfReality | None:
-    """None for a run without signals of its own, which cannot be made again from them."""
-    if not len(result.signals):
+    """None for a run that signals alone do not make: one that quotes, one of several under common limits."""
+    if not len(result.signals) or "trading_from_ts" not in result.metrics:
         return None
     tape, account = result.tape, result.tape.account
     spec = free_of_costs(result.spec)

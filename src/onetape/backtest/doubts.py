@@ -157,8 +157,9 @@ def still_open(facts: Facts) -> Iterable[str]:
 
 
 def refused(facts: Facts) -> Iterable[str]:
+    what = "signals led to no order" if len(facts.result.signals) else "orders were not sent or not taken"
     for reason, count in facts.result.tape.rejected.items():
-        yield f"{count:,} signals led to no order: {reason}."
+        yield f"{count:,} {what}: {reason}."
 
 
 def halted(facts: Facts) -> Iterable[str]:
@@ -183,6 +184,8 @@ def warming(facts: Facts) -> Iterable[str]:
 
 def missing(facts: Facts) -> Iterable[str]:
     frame = facts.result.candles
+    if facts.result.manifest.get("candles", {}).get("fills", {}).get("missing"):
+        return  # `origin` counts those that orders fill on
     if frame.timeframe.regular and len(frame) > 1:
         expected = (int(frame.ts[-1]) - int(frame.ts[0])) // frame.timeframe.micros + 1
         lacking = expected - len(frame)

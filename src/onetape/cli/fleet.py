@@ -276,16 +276,19 @@ def tell(wish: argparse.Namespace, group: Group, word: str) -> int:
         if wish.json:
             write_json(Path(wish.json), document(group, word))
     if wish.html:
+        from onetape.backtest.report import kept
         from onetape.dashboard.report_html import page
 
-        wish.html.expanduser().write_text(page([group.whole, *group.members.values()]), encoding="utf-8")
+        results = [group.whole, *group.members.values()]
+        written = page([kept(result) for result in results], [result.candles for result in results])
+        wish.html.expanduser().write_text(written, encoding="utf-8")
         say(f"Report: {wish.html}")
     return DONE
 
 
 def document(group: Group, word: str) -> dict[str, Any]:
-    from onetape.backtest.report import figures
-    from onetape.backtest.trades import trades_of
+    from onetape.backtest import report
 
-    whole = figures(group.whole) | {"trade_list": trades_of(group.whole.tape)}
-    return whole | {word: {name: figures(result) for name, result in group.members.items()}}
+    run = report.kept(group.whole)
+    whole = report.document(run) | {"trade_list": run.trades}
+    return whole | {word: {name: report.document(report.kept(one)) for name, one in group.members.items()}}

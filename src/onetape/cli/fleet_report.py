@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onetape.backtest.report import warnings
+from onetape.backtest.report import report_of
 from onetape.backtest.together import Group
-from onetape.cli.backtest_report import WIDTH, amount, day, money_rows, monthly, number, rate, trade_rows
+from onetape.cli.backtest_report import WIDTH, amount, beside, day, money_rows, monthly, number, rate, trade_rows
 
 
 def show(group: Group, word: str, console: Console | None = None) -> None:
@@ -21,19 +21,13 @@ def show(group: Group, word: str, console: Console | None = None) -> None:
     out.print(f"{day(metrics['start_ts'])} to {day(metrics['end_ts'] - 1)}, candles of {whole.fill_timeframe}; "
               f"buy and hold is the mean of the markets")  # fmt: skip
     out.print()
-    table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
-    for _ in range(2):
-        table.add_column(style="dim")
-        table.add_column(justify="right")
-    left, right = money_rows(metrics), trade_rows(metrics)
-    for i in range(max(len(left), len(right))):
-        table.add_row(*(left[i] if i < len(left) else ("", "")), *(right[i] if i < len(right) else ("", "")))
-    out.print(table)
+    report = report_of(whole)
+    out.print(beside(money_rows(metrics, report.summary), trade_rows(metrics, report.summary)))
     out.print()
     out.print(members(group, word))
     out.print()
-    out.print(monthly(whole))
-    for text in warnings(whole):
+    out.print(monthly(report.months))
+    for text in report.warnings:
         out.print(Text.assemble(("! ", "yellow"), text))
     out.print(Text(f"run {whole.run_id}", style="dim"))
 
