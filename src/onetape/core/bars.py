@@ -28,6 +28,7 @@ class Bar(NamedTuple):
 
 class Bars(NamedTuple):
     """Fill candles as columns of one length; the columns behind the prices may be empty: then nothing depends on them.
+    `length` has one row when all candles last as long, else one a candle: 0 for a single trade.
 
     `depth[k]` is an order book, level by level from the best: price and size of the bid, price and size of the ask; a
     size of 0 is no level. `depth_at[i]` is the one that was last recorded before candle i, -1 = none. The arrays are
@@ -40,7 +41,7 @@ class Bars(NamedTuple):
     close: Floats
     volume: Floats
     ts: Ints
-    length: float
+    length: Floats
     depth_at: Ints
     depth: Floats
 
@@ -56,7 +57,7 @@ def bars_of(
     prices: tuple[Floats, Floats, Floats, Floats],
     volume: Floats | None = None,
     ts: Ints | None = None,
-    length: int = 0,
+    length: int | Ints = 0,
     depth_at: Ints | None = None,
     depth: Floats | None = None,
 ) -> Bars:
@@ -69,7 +70,7 @@ def bars_of(
         fixed(prices[3]),
         fixed(none if volume is None else volume),
         fixed(never if ts is None else ts),
-        float(length),
+        fixed(np.atleast_1d(np.asarray(length, np.float64))),
         fixed(never if depth_at is None else depth_at),
         fixed(np.empty((0, 0, 4)) if depth is None else depth),
     )
@@ -91,4 +92,10 @@ def bar_at(bars: Bars, i: int) -> Bar:
     """Candle i."""
     volume = bars.volume[i] if len(bars.volume) else np.inf
     ts = float(bars.ts[i]) if len(bars.ts) else 0.0
-    return Bar(bars.open[i], bars.high[i], bars.low[i], bars.close[i], volume, ts, bars.length)
+    return Bar(bars.open[i], bars.high[i], bars.low[i], bars.close[i], volume, ts, length_of(bars, i))
+
+
+@inlined
+def length_of(bars: Bars, i: int) -> float:
+    """How long candle i lasts, micros."""
+    return bars.length[i] if len(bars.length) > 1 else bars.length[0]

@@ -24,6 +24,7 @@ from onetape.core.state import (
     NOTHING,
     NOW,
     OUT_OF_BAND,
+    QTY,
     REDUCE,
     SLOTS,
     SPAN,
@@ -144,14 +145,16 @@ def send(book: Floats, row: int, limit: bool, rules: Rules) -> None:
 
 @kernel
 def leave(book: Floats, held: Qty, qty: Qty, next_id: float, role: float, latency: float) -> float:
-    """Places a market order that reduces the position, unless one rests already; gives the next free number.
+    """Places a market order that reduces the position, as far as none rests already; gives the next free number.
 
     An exit must always fit: when all slots are taken the youngest entry makes room for it.
     """
     n = int(book[SLOTS, COUNT])
     for row in range(n):
         if book[row, KIND] == MARKET and book[row, REDUCE] == 1.0:
-            return next_id
+            qty = max(qty - book[row, QTY], 0.0) if book[row, QTY] < qty * (1.0 - 1e-9) else 0.0
+    if qty == 0.0:
+        return next_id
     make_room(book)
     row = add_order(book, next_id, MARKET, role, -1.0 if held > 0.0 else 1.0, qty, 0.0)
     book[row, ACTIVE] = arrival(book, latency)

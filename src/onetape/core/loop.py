@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from onetape.core.bars import Bars, Funding, bar_at
+from onetape.core.bars import Bars, Funding, bar_at, length_of
 from onetape.core.compiled import inlined, kernel
 from onetape.core.portfolio import charged, coasted
 from onetape.core.state import (
@@ -191,5 +191,5 @@ def run(
             s += 1
         i += 1
     if i > 0 and len(bars.ts) > 0:
-        book[SLOTS, NOW], book[SLOTS, SPAN] = float(bars.ts[i - 1]), bars.length
+        book[SLOTS, NOW], book[SLOTS, SPAN] = float(bars.ts[i - 1]), length_of(bars, i - 1)
     return account, i, s, n, f

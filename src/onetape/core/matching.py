@@ -126,7 +126,8 @@ def not_capped(book: Floats, row: int, bar: Bar, rules: Rules) -> bool:
 
 @kernel
 def move_queues(book: Floats, bar: Bar) -> None:
-    """What trades at a limit's price trades before it, until nothing is left there; a trade through it frees it."""
+    """What trades at a limit's price trades before it, until nothing is left there; a trade through it frees it. Of a
+    candle that only touches the price nobody knows how much traded there: the place is kept."""
     for row in range(int(book[SLOTS, COUNT])):
         if book[row, KIND] != LIMIT or book[row, AHEAD] != book[row, AHEAD] or book[row, AHEAD] == np.inf:
             continue
@@ -135,7 +136,7 @@ def move_queues(book: Floats, bar: Bar) -> None:
         price, side = book[row, PRICE], book[row, SIDE]
         if (price - (bar.low if side == BUYS else bar.high)) * side > 0.0:
             book[row, READY] = book[row, QTY]
-        elif bar.low <= price <= bar.high:
+        elif bar.low <= price <= bar.high and bar.length == 0.0:
             left = book[row, AHEAD] - bar.volume
             book[row, AHEAD] = max(left, 0.0)
             book[row, READY] = min(max(-left, 0.0), book[row, QTY])

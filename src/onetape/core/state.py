@@ -169,7 +169,7 @@ def watch(book: Floats) -> None:
         if book[row, EXPIRES] > 0.0:
             until = min(until, book[row, EXPIRES])
         if asleep(book, row):
-            until = min(until, book[row, ACTIVE] - (book[SLOTS, SPAN] if kind == MARKET else 0.0))
+            until = min(until, book[SLOTS, NOW] if kind == MARKET else book[row, ACTIVE])  # the next may last longer
         elif unmet(book, row):
             low = np.inf
             firsts += 1.0

@@ -246,3 +246,69 @@ def test_a_limit_outside_the_price_band_is_refused() -> None:
     bars = [flat(100.0), flat(100.0), flat(100.0)]
     _, fills, _, rejected = run(bars, [{"target": 1.0, "limit": 106.0}], terms=Terms(0.01, 0.01, band=0.05))
     assert (len(fills), rejected) == (0, {"outside the venue's price band": 1})
+
+
+def test_a_halt_leaves_all_of_a_position_of_which_a_part_was_being_sold_already() -> None:
+    # 2 bought at 100; half is to be sold, a tenth of 5 units a candle: 0.5 of 1 at candle 3, when equity has fallen by
+    # more than 5 %; the halt sells what that order does not: all is gone in the end
+    bars = [flat(100.0), flat(100.0), flat(100.0), flat(60.0, 5.0), flat(60.0, 1_000.0), flat(60.0, 1_000.0)]
+    account, fills, book, _ = run(
+        bars, [1.0, NAN, 0.5], cash=1_000.0, sizing=Sizing.parse("qty:2"), execution=Execution(share=0.1),
+        limits=RiskLimits(max_drawdown=0.05),
+    )  # fmt: skip
+    assert fills[:, [F_BAR, F_QTY]].tolist() == [[1.0, 2.0], [3.0, 0.5], [4.0, 0.5], [4.0, 1.0]]
+    assert account.qty == 0.0
+    assert len(resting(book)) == 0
+
+
+def mixed(rows: list[tuple[float, ...]], signals: list[float], **parts: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rows are (ts, length, open, high, low, close, volume); single trades have the length 0."""
+    plain: dict[str, Any] = {
+        "costs": Costs(0.0, 0.0), "sizing": Sizing.parse("qty:1"), "limits": RiskLimits(), "exits": Exits(),
+        "terms": Terms(0.01, 0.01),
+    }  # fmt: skip
+    depth = parts.pop("depth", None)
+    limit = parts.pop("limit", NAN)
+    array, n = np.array(rows, float), len(rows)
+    none = fixed(np.empty(0))
+    columns: Any = (fixed(np.array(signals)), none, none, none, fixed(np.full(n, limit)))
+    equity, fills, book = np.empty(n), fill_buffer(1000), empty_book()
+    books = (np.zeros(n, np.int64), depth) if depth is not None else (None, None)
+    prices: Any = tuple(array.T[2:6])
+    _, _, _, count, _ = loop.run(
+        bars_of(prices, array[:, 6], array[:, 0].astype(np.int64), array[:, 1].astype(np.int64), *books),
+        np.empty(0, np.int64), columns, Account(cash=10_000.0, peak=10_000.0), book, Rules(**(plain | parts)),
+        funding_of(), (0, 0, 0, 0), n, equity, fills, np.zeros(len(REASONS), np.int64),
+    )  # fmt: skip
+    return fills[:count], book
+
+
+def test_an_order_on_its_way_between_single_trades_and_a_candle_meets_the_candle_in_which_it_arrives() -> None:
+    # sent at the trade at 10 s with a delay of 20 s; the candle from 20 s on lasts 40 s: a quarter of it is over
+    rows = [
+        (10 * SECOND, 0, 100.0, 100.0, 100.0, 100.0, 1.0),
+        (20 * SECOND, 40 * SECOND, 100.0, 104.0, 99.0, 101.0, 50.0),
+        (60 * SECOND, MINUTE, 101.0, 101.0, 101.0, 101.0, 50.0),
+    ]
+    fills, _ = mixed(rows, [1.0, 1.0, 1.0], execution=Execution(latency=20.0 * SECOND))
+    assert fills[:, [F_BAR, F_PRICE]].tolist() == [[1.0, 101.0]]
+
+
+def test_a_place_in_the_queue_does_not_move_by_a_candle_that_only_touches_the_price() -> None:
+    # 3 stand at 99; the candle trades 50 units down to 99, nobody knows how many there; the next one goes through it
+    depth = np.array([[[99.0, 3.0, 101.0, 2.0]]])
+    rows = [
+        (10 * SECOND, 0, 100.0, 100.0, 100.0, 100.0, 1.0),
+        (20 * SECOND, 0, 100.0, 100.0, 100.0, 100.0, 1.0),
+        (MINUTE, MINUTE, 100.0, 100.0, 99.0, 99.5, 50.0),
+        (2 * MINUTE, MINUTE, 99.5, 99.5, 98.9, 99.0, 50.0),
+    ]
+    fills, _ = mixed(rows, [1.0, 1.0, 1.0, 1.0], limit=99.0, depth=depth, execution=Execution(queue=1.0))
+    assert fills[:, [F_BAR, F_PRICE, F_MAKER]].tolist() == [[3.0, 99.0, 1.0]]
+
+
+def test_impact_by_volume_and_range_is_a_matter_of_candles_not_of_single_trades() -> None:
+    # an order of 1 that meets a trade of 0.01 is no hundred times the market: half of the spread of 0.2 % is all
+    rows = [(10 * SECOND, 0, 100.0, 100.0, 100.0, 100.0, 1.0), (20 * SECOND, 0, 100.0, 100.0, 100.0, 100.0, 0.01)]
+    fills, _ = mixed(rows, [1.0, 1.0], costs=Costs(0.0, 0.0, 0.0, spread=0.002, share_impact=0.5, root_impact=0.1))
+    assert fills[0, F_PRICE] == pytest.approx(100.1, rel=1e-12)
