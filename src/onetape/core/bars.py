@@ -15,7 +15,10 @@ N = TypeVar("N", bound=np.generic)
 
 
 class Bar(NamedTuple):
-    """A fill candle. `ts` is its open time and `length` its duration, micros (both 0 where time plays no part)."""
+    """A fill candle. `ts` is its open time and `length` its duration, micros (both 0 where time plays no part).
+
+    A single trade has the length 0; the last one of its signal candle has, below 0, how long that lasts on after it.
+    """
 
     open: Price
     high: Price
@@ -28,7 +31,7 @@ class Bar(NamedTuple):
 
 class Bars(NamedTuple):
     """Fill candles as columns of one length; the columns behind the prices may be empty: then nothing depends on them.
-    `length` has one row when all candles last as long, else one a candle: 0 for a single trade.
+    `length` has one row when all candles last as long, else one a candle.
 
     `depth[k]` is an order book, level by level from the best: price and size of the bid, price and size of the ask; a
     size of 0 is no level. `depth_at[i]` is the one that was last recorded before candle i, -1 = none. The arrays are

@@ -32,7 +32,7 @@ def impact(book: Floats, side: float, qty: Qty, bar: Bar, rules: Rules) -> Rate:
         walked = walk(book, side, qty)
         if walked >= 0.0:
             return float(walked)
-    if bar.length == 0.0 and bar.ts > 0.0:  # the size of a single trade says nothing of what the market bears
+    if bar.length <= 0.0 and bar.ts > 0.0:  # the size of a single trade says nothing of what the market bears
         return 0.5 * costs.spread
     share = 1.0
     if bar.volume > 0.0:

@@ -22,12 +22,10 @@ from onetape.core.state import (
     NO_SHORT,
     NO_SLOT,
     NOTHING,
-    NOW,
     OUT_OF_BAND,
     QTY,
     REDUCE,
     SLOTS,
-    SPAN,
     STOP,
     TAKE,
     TOO_SMALL,
@@ -35,6 +33,7 @@ from onetape.core.state import (
     add_order,
     arrival,
     drop_role,
+    ended,
     make_room,
     watch,
 )
@@ -138,7 +137,7 @@ def send(book: Floats, row: int, limit: bool, rules: Rules) -> None:
     if limit:
         book[row, FORCE] = how.force
         if how.life > 0.0:
-            book[row, EXPIRES] = book[SLOTS, NOW] + book[SLOTS, SPAN] + how.latency + how.life
+            book[row, EXPIRES] = ended(book) + how.latency + how.life
         if how.queue > 0.0:
             book[row, AHEAD] = np.inf
 

@@ -136,7 +136,7 @@ def move_queues(book: Floats, bar: Bar) -> None:
         price, side = book[row, PRICE], book[row, SIDE]
         if (price - (bar.low if side == BUYS else bar.high)) * side > 0.0:
             book[row, READY] = book[row, QTY]
-        elif bar.low <= price <= bar.high and bar.length == 0.0:
+        elif bar.low <= price <= bar.high and bar.length <= 0.0:
             left = book[row, AHEAD] - bar.volume
             book[row, AHEAD] = max(left, 0.0)
             book[row, READY] = min(max(-left, 0.0), book[row, QTY])

@@ -32,7 +32,6 @@ from onetape.core.state import (
     NO_SHORT,
     NO_SLOT,
     NOTHING,
-    NOW,
     OUT_OF_BAND,
     PRICE,
     QTY,
@@ -40,7 +39,6 @@ from onetape.core.state import (
     ROLE,
     SIDE,
     SLOTS,
-    SPAN,
     STOP,
     STOP_LIMIT,
     TAKE,
@@ -50,6 +48,7 @@ from onetape.core.state import (
     add_order,
     arrival,
     drop_order,
+    ended,
     watch,
 )
 from onetape.domain.accounts import Account, Rules
@@ -215,7 +214,7 @@ def detail(book: Floats, row: int, plan: Floats, k: int, rules: Rules) -> None:
     elif book[row, KIND] == STOP_LIMIT:
         book[row, WORST] = beyond(plan[k, P_WORST], rules.terms.tick, plan[k, P_SIDE])
     if plan[k, P_LIFE] > 0.0:
-        book[row, EXPIRES] = book[SLOTS, NOW] + book[SLOTS, SPAN] + how.latency + plan[k, P_LIFE]
+        book[row, EXPIRES] = ended(book) + how.latency + plan[k, P_LIFE]
 
 
 @kernel

@@ -52,7 +52,7 @@ HIGH: Final = 2  # a candle whose high is at or above this may fill something
 TRAILS: Final = 3  # number of trailing stops
 NEXT: Final = 4  # micros: a candle that opens then or later may wake an order or end one; infinite = none waits
 NOW: Final = 5  # open time of the candle at work
-SPAN: Final = 6  # its length, micros
+SPAN: Final = 6  # its length, micros, as in core.bars
 USED: Final = 7  # base units of its volume that our fills have taken
 LOST: Final = 8  # 1 = some of the next three are not 0
 TOOK: Final = 9  # post-only orders that were refused because they would have taken
@@ -151,7 +151,7 @@ def asleep(book: Floats, row: int) -> bool:
     """Whether an order is still on its way. One at the market counts in the candle in which it arrives, any other from
     the next candle on: nothing tells what of the candle was before it."""
     active, now = book[row, ACTIVE], book[SLOTS, NOW]
-    return bool(active > now and (book[row, KIND] != MARKET or active >= now + book[SLOTS, SPAN]))
+    return bool(active > now and (book[row, KIND] != MARKET or active >= now + max(book[SLOTS, SPAN], 0.0)))
 
 
 @inlined
@@ -267,4 +267,10 @@ def make_room(book: Floats) -> None:
 @inlined
 def arrival(book: Floats, latency: float) -> float:
     """When an order that is sent at the end of the candle at work reaches the venue; 0 = at once."""
-    return book[SLOTS, NOW] + book[SLOTS, SPAN] + latency if latency > 0.0 else 0.0
+    return ended(book) + latency if latency > 0.0 else 0.0
+
+
+@inlined
+def ended(book: Floats) -> float:
+    """When the candle at work is over: what is known by then was known no sooner."""
+    return book[SLOTS, NOW] + abs(book[SLOTS, SPAN])
