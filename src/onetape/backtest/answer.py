@@ -40,7 +40,9 @@ def answering(
 
         async def go() -> Result:
             say("trading", 0.4)
-            return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, strategy, source_hash)
+            return await asyncio.to_thread(
+                run, asked, chosen.frame, chosen.fills, strategy, source_hash, chosen.recorded
+            )
 
         await ledger.reserve([trial])
         result = await counted(ledger, ticking, trial, go)

@@ -11,6 +11,7 @@ from onetape.domain.accounts import Terms
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.frame import CandleFrame, resample
 from onetape.domain.instrument import Instrument
+from onetape.domain.recorded import NOTHING, Recorded
 from onetape.domain.results import BacktestSpec
 from onetape.domain.units import Micros, Timeframe, rfc3339
 from onetape.ports import CandleStore, Coverage
@@ -19,10 +20,12 @@ ENOUGH: Final = 0.99  # a series that covers this share of what the longest one 
 
 
 class Chosen(NamedTuple):
-    """`frame` for signals (it begins earlier than the period, to warm up), `fills` for orders."""
+    """`frame` for signals (it begins earlier than the period, to warm up), `fills` for orders, and what was recorded
+    beside them."""
 
     frame: CandleFrame
     fills: CandleFrame
+    recorded: Recorded = NOTHING
 
 
 async def choose(store: CandleStore, spec: BacktestSpec, warmup: int) -> Chosen:

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from onetape.backtest.recorded import Recorded
 from onetape.core.bars import Bars, bars_of
 from onetape.domain.frame import CandleFrame, Floats, Ints
+from onetape.domain.recorded import Recorded
 from onetape.domain.units import MINUTE, Micros
 
 PIECE: Final = 1 << 18  # bars that are laid out at one time
@@ -27,7 +27,7 @@ AUTO, CANDLES, PRINTS, BOOKS = "auto", "candles", "prints", "books"
 
 
 class Piece(NamedTuple):
-    """Some bars in a row. `candle[i]` is the candle that bar i lies in, counted from the first of the run."""
+    """Some bars in a row. `candle[i]` is the candle that bar i lies in, a row of the fill candles."""
 
     bars: Bars
     opens: Ints
@@ -76,10 +76,10 @@ def complete(fills: CandleFrame, recorded: Recorded, begin: Ints, end: Ints) -> 
     return found
 
 
-def pieces(detail: Detail, timed: bool = True) -> Iterator[Piece]:
-    """The bars of the whole run, in pieces that memory holds one at a time."""
+def pieces(detail: Detail, first: int = 0) -> Iterator[Piece]:
+    """The bars from candle `first` on, in pieces that memory holds one at a time."""
     count = np.where(detail.fine, detail.end - detail.begin, 1)
-    upto, n, start = np.cumsum(count), len(count), 0
+    upto, n, start = np.cumsum(count), len(count), first
     while start < n:
         before = int(upto[start - 1]) if start else 0
         stop = max(int(np.searchsorted(upto, before + PIECE, side="right")), start + 1)

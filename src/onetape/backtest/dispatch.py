@@ -6,6 +6,7 @@ from onetape.backtest import learning, quoting
 from onetape.backtest import run as signals
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
+from onetape.domain.recorded import NOTHING, Recorded
 from onetape.domain.results import BacktestSpec, Result, Tape
 from onetape.strategies.contract import AnyStrategy, Kind, evaluate
 from onetape.strategies.learning import Learning
@@ -19,15 +20,16 @@ def run(
     fill_frame: CandleFrame | None,
     strategy: AnyStrategy,
     source_hash: str = "",
+    recorded: Recorded = NOTHING,
 ) -> Result:
     """Any strategy over one instrument's past, as `backtest.run.run` says. Raises BadInput for one that needs several
     instruments."""
     strategy = single(strategy)
     if isinstance(strategy, Quoting):
-        return quoting.run(spec, frame, fill_frame, strategy, source_hash)
+        return quoting.run(spec, frame, fill_frame, strategy, source_hash, recorded)
     if isinstance(strategy, Learning):
-        return learning.run(spec, frame, fill_frame, strategy, source_hash)
-    return signals.run(spec, frame, fill_frame, strategy, source_hash)
+        return learning.run(spec, frame, fill_frame, strategy, source_hash, recorded)
+    return signals.run(spec, frame, fill_frame, strategy, source_hash, recorded)
 
 
 def trade(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, strategy: AnyStrategy, first: int) -> Tape:

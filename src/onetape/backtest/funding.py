@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from onetape.backtest.recorded import Recorded
 from onetape.core.bars import Funding, funding_of
 from onetape.domain.frame import Ints
+from onetape.domain.recorded import Recorded
 from onetape.domain.units import Micros
 
 PERPETUAL = "-SWAP"  # how the names of what pays funding end
 
 
-def payments(recorded: Recorded, opens: Ints, end_ts: Micros) -> Funding:
-    """Those due from the first open until `end_ts`, each at the first of the candles or trades that opens at its moment
-    or later: what is held by then pays it. One that falls behind the last open is never paid."""
+def payments(recorded: Recorded, opens: Ints, after_ts: Micros | None = None) -> Funding:
+    """Those due after `after_ts` (None: from the first open on) and no later than the last open, each at the first of
+    the candles or trades that opens at its moment or later: what is held by then pays it."""
     if not len(recorded.funding_ts) or not len(opens):
         return funding_of()
-    first, last = np.searchsorted(recorded.funding_ts, (opens[0], end_ts))
+    after_ts = int(opens[0]) - 1 if after_ts is None else after_ts
+    first, last = np.searchsorted(recorded.funding_ts, (after_ts, opens[-1]), side="right")
     at = np.searchsorted(opens, recorded.funding_ts[first:last])
-    there = at < len(opens)
-    return funding_of(at[there].astype(np.int64), recorded.funding_rate[first:last][there])
+    return funding_of(at.astype(np.int64), recorded.funding_rate[first:last])
 
 
 def counts(recorded: Recorded, start_ts: Micros, end_ts: Micros) -> tuple[int, int]:

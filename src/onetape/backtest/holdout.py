@@ -58,7 +58,7 @@ async def allowed(ledger: TrialLedger, chosen: Chosen, spec: BacktestSpec, openi
             "the period", f"from {rfc3339(data.start_ts)}", f"in the part of {seal.symbol} that is sealed from "
             f"{rfc3339(seal.from_ts)} on", "Choose an earlier one, or open it once: onetape backtest --open-holdout.",
         )  # fmt: skip
-    kept = Chosen(before(chosen.frame, seal.from_ts), before(chosen.fills, seal.from_ts))
+    kept = chosen._replace(frame=before(chosen.frame, seal.from_ts), fills=before(chosen.fills, seal.from_ts))
     if not len(kept.frame) or not len(kept.fills):
         raise Conflict("the seal", rfc3339(seal.from_ts), "so early that no candle is left", "Lift it: --holdout off.")
     asked = msgspec.structs.replace(spec, end_ts=seal.from_ts)

@@ -6,8 +6,10 @@ import dataclasses
 from typing import Any, Final
 
 from onetape.backtest.run import answered, cut, simulate
+from onetape.backtest.used import used_of
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
+from onetape.domain.recorded import NOTHING, Recorded
 from onetape.domain.results import BacktestSpec, Result
 from onetape.domain.units import rfc3339
 from onetape.strategies.learning import Fit, Learning, learn
@@ -22,6 +24,7 @@ def run(
     fill_frame: CandleFrame | None,
     strategy: Learning,
     source_hash: str = "",
+    recorded: Recorded = NOTHING,
 ) -> Result:
     """As `backtest.run.run`; trading begins with the first model. Raises BadInput when there are too few candles to fit
     one."""
@@ -34,8 +37,9 @@ def run(
             "Choose a longer period, or a shorter timeframe.",
         )  # fmt: skip
     first = max(first, found.fits[0].use)
-    tape = simulate(spec, frame, fills, found.signals, first)
-    result = answered(spec, frame, fills, found.signals, tape, first, source_hash)
+    used = used_of(spec, fills, recorded)
+    tape = simulate(spec, frame, fills, found.signals, first, used)
+    result = answered(spec, frame, fills, found.signals, tape, first, source_hash, used)
     return dataclasses.replace(result, manifest=result.manifest | {"fits": told(frame, found.fits)})
 
 

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
+from onetape.backtest.detail import CANDLES
+from onetape.backtest.funding import payments
 from onetape.backtest.plans import write
 from onetape.backtest.run import answered, bars_for, cut, rules_of, tape_of
+from onetape.backtest.used import UNUSED, Used, used_of
 from onetape.core import loop
 from onetape.core.bars import Bars, fixed, funding_of
 from onetape.core.plan import blank_plan, on_plan
@@ -18,6 +22,7 @@ from onetape.core.state import MAX_FILLS, REASONS, SLOTS, empty_book, fill_buffe
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame, Floats
+from onetape.domain.recorded import NOTHING, Recorded
 from onetape.domain.results import BacktestSpec, Result, Tape
 from onetape.domain.signals import Signals
 from onetape.domain.units import Money, rfc3339
@@ -36,19 +41,25 @@ def run(
     fill_frame: CandleFrame | None,
     strategy: Quoting,
     source_hash: str = "",
+    recorded: Recorded = NOTHING,
 ) -> Result:
     """As `backtest.run.run`, for orders instead of signals (of which the result has none). Sizing is the strategy's."""
     frame, fills, first = cut(spec, frame, fill_frame, strategy)
-    tape = trade(spec, frame, fills, strategy, first)
-    return answered(spec, frame, fills, Signals.holding(np.empty(0)), tape, first, source_hash)
+    rates = msgspec.structs.replace(spec, detail=CANDLES)  # what rests is asked for candle by candle
+    used = used_of(rates, fills, recorded)
+    tape = trade(spec, frame, fills, strategy, first, used)
+    return answered(spec, frame, fills, Signals.holding(np.empty(0)), tape, first, source_hash, used)
 
 
-def trade(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, strategy: Quoting, first: int) -> Tape:
+def trade(
+    spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, strategy: Quoting, first: int, used: Used = UNUSED
+) -> Tape:
     """Asks at the close of each row from `first` on and trades over the candles of `fills`."""
     columns = prepared(strategy, Market(frame))
     rules, closes = rules_of(spec), frame.close_ts
     # any quote may bring a lifetime, so the candles always carry their times
     desk = Desk(bars_for(fills, rules)._replace(ts=fixed(fills.ts)), rules, spec.cash)
+    desk.funding = payments(used.recorded, fills.ts)
     plan, before = blank_plan(SLOTS), tuple[Quote, ...]()
     file = file_of(type(strategy))
     for row, end in decisions(frame, fills, first):
@@ -91,7 +102,7 @@ class Desk:
         self.bars, self.rules = bars, rules
         self.account, self.book = Account(cash=float(cash), peak=float(cash)), empty_book()
         self.equity, self.rejected = np.empty(n), np.zeros(len(REASONS), np.int64)
-        self._known, self._funding = np.zeros(n, np.int64), funding_of()
+        self._known, self.funding = np.zeros(n, np.int64), funding_of()
         self._fills = fill_buffer(max(4_096, n // 16) + MAX_FILLS)
         self._at = (0, 0, 0, 0)
 
@@ -99,7 +110,7 @@ class Desk:
         """On to fill candle `end`."""
         while True:
             self.account, *at = loop.run(
-                self.bars, self._known, _NONE, self.account, self.book, self.rules, self._funding, self._at, end,
+                self.bars, self._known, _NONE, self.account, self.book, self.rules, self.funding, self._at, end,
                 self.equity, self._fills, self.rejected,
             )  # fmt: skip
             self._at = (at[0], at[1], at[2], at[3])

@@ -5,7 +5,6 @@ Reads the events of stored messages, which is told from outside; memory holds 24
 
 from __future__ import annotations
 
-import dataclasses
 from array import array
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
@@ -15,28 +14,10 @@ import numpy as np
 from onetape.core.state import LEVELS
 from onetape.domain.frame import Floats, Ints
 from onetape.domain.market import Book, Funding, MarketEvent, Print, Quote
+from onetape.domain.recorded import Recorded
 from onetape.domain.units import HOUR, SECOND, Micros, Rate
 
 EVERY: Final[Micros] = SECOND  # the last book of each second is kept
-_NO_TIMES: Final[Ints] = np.empty(0, np.int64)
-_NOTHING: Final[Floats] = np.empty(0)
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Recorded:
-    """Columns by time. `depth` is float64[k, levels, 4] as in core.bars; `funding_every` 0 = not known."""
-
-    print_ts: Ints = _NO_TIMES
-    price: Floats = _NOTHING
-    qty: Floats = _NOTHING
-    depth_ts: Ints = _NO_TIMES
-    depth: Floats = dataclasses.field(default_factory=lambda: np.empty((0, 0, 4)))
-    funding_ts: Ints = _NO_TIMES
-    funding_rate: Floats = _NOTHING
-    funding_every: Micros = 0
-
-
-NOTHING: Final = Recorded()
 
 
 class Recorder:
@@ -126,6 +107,4 @@ async def collect(events: AsyncIterator[Iterable[MarketEvent]]) -> Recorded:
 def from_rates(ts: Ints, rate: Floats) -> Recorded:
     """Funding rates alone, as a file has them; by time, the later word of one moment counts."""
     moments, at = np.unique(ts[::-1], return_index=True)
-    return Recorded(
-        funding_ts=moments, funding_rate=rate[::-1][at], funding_every=usual(moments, {}) or 8 * HOUR
-    )
+    return Recorded(funding_ts=moments, funding_rate=rate[::-1][at], funding_every=usual(moments, {}) or 8 * HOUR)

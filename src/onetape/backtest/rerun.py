@@ -84,8 +84,12 @@ def cut_as_then(chosen: Chosen, view: RunView) -> Chosen:
     span = view.manifest.get("span")
     if not span:
         return chosen
-    frame, fills = (between(one, *map(int, span[name])) for one, name in zip(chosen, ("signals", "fills"), strict=True))
-    return Chosen(frame, frame if chosen.frame is chosen.fills and span["signals"] == span["fills"] else fills)
+    frame, fills = (
+        between(one, *map(int, span[name])) for one, name in zip(chosen[:2], ("signals", "fills"), strict=True)
+    )
+    return Chosen(
+        frame, frame if chosen.frame is chosen.fills and span["signals"] == span["fills"] else fills, chosen.recorded
+    )
 
 
 def between(frame: CandleFrame, first_ts: int, last_ts: int) -> CandleFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import platform
 import time
@@ -14,15 +15,18 @@ from weakref import WeakKeyDictionary
 import msgspec
 import numpy as np
 
+from onetape.backtest.funding import payments
+from onetape.backtest.hand import Hand, in_pieces
 from onetape.backtest.metrics import measure
 from onetape.backtest.provenance import provenance
-from onetape.core import loop
-from onetape.core.bars import Bars, bars_of, fixed, funding_of
-from onetape.core.state import F_BAR, MAX_FILLS, REASONS, empty_book, fill_buffer
+from onetape.backtest.used import UNUSED, Used, recorded_hash, used_of
+from onetape.core.bars import Bars, bars_of, fixed
+from onetape.core.state import F_BAR, MAX_FILLS, REASONS, fill_buffer
 from onetape.core.stats import T_WIDTH, round_trips
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import COLUMNS, CandleFrame, Floats, Ints
+from onetape.domain.recorded import NOTHING, Recorded
 from onetape.domain.results import BacktestSpec, Result, Tape
 from onetape.domain.signals import Signals
 from onetape.domain.units import rfc3339
@@ -44,15 +48,19 @@ def run(
     fill_frame: CandleFrame | None,
     strategy: AnyStrategy,
     source_hash: str = "",
+    recorded: Recorded = NOTHING,
 ) -> Result:
     """Signals on `frame`, fills on `fill_frame` (None: the same candles).
 
     `frame` may begin before `spec.start_ts`, so that indicators are warm when trading starts; rows that have fewer
     candles behind them than `strategy.warmup()` are never acted on. Raises BadInput when nothing is left to trade on.
+    `recorded` is what beside candles there is of the market; `spec` says what of it is used.
     """
     frame, fills, first = cut(spec, frame, fill_frame, strategy)
     signals = evaluate(strategy, Market(frame))
-    return answered(spec, frame, fills, signals, simulate(spec, frame, fills, signals, first), first, source_hash)
+    used = used_of(spec, fills, recorded)
+    tape = simulate(spec, frame, fills, signals, first, used)
+    return answered(spec, frame, fills, signals, tape, first, source_hash, used)
 
 
 def cut(
@@ -82,9 +90,10 @@ def answered(
     tape: Tape,
     first: int,
     source_hash: str,
+    used: Used = UNUSED,
 ) -> Result:
     """What was traded, measured and named."""
-    manifest = manifest_of(spec, frame, fills, source_hash)
+    manifest = manifest_of(spec, frame, fills, source_hash, recorded_hash(used))
     return Result(
         run_id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{manifest['hash'][:8]}",
         spec=spec,
@@ -94,6 +103,8 @@ def answered(
         tape=tape,
         metrics=measure(frame, tape, spec.cash) | {"trading_from_ts": int(frame.rows(first, first + 1).close_ts[0])},
         manifest=manifest | {"candles": provenance(frame, fills), "span": span_of(frame, fills)},
+        data=used.told,
+        recorded=used.recorded,
     )
 
 
@@ -110,8 +121,10 @@ def period(frame: CandleFrame) -> str:
     return f"{rfc3339(int(frame.ts[0]))} to {rfc3339(int(frame.close_ts[-1]))}" if len(frame) else "empty"
 
 
-def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals: Signals, first: int) -> Tape:
-    """Trades the signal rows from `first` on over the candles of `fills`."""
+def simulate(
+    spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals: Signals, first: int, used: Used = UNUSED
+) -> Tape:
+    """Trades the signal rows from `first` on over the candles of `fills`, and over what was recorded inside them."""
     columns: Any = tuple(
         fixed(column[first:] if len(column) else column)
         for column in (signals.target, signals.stop, signals.take, signals.trail, signals.limit)
@@ -120,27 +133,23 @@ def simulate(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, signals
     same = frame is fills or (
         fills.timeframe == frame.timeframe and np.array_equal(fills.ts[skipped:], frame.ts[first:])
     )
-    known = _SAME if same else known_rows(fills.rows(skipped, len(fills)), frame.close_ts[first:])
-    bars = bars_for(fills.rows(skipped, len(fills)), rules_of(spec))
-    n = len(fills) - skipped
+    traded, rules = fills.rows(skipped, len(fills)), rules_of(spec)
+    n = len(traded)
     equity = np.empty(len(fills))
     equity[:skipped] = spec.cash
-    written = fill_buffer(max(4_096, n // 16) + MAX_FILLS)
-    rejected = np.zeros(len(REASONS), np.int64)
-    account = Account(cash=float(spec.cash), peak=float(spec.cash))
-    book, rules, at = empty_book(), rules_of(spec), (0, 0, 0, 0)
-    while True:
-        account, *where = loop.run(
-            bars, known, columns, account, book, rules, funding_of(), at, n, equity[skipped:], written, rejected
-        )
-        at = (where[0], where[1], where[2], where[3])
-        if at[0] == n:
-            break
-        written = np.concatenate((written, fill_buffer(len(written))))
-    made = written[: at[2]]
-    if skipped:
+    hand = Hand(spec.cash, columns, rules, fill_buffer(max(4_096, n // 16) + MAX_FILLS))
+    fill_ts = None
+    if used.detail is None:
+        known = _SAME if same else known_rows(traded, frame.close_ts[first:])
+        funding = payments(used.recorded, traded.ts)
+        hand.go(bars_for(traded, rules), known, funding, equity[skipped:])
+    else:
+        fill_ts = in_pieces(hand, used, skipped, frame.close_ts[first:], equity)
+    made = hand.made()
+    if skipped and used.detail is None:
         made[:, F_BAR] += skipped
-    return tape_of(spec, fills, equity, made, account, book, rejected)
+    tape = tape_of(spec, fills, equity, made, hand.account, hand.book, hand.rejected)
+    return tape if fill_ts is None else dataclasses.replace(tape, fill_ts=fill_ts)
 
 
 def tape_of(
@@ -175,7 +184,9 @@ def known_rows(fills: CandleFrame, signal_close_ts: Ints) -> Ints:
     return np.searchsorted(signal_close_ts, opens, side="right")
 
 
-def manifest_of(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, source_hash: str) -> dict[str, Any]:
+def manifest_of(
+    spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, source_hash: str, recorded: str = ""
+) -> dict[str, Any]:
     """What the answer depends on, as hashes: the same manifest gives the same bits."""
     manifest: dict[str, Any] = {
         "engine": ENGINE,
@@ -185,6 +196,8 @@ def manifest_of(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, sour
         "data": frame_hash(frame) if frame is fills else f"{frame_hash(frame)}+{frame_hash(fills)}",
         "versions": _versions(),
     }
+    if recorded:
+        manifest["data"] += f"+{recorded}"
     manifest["hash"] = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()
     return manifest | {"seed": int(manifest["hash"][:16], 16)}
 

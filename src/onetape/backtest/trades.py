@@ -61,7 +61,9 @@ def bars(rows: Floats, column: int) -> Ints:
 
 
 def fill_times(tape: Tape) -> Ints:
-    """The open time of the candle of each fill."""
+    """When each fill came about: a time inside its candle where single trades tell it, else the candle's open."""
+    if tape.fill_ts is not None:
+        return tape.fill_ts
     return tape.ts[bars(tape.fills, F_BAR)]
 
 

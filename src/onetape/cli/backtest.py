@@ -335,7 +335,8 @@ def plan(name: str, strategy: Any, registry: Registry, may: Allowed) -> trials.P
 
     async def go() -> Result:
         say(f"running {name} ...")
-        return run(spec, *may.chosen, strategy, source_hash)
+        chosen = may.chosen
+        return run(spec, chosen.frame, chosen.fills, strategy, source_hash, chosen.recorded)
 
     return trials.Planned(spec, source_hash, go)
 

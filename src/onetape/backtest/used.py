@@ -1,0 +1,83 @@
+"""What of a recording a run uses, and how that is told: trades and books by the detail that was asked for, funding
+rates where they are charged."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from onetape.backtest.detail import Detail, detail_of, shares
+from onetape.backtest.funding import PERPETUAL, counts
+from onetape.domain.frame import CandleFrame
+from onetape.domain.recorded import NOTHING, Recorded
+from onetape.domain.results import BacktestSpec, DataUsed
+
+
+class Used(NamedTuple):
+    """`detail` is None where every order fills on candles alone and no order book is known."""
+
+    recorded: Recorded
+    detail: Detail | None
+    told: DataUsed | None
+
+
+UNUSED: Final = Used(NOTHING, None, None)
+
+
+def used_of(spec: BacktestSpec, fills: CandleFrame, recorded: Recorded) -> Used:
+    """For a run over these fill candles."""
+    start_ts, end_ts = int(fills.ts[0]), int(fills.rows(len(fills) - 1, len(fills)).close_ts[0])
+    if not spec.funding:
+        recorded = dataclasses.replace(recorded, funding_ts=NOTHING.funding_ts, funding_rate=NOTHING.funding_rate)
+    detail = detail_of(fills, recorded, spec.detail) if len(recorded.print_ts) + len(recorded.depth_ts) else None
+    if detail is not None and not detail.books and not detail.fine.any():
+        detail = None
+    prints, books = shares(detail) if detail is not None else (0.0, 0.0)
+    paid, missing = counts(recorded, start_ts, end_ts) if spec.funding else (0, 0)
+    told = DataUsed(
+        timeframe=str(fills.timeframe),
+        prints_share=prints,
+        books_share=books,
+        prints=int((detail.end - detail.begin)[detail.fine].sum()) if detail is not None else 0,
+        funding=paid,
+        funding_missing=missing,
+        notes=notes(spec, fills, prints, paid, missing),
+    )
+    return Used(recorded, detail, told)
+
+
+def notes(spec: BacktestSpec, fills: CandleFrame, prints: float, paid: int, missing: int) -> list[str]:
+    """What a person should know of the data before believing the result."""
+    found = []
+    if fills.symbol.endswith(PERPETUAL):
+        if not spec.funding:
+            found.append(f"{fills.symbol} pays funding, and none was charged (--funding off).")
+        elif not paid:
+            found.append(f"{fills.symbol} pays funding, but no rate of this time is recorded: none was charged.")
+        elif missing:
+            found.append(f"{missing:,} of {paid + missing:,} funding payments have no recorded rate and were left out.")
+    if spec.detail == "prints" and not prints:
+        found.append("No candle of this time has all of its trades recorded: all orders filled on candles.")
+    if spec.limits.leverage:
+        found.append(
+            f"Positions are liquidated at a maintenance margin of {100 * spec.terms.maintenance:g} % of their value."
+        )
+    return found
+
+
+def recorded_hash(used: Used) -> str:
+    """Of all that the answer depends on beside the candles; empty = of nothing."""
+    there, parts = used.recorded, [used.recorded.funding_ts, used.recorded.funding_rate]
+    if used.detail is not None:
+        parts += [there.print_ts, there.price, there.qty]
+        if used.detail.books:
+            parts += [there.depth_ts, there.depth]
+    if not any(len(part) for part in parts):
+        return ""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()[:32]
