@@ -99,9 +99,10 @@ async def _compare(platform: Platform, say: Say) -> None:
     say(f"  {'strategy':<20}{'trades':>7}{'win rate':>10}{'return':>9}{'drawdown':>10}{'Sharpe':>8}")
     for spec, metrics in zip(specs, known, strict=True):
         if metrics is None:
+            from onetape.app.recorded import recording
             from onetape.backtest.answer import answering
 
-            answer = answering(platform.candles, platform.runs, platform.registry, platform.ledger)
+            answer = answering(platform.candles, platform.runs, platform.registry, platform.ledger, recording(platform))
             metrics = (await answer(spec, lambda *_: None)).metrics
         say(_line(spec.strategy, metrics))
 

@@ -17,6 +17,7 @@ from onetape.api.hub import Hub
 from onetape.api.origin import LOOPBACK
 from onetape.app.feeds import known_exchanges, open_feed
 from onetape.app.listen import listen
+from onetape.app.recorded import recording
 from onetape.app.wiring import Platform
 from onetape.backtest.answer import answering
 from onetape.backtest.jobs import Jobs
@@ -59,7 +60,10 @@ def desk_of(platform: Platform) -> Desk:
         bus=platform.bus,
         registry=platform.registry,
         proofs=platform.strategies,
-        jobs=Jobs(answering(platform.candles, platform.runs, platform.registry, platform.ledger), RealClock()),
+        jobs=Jobs(
+            answering(platform.candles, platform.runs, platform.registry, platform.ledger, recording(platform)),
+            RealClock(),
+        ),
         downloads=Downloads(
             lambda name: open_feed(platform.settings, name, "$.exchange", platform.budgets),
             platform.candles,

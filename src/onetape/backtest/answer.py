@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
-from onetape.backtest.candles import choose, instrument_of
+from onetape.backtest.candles import Chosen, choose, instrument_of
 from onetape.backtest.counting import counted, judged, trial_of
 from onetape.backtest.dispatch import run
 from onetape.backtest.holdout import allowed, data_of
@@ -20,19 +21,28 @@ from onetape.domain.trials import BACKTEST
 from onetape.ports import CandleStore, Clock, RunStore, TrialLedger
 from onetape.strategies.registry import Registry
 
+Recording = Callable[[Chosen, BacktestSpec], Awaitable[Chosen]]
 WHO: Final = "server"  # in the ledger of trials: the API and the dashboard have no users of their own
 
 
 def answering(
-    candles: CandleStore, runs: RunStore, registry: Registry, ledger: TrialLedger, clock: Clock | None = None
+    candles: CandleStore,
+    runs: RunStore,
+    registry: Registry,
+    ledger: TrialLedger,
+    recording: Recording | None = None,
+    clock: Clock | None = None,
 ) -> Answer:
-    """The function that Jobs works with."""
+    """The function that Jobs works with. `recording` adds to chosen candles what else was recorded in their time."""
     ticking = clock or RealClock()
 
     async def answer(spec: BacktestSpec, say: Say) -> Result:
         strategy = registry.build(spec.strategy, spec.parameters)
         say("reading candles", 0.05)
-        chosen, spec, _, note = await allowed(ledger, await choose(candles, spec, strategy.history()), spec)
+        found = await choose(candles, spec, strategy.history())
+        if recording is not None:
+            found = await recording(found, spec)
+        chosen, spec, _, note = await allowed(ledger, found, spec)
         instrument = await instrument_of(candles, spec.exchange, spec.symbol)
         asked = settled(msgspec.structs.replace(spec, parameters=strategy.parameters()), instrument, "$.leverage")
         source_hash = registry.source_hash(spec.strategy)

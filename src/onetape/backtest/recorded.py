@@ -6,7 +6,7 @@ Reads the events of stored messages, which is told from outside; memory holds 24
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,9 +15,12 @@ from onetape.core.state import LEVELS
 from onetape.domain.frame import Floats, Ints
 from onetape.domain.market import Book, Funding, MarketEvent, Print, Quote
 from onetape.domain.recorded import Recorded
-from onetape.domain.units import HOUR, SECOND, Micros, Rate
+from onetape.domain.units import HOUR, SECOND, Micros, Price, Qty, Rate
 
 EVERY: Final[Micros] = SECOND  # the last book of each second is kept
+
+
+Levels = Sequence[tuple[Price, Qty]]
 
 
 class Recorder:
@@ -26,6 +29,7 @@ class Recorder:
     def __init__(self) -> None:
         self._ts, self._price, self._qty = array("q"), array("d"), array("d")
         self._depth_ts, self._depth = array("q"), array("d")
+        self._latest: tuple[Micros, Levels, Levels] | None = None  # of its second, so far
         self._rates: dict[Micros, Rate] = {}
         self._every: dict[Micros, int] = {}
 
@@ -53,20 +57,25 @@ class Recorder:
         self._price.append(event.price)
         self._qty.append(event.qty)
 
-    def _book(self, ts: Micros, bids: Iterable[tuple[float, float]], asks: Iterable[tuple[float, float]]) -> None:
+    def _book(self, ts: Micros, bids: Levels, asks: Levels) -> None:
+        if self._latest is not None and self._latest[0] // EVERY != ts // EVERY:
+            self._keep()
+        self._latest = (ts, bids, asks)
+
+    def _keep(self) -> None:
+        if self._latest is None:
+            return
+        ts, bids, asks = self._latest
         page = np.zeros((LEVELS, 4))
         for column, side in ((0, bids), (2, asks)):
-            for level, (price, qty) in zip(range(LEVELS), side, strict=False):
-                page[level, column : column + 2] = price, qty
-        row = array("d", page.ravel().tobytes())
-        if self._depth_ts and self._depth_ts[-1] // EVERY == ts // EVERY:
-            self._depth_ts[-1] = ts
-            self._depth[-len(row) :] = row
-        else:
-            self._depth_ts.append(ts)
-            self._depth.extend(row)
+            best = np.array(side[:LEVELS])
+            page[: len(best), column : column + 2] = best
+        self._depth_ts.append(ts)
+        self._depth.frombytes(page.tobytes())
+        self._latest = None
 
     def recorded(self) -> Recorded:
+        self._keep()
         ts = np.array(self._ts, np.int64)
         price, qty = np.array(self._price), np.array(self._qty)
         if len(ts) > 1 and (np.diff(ts) < 0).any():  # an answer about a hole came late

@@ -44,14 +44,17 @@ def used_of(spec: BacktestSpec, fills: CandleFrame, recorded: Recorded) -> Used:
         prints=int((detail.end - detail.begin)[detail.fine].sum()) if detail is not None else 0,
         funding=paid,
         funding_missing=missing,
-        notes=notes(spec, fills, prints, paid, missing),
+        notes=notes(spec, fills, prints, (paid, missing), recorded.trouble),
     )
     return Used(recorded, detail, told)
 
 
-def notes(spec: BacktestSpec, fills: CandleFrame, prints: float, paid: int, missing: int) -> list[str]:
+def notes(
+    spec: BacktestSpec, fills: CandleFrame, prints: float, payments: tuple[int, int], trouble: str = ""
+) -> list[str]:
     """What a person should know of the data before believing the result."""
-    found = []
+    paid, missing = payments
+    found = [f"{trouble} So no recorded trade, book or rate was used."] if trouble else []
     if fills.symbol.endswith(PERPETUAL):
         if not spec.funding:
             found.append(f"{fills.symbol} pays funding, and none was charged (--funding off).")

@@ -57,6 +57,8 @@ class BacktestWish(RealityWish, frozen=True, kw_only=True, forbid_unknown_fields
             execution=how.execution,
             sizing=Sizing.parse(self.sizing, "$.sizing"),
             limits=RiskLimits(how.exposure, allow_short=float(self.allow_short), leverage=how.leverage),
+            funding=how.funding,
+            detail=how.detail,
             terms=Terms(maintenance=how.maintenance or 0.0, band=how.band),
             exits=Exits(
                 stop=math.nan if self.stop is None else float(self.stop),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from onetape.cli import trials
-from onetape.cli.costs import add_costs, costs_of, with_costs
+from onetape.cli.costs import add_costs, costs_of, with_costs, with_rates
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
 from onetape.domain.accounts import Exits, RiskLimits, Sizing
 from onetape.domain.errors import BadInput, NotFound
@@ -201,6 +201,7 @@ def check_outputs(wish: argparse.Namespace) -> None:
 
 
 async def from_store(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequence[Wanted]) -> list[Outcome]:
+    from onetape.app.recorded import recording
     from onetape.app.wiring import open_platform
     from onetape.backtest.candles import choose, instrument_of
     from onetape.backtest.margin import settled
@@ -216,6 +217,8 @@ async def from_store(wish: argparse.Namespace, spec: BacktestSpec, wanted: Seque
         exchange = chosen.frame.exchange
         instrument = await instrument_of(platform.candles, exchange, spec.symbol)
         spec = settled(replaced(spec, exchange=exchange), instrument, "--leverage")
+        say("reading what was recorded ...")
+        chosen = with_rates(await recording(platform)(chosen, spec), wish.funding_file)
         await trials.taken_over(platform.settings.data_dir, platform.ledger, exchange, spec.symbol)
         outcomes = await run_all(wish, spec, wanted, registry, chosen, trials.in_database(platform.ledger))
         if not wish.no_store:
@@ -236,7 +239,9 @@ async def from_file(wish: argparse.Namespace, spec: BacktestSpec, wanted: Sequen
     spec = replaced(spec, exchange=candles.exchange, symbol=candles.symbol, timeframe=timeframe)
     spec = settled(spec, Instrument.unknown(candles.exchange, candles.symbol), "--leverage")
     async with trials.without_candles(settings_of(wish)) as counter:
-        outcomes = await run_all(wish, spec, wanted, registry, split(candles, spec), counter)
+        outcomes = await run_all(
+            wish, spec, wanted, registry, with_rates(split(candles, spec), wish.funding_file), counter
+        )
     if wish.store:
         from onetape.app.wiring import open_platform
 

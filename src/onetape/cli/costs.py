@@ -4,11 +4,15 @@ backtests adds them with `add_costs` and reads them with `costs_of`."""
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from onetape.domain.accounts import RiskLimits
-from onetape.domain.reality import FORCES, Reality, RealityWish, reality
+from onetape.domain.reality import DETAILS, FORCES, SWITCH, Reality, RealityWish, reality
 from onetape.domain.results import BacktestSpec
+
+if TYPE_CHECKING:
+    from onetape.backtest.candles import Chosen
 
 
 def add_costs(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +31,11 @@ def add_costs(parser: argparse.ArgumentParser) -> None:
         ("--impact-root", "times the candle's range, times the root of that share"),
     ):
         costs.add_argument(flag, type=float, default=0.0, metavar="RATE", help=text)
+    costs.add_argument("--funding", choices=SWITCH, default="on", help="of perpetuals, from recorded rates (on)")
+    costs.add_argument("--funding-file", type=Path, metavar="FILE", help="rates from a file instead: time, rate")
+    costs.add_argument(
+        "--detail", choices=DETAILS, default="auto", help="the finest data that orders fill on (auto: all there is)"
+    )
     add_orders(parser)
 
 
@@ -71,4 +80,20 @@ def with_costs(spec: BacktestSpec, how: Reality) -> BacktestSpec:
         execution=how.execution,
         limits=limits,
         terms=spec.terms._replace(band=how.band, maintenance=how.maintenance or 0.0),
+        funding=how.funding,
+        detail=how.detail,
     )
+
+
+def with_rates(chosen: Chosen, file: Path | None) -> Chosen:
+    """The candles with the funding rates of a file in the place of recorded ones. Raises BadInput, NotFound."""
+    if file is None:
+        return chosen
+    import dataclasses
+
+    from onetape.archive.funding import read_rates
+    from onetape.backtest.recorded import from_rates
+
+    rates = from_rates(*read_rates(file))
+    told = {name: getattr(rates, name) for name in ("funding_ts", "funding_rate", "funding_every")}
+    return chosen._replace(recorded=dataclasses.replace(chosen.recorded, **told))

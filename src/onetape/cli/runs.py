@@ -218,6 +218,7 @@ async def _rerun(platform: Platform, chosen: Any) -> int:
 
 async def again(platform: Platform, stored: StoredRun, file: Path | None) -> Rerun:
     """Runs it once more, unless the strategy's code is not the one that passed the gate then."""
+    from onetape.app.recorded import recording
     from onetape.backtest.holdout import allowed, sealed_note
     from onetape.backtest.rerun import Changed, Rerun, compared, cut_as_then
     from onetape.cli import trials
@@ -233,6 +234,8 @@ async def again(platform: Platform, stored: StoredRun, file: Path | None) -> Rer
         changed = Changed("strategy", "the strategy's code", code_then, code)
         return Rerun(run_id=view.run_id, same=False, ran=False, changed=[changed])
     candles = cut_as_then(await _candles(platform, view, strategy.history(), file), view)
+    if file is None:
+        candles = await recording(platform)(candles, spec)
     opened = bool(view.manifest.get("holdout", {}).get("open"))
     may = await allowed(platform.ledger, candles, spec, opened)
     [now] = await trials.counted_runs(

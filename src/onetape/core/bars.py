@@ -101,4 +101,4 @@ def bar_at(bars: Bars, i: int) -> Bar:
 @inlined
 def length_of(bars: Bars, i: int) -> float:
     """How long candle i lasts, micros."""
-    return bars.length[i] if len(bars.length) > 1 else bars.length[0]
+    return float(bars.length[i] if len(bars.length) > 1 else bars.length[0])

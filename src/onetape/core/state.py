@@ -273,4 +273,4 @@ def arrival(book: Floats, latency: float) -> float:
 @inlined
 def ended(book: Floats) -> float:
     """When the candle at work is over: what is known by then was known no sooner."""
-    return book[SLOTS, NOW] + abs(book[SLOTS, SPAN])
+    return float(book[SLOTS, NOW] + abs(book[SLOTS, SPAN]))

@@ -1,4 +1,4 @@
-"""How real a run is to be, as a person asks for it: costs, the way of orders, and margin. The command
+"""How real a run is to be, as a person asks for it: costs, the way of orders, margin, funding and detail. The command
 line, the API and every verb that runs backtests read it here, so that one word means one thing everywhere."""
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from onetape.domain.errors import BadInput
 from onetape.domain.fees import rate, rates_of
 from onetape.domain.units import DAY, parse_span
 
+DETAILS: Final = ("auto", "candles", "prints", "books")
+SWITCH: Final = ("on", "off")
 FORCES: Final = {"": 0.0, "gtc": 0.0, "ioc": 1.0, "fok": 2.0, "post_only": 3.0}  # numbers of core.state
 MOST_LEVERAGE: Final = 125.0
 
@@ -28,6 +30,8 @@ class Reality(NamedTuple):
     exposure: float
     band: float
     maintenance: float | None  # None = the venue's, as far as it is known
+    funding: bool
+    detail: str
 
 
 class RealityWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +54,8 @@ class RealityWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_exposure: float | None = None  # position over equity; 1, or the leverage
     maintenance: float | None = None  # margin rate below which a position is liquidated
     band: float = 0.0  # how far from the last price the venue takes orders; 0 = anywhere
+    funding: str = "on"  # recorded rates are charged where there are any
+    detail: str = "auto"  # the finest data that orders fill on: auto is all that is recorded
 
 
 def reality(wish: RealityWish, named: Named) -> Reality:
@@ -78,6 +84,8 @@ def reality(wish: RealityWish, named: Named) -> Reality:
         exposure=exposure(wish.max_exposure, leverage, named("max_exposure")),
         band=within(wish.band, 1.0, named("band")),
         maintenance=None if wish.maintenance is None else within(wish.maintenance, 0.5, named("maintenance")),
+        funding=one_of(wish.funding, SWITCH, named("funding")) == "on",
+        detail=one_of(wish.detail, DETAILS, named("detail")),
     )
 
 

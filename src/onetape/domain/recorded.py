@@ -35,6 +35,7 @@ class Recorded:
     funding_ts: Ints = dataclasses.field(default_factory=_times)
     funding_rate: Floats = dataclasses.field(default_factory=_numbers)
     funding_every: Micros = 0
+    trouble: str = ""  # why what is stored cannot be read, a sentence
 
 
 NOTHING: Final = Recorded()
