@@ -62,5 +62,5 @@ def test_rates_are_put_in_order_and_the_later_word_counts(tmp_path: Path) -> Non
 def test_a_recorded_year_of_rates_is_read(shared_data: Path) -> None:
     ts, rate = read_rates(shared_data / "pairs/binance_um_BTC_USDT_USDT-8h-funding_rate.feather")
     assert len(ts) == 1_247
-    assert (float(rate.min()), float(rate.max())) == (-0.000152, 0.0001)
+    assert (float(rate.min()), float(rate.max())) == (-0.00015178, 0.0001)
     assert set((ts[1:] - ts[:-1]).tolist()) == {8 * HOUR}

@@ -174,7 +174,7 @@ async def test_a_period_before_the_seal_is_as_it_was() -> None:
 async def test_opened_the_run_sees_the_sealed_part_alone_with_candles_before_it_to_warm_up() -> None:
     mine = chosen()
     found = await holdout.allowed(await sealed(), mine, SPEC, opening=True)
-    result = run(found.spec, *found.chosen, SmaCross())
+    result = run(found.spec, found.chosen.frame, found.chosen.fills, SmaCross())
     assert result.metrics["start_ts"] == 80 * DAY
     assert result.metrics["trading_from_ts"] == 80 * DAY + 3_600_000_000
     assert holdout.data_of(found.chosen, found.spec) == DataKey("t", "A-B", 80 * DAY, 100 * DAY)
