@@ -108,7 +108,8 @@ async def whole(made: Prepared, may: Allowed, stores: Stores, result: SearchResu
     parameters = result.trial(number).parameters
     spec = made.plan.ground.asked_of(parameters)
     strategy = made.plan.ground.strategy(parameters)
-    ran = await asyncio.to_thread(run, spec, *may.chosen, strategy, made.search.source_hash)
+    chosen, code = may.chosen, made.search.source_hash
+    ran = await asyncio.to_thread(run, spec, chosen.frame, chosen.fills, strategy, code)
     if may.note:
         ran = dataclasses.replace(ran, manifest=ran.manifest | {"holdout": may.note})
     return await judged(stores.ledger, _entered(made.search, spec, number), ran)
