@@ -9,6 +9,7 @@ from onetape.backtest.causes import first_acted
 from onetape.backtest.metrics import measure
 from onetape.backtest.run import simulate
 from onetape.backtest.trades import thinned
+from onetape.backtest.used import used_of
 from onetape.core.state import F_PRICE, F_QTY
 from onetape.domain.accounts import Costs
 from onetape.domain.report import CostOfReality
@@ -22,7 +23,9 @@ SHOWN = ("final_equity", "total_return", "cagr", "max_drawdown", "sharpe", "sort
 
 def free_of_costs(spec: BacktestSpec) -> BacktestSpec:
     """The same question where nothing costs and nothing takes time. What the venue refuses it still refuses."""
-    return msgspec.structs.replace(spec, costs=FREE, execution=spec.execution._replace(latency=0.0))
+    detail = "candles" if spec.detail == "candles" else "prints"  # a recorded book costs what it shows
+    at_once = spec.execution._replace(latency=0.0)
+    return msgspec.structs.replace(spec, costs=FREE, execution=at_once, funding=False, detail=detail)
 
 
 def cost_of_reality(result: Result) -> CostOfReality | None:
@@ -31,7 +34,8 @@ def cost_of_reality(result: Result) -> CostOfReality | None:
         return None
     tape, account = result.tape, result.tape.account
     spec = free_of_costs(result.spec)
-    free = simulate(spec, result.candles, tape.candles, result.signals, first_acted(result))
+    used = used_of(spec, tape.candles, result.recorded)
+    free = simulate(spec, result.candles, tape.candles, result.signals, first_acted(result), used)
     metrics = measure(result.candles, free, spec.cash)
     ts, equity = thinned(free.close_ts, free.equity, POINTS)
     return CostOfReality(
