@@ -89,12 +89,16 @@ def test_a_list_has_the_figures_and_is_sorted_and_filtered(ask: Ask, stored: str
     assert "No run is stored that fits" in ask("runs", "list", "--symbol", "ETH-USDT", text=True)
 
 
-def test_a_run_is_shown_by_the_beginning_of_its_id(ask: Ask, stored: str) -> None:
+def test_a_run_is_shown_by_the_beginning_of_its_id(ask: Ask, stored: str, tmp_path: Path) -> None:
     found = ask("runs", "show", stored[:-3])
     assert found["run_id"] == stored
     assert len(found["trade_list"]) == found["trades"] + found["open_trades"]
     assert found["manifest"]["seed"] == int(found["manifest"]["hash"][:16], 16)
-    text = ask("runs", "show", "last", text=True)
+    page = tmp_path / "again.html"
+    text = ask("runs", "show", "last", "--html", page, text=True)
+    assert "Cost of reality" in page.read_text()
+    assert "not stored any more" not in page.read_text()
+    assert "Cost of reality" in text
     assert "sma_cross" in text
     assert stored in text
 

@@ -27,6 +27,7 @@ from onetape.ports import RunView, StoredRun
 
 LONG, SHORT = "long", "short"
 UNTAGGED: Final = "no tag"
+EXITS: Final = {0: "open"} | {int(role): role.name.lower().replace("_", " ") for role in Role}
 
 
 def report_of(result: Result) -> Report:
@@ -34,7 +35,7 @@ def report_of(result: Result) -> Report:
     trips, ts = result.tape.trips, result.tape.ts
     rows = entry_rows(result)
     tags = [tag or UNTAGGED for tag in tags_of(result.signals, rows)]
-    roles = [exit_name(role) for role in trips[:, T_ROLE].tolist()]
+    roles = [EXITS[int(role)] for role in trips[:, T_ROLE].tolist()]
     both = [f"{tag}, {role}" for tag, role in zip(tags, roles, strict=True)]
     closed = trips[trips[:, T_OPEN] == 0.0]
     days, found = daily_returns(result.tape, result.spec.cash), months(result)
@@ -79,11 +80,6 @@ def kept(result: Result, created_ts: int = 0) -> StoredRun:
         fill_ts=fill_times(tape),
         report=result.report or report_of(result),
     )
-
-
-def exit_name(role: float) -> str:
-    """`stop loss`; of a trip that is still open `open`."""
-    return Role(int(role)).name.lower().replace("_", " ") if role else "open"
 
 
 def last_day(result: Result, i: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from dash import dcc, html
 
 from onetape.dashboard import figures
+from onetape.dashboard.report_blocks import doubts_card, groups_cards, reality_card, spread_card
 from onetape.dashboard.report_luck import luck_card
 from onetape.dashboard.widgets import widget
 from onetape.domain.frame import CandleFrame, Floats, Ints
@@ -141,8 +142,20 @@ def trades_table(trades: Sequence[Trade]) -> Any:
         return html.P(
             "No trades: the strategy never entered. Try other parameters or a longer period.", className="empty"
         )
-    names = ("Entry", "Exit", "Side", "Quantity", "Entry price", "Exit price", "Fees", "Profit", "Profit %", "Ended by")
-    numbers = names[3:9]
+    names = (
+        "Entry",
+        "Exit",
+        "Side",
+        "Tag",
+        "Quantity",
+        "Entry price",
+        "Exit price",
+        "Fees",
+        "Profit",
+        "Profit %",
+        "Ended by",
+    )
+    numbers = names[4:10]
     head = html.Tr([html.Th(name, className="num" if name in numbers else "") for name in names])
     rows = [trade_row(trade) for trade in reversed(trades[-TRADES:])]
     note = [] if len(trades) <= TRADES else [html.P(f"The last {TRADES} of {len(trades)} trades.", className="quiet")]
@@ -156,6 +169,7 @@ def trade_row(trade: Trade) -> Any:
             html.Td(times[0]),
             html.Td("open" if trade.open else times[1]),
             html.Td("long" if trade.side > 0 else "short", className="up" if trade.side > 0 else "down"),
+            html.Td(trade.tag),
             html.Td(f"{trade.qty:.6g}", className="num"),
             html.Td(f"{trade.entry_price:,.6g}", className="num"),
             html.Td(f"{trade.exit_price:,.6g}", className="num"),
@@ -186,6 +200,8 @@ def page(run: StoredRun, candles: CandleFrame) -> Any:
             className="run-head",
         ),
         html.Section([merits(metrics), html.P(drawdown_dates(metrics), className="quiet small")], className="card"),
+        doubts_card(run.report),
+        reality_card(run.report.reality if run.report else None, metrics),
         luck_card(metrics, view.manifest),
         html.Section(
             [
@@ -210,6 +226,8 @@ def page(run: StoredRun, candles: CandleFrame) -> Any:
             [html.H2("Return by month, %"), html.Div(months_table(run.ts, run.equity, cash), className="scroll")],
             className="card",
         ),
+        *groups_cards(run.report),
+        spread_card(run.report),
         html.Section(
             [html.H2("Trades"), html.Div(trades_table(run.trades), className="scroll tall")], className="card"
         ),

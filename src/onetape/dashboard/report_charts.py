@@ -22,6 +22,7 @@ GREY, FAINT, CLEAR = "#858c95", "rgba(133,140,149,0.22)", "rgba(0,0,0,0)"
 ACCENT, UP, DOWN, FREE = "#4f8df5", "#2f9e77", "#d9534f", "#b07cd8"
 MOST_CANDLES: Final = 6_000  # a chart of more is slow in a browser and shows no more
 MOST_POINTS: Final = 2_000  # fills that are drawn, the last ones
+FEW_POINTS: Final = 300  # more are drawn small
 STRETCHES: Final = 1_000
 LADDER: Final = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "1w")
 LEVELS: Final = (("stop", DOWN), ("take", UP), ("limit", ACCENT))
@@ -133,6 +134,7 @@ def signal_traces(report: Report | None) -> list[Any]:
 
 def fill_traces(run: StoredRun) -> list[Any]:
     fills, ts = run.fills[-MOST_POINTS:], run.fill_ts[-MOST_POINTS:]
+    many = len(fills) > FEW_POINTS
     traces = []
     for side, name, symbol, color in ((1.0, "buy", "triangle-up", UP), (-1.0, "sell", "triangle-down", DOWN)):
         rows = fills[:, F_SIDE] == side
@@ -140,7 +142,12 @@ def fill_traces(run: StoredRun) -> list[Any]:
             f"{name} {qty:g} at {price:g}, {Role(int(role)).name.lower().replace('_', ' ')}"
             for qty, price, role in zip(fills[rows, F_QTY], fills[rows, F_PRICE], fills[rows, F_ROLE], strict=True)
         ]
-        mark = {"symbol": symbol, "size": 9, "color": color, "line": {"width": 1, "color": "#101114"}}
+        mark = {
+            "symbol": symbol,
+            "size": 6 if many else 9,
+            "color": color,
+            "line": {"width": 0 if many else 1, "color": "#101114"},
+        }
         traces.append(go.Scatter(x=stamps(ts[rows]), y=fills[rows, F_PRICE], name=name, text=said, marker=mark,
                                  mode="markers", hovertemplate="%{text}<extra></extra>"))  # fmt: skip
     return traces

@@ -41,7 +41,7 @@ p { margin: 2px 0; overflow-wrap: anywhere; } .quiet, th { color: var(--quiet); 
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(138px, 1fr)); gap: 8px; margin: 14px 0; }
 .figures div { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 6px 10px; }
 .figures span { display: block; color: var(--quiet); font-size: 12px; }
-.figures b { font-weight: 600; font-size: 15px; white-space: nowrap; }
+.figures b { font-weight: 600; font-size: 15px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13px; }
 th, td { text-align: right; padding: 3px 8px; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; } .scroll { max-height: 420px; overflow: auto; }

@@ -10,8 +10,9 @@ from onetape.core.state import F_BAR
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
 from onetape.domain.results import BacktestSpec
+from onetape.domain.signals import Signals
 from onetape.domain.units import MINUTE
-from onetape.strategies.learning import learn
+from onetape.strategies.learning import joined, learn
 from onetape.strategies.market import Market
 from onetape.strategies.ridge_returns import RidgeReturns
 
@@ -65,3 +66,12 @@ def test_too_short_for_one_fit_is_refused_with_the_number_that_is_needed() -> No
 
 def _fields(spec: BacktestSpec) -> dict[str, object]:
     return {name: getattr(spec, name) for name in spec.__struct_fields__}
+
+
+def test_names_of_rules_are_kept_from_fit_to_fit() -> None:
+    one = Signals.holding([1.0, 0.0], tag=["a", "b"])
+    two = Signals.holding([1.0, 0.0, np.nan], tag=["b", "c", ""])
+    three = Signals.holding([1.0], tag="d")
+    found = joined([one, two, three], silent=2)
+    assert [found.tag_of(i) for i in range(8)] == ["", "", "a", "b", "b", "c", "", "d"]
+    assert joined([three], silent=1).tag == "d"

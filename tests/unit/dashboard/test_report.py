@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from onetape.dashboard import figures, report, report_luck
+from onetape.backtest.report import kept
+from onetape.backtest.run import run as run_strategy
+from onetape.dashboard import figures, report, report_html, report_luck
+from onetape.domain.frame import CandleFrame
 from onetape.domain.luck import Luck
+from onetape.domain.results import BacktestSpec, Result
+from onetape.domain.signals import Signals
 from onetape.domain.units import DAY, parse_time
+from onetape.strategies.contract import Strategy
+from onetape.strategies.market import Market
 
 
 def test_months_are_chained_from_the_cash_and_midnight_belongs_to_the_day_before() -> None:
@@ -52,3 +61,47 @@ def test_a_run_says_how_likely_it_is_luck_and_what_is_sealed_and_an_old_one_says
     note = {"holdout": {"from_ts": 0, "made_ts": 1, "open": False}}
     assert "The candles from 1970-01-01 on are sealed" in str(report_luck.luck_card({}, note))
     assert report_luck.luck_card({}, {}) is None
+
+
+def test_the_page_of_a_run_shows_doubts_costs_groups_and_spread_and_an_old_run_does_without() -> None:
+    run = kept(a_result())
+    text = str(report.page(run, a_result().candles))
+    for words in ("Reasons to doubt it", "Cost of reality", "By exit reason", "By entry tag", "How results are spread"):
+        assert words in text
+    assert "dip" in text
+    old = str(report.page(dataclasses.replace(run, report=None), a_result().candles))
+    assert "Cost of reality" not in old
+    assert "Equity and drawdown" in old
+
+
+def test_a_page_of_its_own_draws_everything_and_says_when_candles_are_gone() -> None:
+    result = a_result()
+    run = kept(result)
+    whole = report_html.page([run], [result.candles])
+    for words in ("Cost of reality", "By entry tag", "Return by month", "without costs", "prefers-color-scheme"):
+        assert words in whole
+    gone = report_html.page([dataclasses.replace(run, report=None)], [None])
+    assert "not stored any more" in gone
+    assert "Cost of reality" not in gone
+    assert len(whole.split("</script>", 1)[1]) < 400_000
+
+
+def a_result() -> Result:
+    """Eight trades by two rules, on daily candles."""
+    n = 90
+    close = 100.0 + np.arange(n) % 9
+    columns = {"ts": parse_time("2024-01-01") + np.arange(n) * DAY, "open": close, "close": close}
+    frame = CandleFrame.of("x", "A-B", "1d", columns | {"high": close + 1, "low": close - 1, "volume": np.ones(n)})
+    spec = BacktestSpec(strategy="two_rules", exchange="x", symbol="A-B", timeframe="1d")
+    return run_strategy(spec, frame, None, TwoRules())
+
+
+class TwoRules(Strategy, frozen=True, tag="two_rules"):
+    """Holds five candles of ten, by turns for two reasons."""
+
+    def warmup(self) -> int:
+        return 1
+
+    def signals(self, market: Market) -> Signals:
+        rows = np.arange(len(market))
+        return Signals.holding(rows // 5 % 2, tag=np.where(rows // 10 % 2, "dip", "rise"), stop=0.2)
