@@ -3,29 +3,29 @@ compiled from one close to the next. Knows core, domain and strategies."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 
-from onetape.backtest.detail import CANDLES
+from onetape.backtest.detail import Piece, pieces
 from onetape.backtest.funding import payments
 from onetape.backtest.plans import write
 from onetape.backtest.run import answered, bars_for, cut, rules_of, tape_of
 from onetape.backtest.used import UNUSED, Used, used_of
 from onetape.core import loop
-from onetape.core.bars import Bars, fixed, funding_of
+from onetape.core.bars import Bars, Funding, fixed
 from onetape.core.plan import blank_plan, on_plan
-from onetape.core.state import MAX_FILLS, REASONS, SLOTS, empty_book, fill_buffer
+from onetape.core.state import F_BAR, MAX_FILLS, REASONS, SLOTS, empty_book, fill_buffer
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import CandleFrame, Floats
+from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.recorded import NOTHING, Recorded
 from onetape.domain.results import BacktestSpec, Result, Tape
 from onetape.domain.signals import Signals
-from onetape.domain.units import Money, rfc3339
+from onetape.domain.units import Micros, rfc3339
 from onetape.strategies.foreign import Foreign
 from onetape.strategies.market import Market
 from onetape.strategies.quoting import Quote, Quoting, View, prepared
@@ -45,8 +45,7 @@ def run(
 ) -> Result:
     """As `backtest.run.run`, for orders instead of signals (of which the result has none). Sizing is the strategy's."""
     frame, fills, first = cut(spec, frame, fill_frame, strategy)
-    rates = msgspec.structs.replace(spec, detail=CANDLES)  # what rests is asked for candle by candle
-    used = used_of(rates, fills, recorded)
+    used = used_of(spec, fills, recorded)
     tape = trade(spec, frame, fills, strategy, first, used)
     return answered(spec, frame, fills, Signals.holding(np.empty(0)), tape, first, source_hash, used)
 
@@ -54,35 +53,71 @@ def run(
 def trade(
     spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, strategy: Quoting, first: int, used: Used = UNUSED
 ) -> Tape:
-    """Asks at the close of each row from `first` on and trades over the candles of `fills`."""
-    columns = prepared(strategy, Market(frame))
-    rules, closes = rules_of(spec), frame.close_ts
-    # any quote may bring a lifetime, so the candles always carry their times
-    desk = Desk(bars_for(fills, rules)._replace(ts=fixed(fills.ts)), rules, spec.cash)
-    desk.funding = payments(used.recorded, fills.ts)
-    plan, before = blank_plan(SLOTS), tuple[Quote, ...]()
-    file = file_of(type(strategy))
-    for row, end in decisions(frame, fills, first):
-        desk.go(end)
-        last = float(desk.bars.close[end - 1])
-        values = {name: float(column[row]) for name, column in columns.items()}
-        quotes = asked(strategy, View(int(closes[row]), last, values, desk.account, spec.terms), file)
-        if quotes != before:
-            write(plan, quotes, strategy.name(), int(closes[row]))
-            before = quotes
-        desk.rest(plan[: len(quotes)], last)
-    desk.go(len(fills))
-    return tape_of(spec, fills, desk.equity, desk.made(), desk.account, desk.book, desk.rejected)
+    """Asks at the close of each row from `first` on and trades over the candles of `fills`, and over what was recorded
+    inside them."""
+    asks = Asks(strategy, frame, spec)
+    desk = Desk(spec, rules_for(spec, used), len(fills))
+    moments: list[Ints] = []
+    paid_ts: Micros | None = None
+    for piece in stretches(fills, used, desk.rules):
+        before = desk.count
+        desk.begin(piece.bars, payments(used.recorded, piece.opens, paid_ts))
+        for row, end in decisions(asks.closes, piece.next_opens, first):
+            desk.go(end)
+            desk.rest(asks.plan(row, float(piece.bars.close[end - 1]), desk.account), float(piece.bars.close[end - 1]))
+            first = row + 1
+        desk.go(len(piece.opens))
+        moments.append(desk.settle(piece, before))
+        paid_ts = int(piece.opens[-1])
+    tape = tape_of(spec, fills, desk.equity, desk.made(), desk.account, desk.book, desk.rejected)
+    return tape if used.detail is None else dataclasses.replace(tape, fill_ts=np.concatenate(moments))
 
 
-def decisions(frame: CandleFrame, fills: CandleFrame, first: int) -> Iterator[tuple[int, int]]:
-    """Each row that is asked for, with the number of fill candles that are over by its close. Of rows that close with
-    no fill candle between them only the last one could rest anything."""
-    closes = frame.close_ts[first:]
-    ends = np.searchsorted(np.append(fills.ts[1:], fills.close_ts[-1]), closes) + 1
-    known = ends <= len(fills)
+def rules_for(spec: BacktestSpec, used: Used) -> Rules:
+    """Single trades tell how far the queue before a limit has moved."""
+    rules = rules_of(spec)
+    if used.detail is None or not used.detail.fine.any():
+        return rules
+    return rules._replace(execution=rules.execution._replace(queue=1.0))
+
+
+def stretches(fills: CandleFrame, used: Used, rules: Rules) -> Iterator[Piece]:
+    """The bars that orders fill on: the candles at once, or with the trades and books recorded in them piece by piece.
+    They always carry their times, for any quote may bring a lifetime."""
+    if used.detail is not None:
+        yield from pieces(used.detail)
+        return
+    bars = bars_for(fills, rules)._replace(ts=fixed(fills.ts))
+    yield Piece(bars, fills.ts, np.append(fills.ts[1:], fills.close_ts[-1]), np.arange(len(fills)))
+
+
+def decisions(closes: Ints, next_opens: Ints, first: int) -> Iterator[tuple[int, int]]:
+    """Each row from `first` on that is asked for within a piece, with the number of its bars that are over by the row's
+    close. Of rows that close with no bar between them only the last one could rest anything."""
+    ends = np.searchsorted(next_opens, closes[first:]) + 1
+    known = ends <= len(next_opens)
     rows = np.flatnonzero(known & (np.diff(ends, append=-1) != 0))
     return zip((rows + first).tolist(), ends[rows].tolist(), strict=True)
+
+
+class Asks:
+    """A strategy over its candles: from a row and an account to a plan."""
+
+    def __init__(self, strategy: Quoting, frame: CandleFrame, spec: BacktestSpec) -> None:
+        self.closes = frame.close_ts
+        self._strategy, self._file, self._terms = strategy, file_of(type(strategy)), spec.terms
+        self._columns = prepared(strategy, Market(frame))
+        self._plan, self._before = blank_plan(SLOTS), tuple[Quote, ...]()
+
+    def plan(self, row: int, close: float, account: Account) -> Floats:
+        """Good until the next one is asked for. Raises BadInput for what cannot be an order."""
+        ts = int(self.closes[row])
+        values = {name: float(column[row]) for name, column in self._columns.items()}
+        quotes = asked(self._strategy, View(ts, close, values, account, self._terms), self._file)
+        if quotes != self._before:
+            write(self._plan, quotes, self._strategy.name(), ts)
+            self._before = quotes
+        return self._plan[: len(quotes)]
 
 
 def asked(strategy: Quoting, view: View, file: Path | None) -> tuple[Quote, ...]:
@@ -97,30 +132,47 @@ def asked(strategy: Quoting, view: View, file: Path | None) -> tuple[Quote, ...]
 class Desk:
     """One account at work: the orders that rest, and what the loop has written so far."""
 
-    def __init__(self, bars: Bars, rules: Rules, cash: Money) -> None:
+    bars: Bars
+    _funding: Funding
+
+    def __init__(self, spec: BacktestSpec, rules: Rules, candles: int) -> None:
+        self.rules = rules
+        self.account, self.book = Account(cash=float(spec.cash), peak=float(spec.cash)), empty_book()
+        self.equity, self.rejected = np.empty(candles), np.zeros(len(REASONS), np.int64)
+        self.count = 0  # fills so far
+        self._fills = fill_buffer(max(4_096, candles // 16) + MAX_FILLS)
+
+    def begin(self, bars: Bars, funding: Funding) -> None:
+        """These bars follow those before."""
         n = len(bars.close)
-        self.bars, self.rules = bars, rules
-        self.account, self.book = Account(cash=float(cash), peak=float(cash)), empty_book()
-        self.equity, self.rejected = np.empty(n), np.zeros(len(REASONS), np.int64)
-        self._known, self.funding = np.zeros(n, np.int64), funding_of()
-        self._fills = fill_buffer(max(4_096, n // 16) + MAX_FILLS)
-        self._at = (0, 0, 0, 0)
+        self.bars, self._funding, self._at = bars, funding, (0, 0, self.count, 0)
+        self._known, self._curve = np.zeros(n, np.int64), np.empty(n)
 
     def go(self, end: int) -> None:
-        """On to fill candle `end`."""
+        """On to bar `end`."""
         while True:
             self.account, *at = loop.run(
-                self.bars, self._known, _NONE, self.account, self.book, self.rules, self.funding, self._at, end,
-                self.equity, self._fills, self.rejected,
+                self.bars, self._known, _NONE, self.account, self.book, self.rules, self._funding, self._at, end,
+                self._curve, self._fills, self.rejected,
             )  # fmt: skip
             self._at = (at[0], at[1], at[2], at[3])
             if at[0] >= end:
-                return
+                break
             self._fills = np.concatenate((self._fills, fill_buffer(len(self._fills))))
+        self.count = at[2]
 
     def rest(self, plan: Floats, close: float) -> None:
         """From now on these orders rest."""
         self.account = on_plan(self.account, self.book, plan, close, self.rules, self.rejected)
 
+    def settle(self, piece: Piece, before: int) -> Ints:
+        """Counts by candle what was counted by bar: equity, and fills from `before` on. Gives their times."""
+        last = np.flatnonzero(np.append(np.diff(piece.candle) > 0, True))
+        self.equity[piece.candle[last]] = self._curve[last]
+        bar = self.made()[before:, F_BAR].astype(np.int64)
+        self.made()[before:, F_BAR] = piece.candle[bar]
+        return piece.opens[bar]
+
     def made(self) -> Floats:
-        return self._fills[: self._at[2]]
+        """The fills, a view."""
+        return self._fills[: self.count]

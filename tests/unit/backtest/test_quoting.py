@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,14 +10,18 @@ import numpy as np
 import pytest
 
 from onetape import Market, Quote, Quoting, View
+from onetape.backtest import detail
 from onetape.backtest.dispatch import run
+from onetape.backtest.trades import fill_times
 from onetape.core.state import F_BAR, F_MAKER, F_PRICE, F_QTY, F_SIDE, PRICE, resting
-from onetape.domain.accounts import Costs
+from onetape.domain.accounts import Costs, Execution
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame, Floats, resample
 from onetape.domain.orders import OrderKind, Side
+from onetape.domain.recorded import Recorded
 from onetape.domain.results import BacktestSpec, Result
-from onetape.domain.units import MINUTE
+from onetape.domain.units import MINUTE, SECOND
+from onetape.strategies.market_maker import MarketMaker
 
 SEEN: list[View] = []
 FREE = Costs(0.0, 0.0)
@@ -204,3 +209,84 @@ def test_a_strategy_over_several_instruments_is_told_so() -> None:
 
     with pytest.raises(BadInput, match="several instruments"):
         run(BacktestSpec(strategy="pair"), frame_of([[1, 1, 1, 1]]), None, Pair())
+
+
+# --- on what was recorded inside the candles
+
+
+def trades(*rows: tuple[float, float, float]) -> Recorded:
+    """Seconds, price, size."""
+    table = np.array(rows, float)
+    return Recorded(print_ts=(table[:, 0] * SECOND).astype(np.int64), price=table[:, 1], qty=table[:, 2])
+
+
+def recorded_frame(recorded: Recorded, n: int) -> CandleFrame:
+    """The one-minute candles that the trades make (each minute has one)."""
+    minute = recorded.print_ts // MINUTE
+    inside = [minute == k for k in range(n)]
+    rows = [[(p := recorded.price[at])[0], p.max(), p.min(), p[-1], recorded.qty[at].sum()] for at in inside]
+    table = np.array(rows, float)
+    columns: dict[str, object] = dict(zip(("open", "high", "low", "close", "volume"), table.T, strict=True))
+    return CandleFrame.of("x", "A-B", "1m", columns | {"ts": np.arange(n) * MINUTE})
+
+
+def test_orders_fill_on_single_trades_between_the_closes() -> None:
+    # asked at 60 s; the trade at 80 s goes through 99; asked again at 120 s, where the last trade was at 110 s
+    recorded = trades((10, 100, 1), (65, 100, 1), (80, 98.5, 3), (110, 101, 1), (130, 101, 1))
+    result = run(
+        BacktestSpec(strategy="bid", timeframe="1m", costs=FREE), recorded_frame(recorded, 3), None, Bid(), "", recorded
+    )
+    assert result.tape.fills[:, [F_BAR, F_PRICE, F_QTY]].tolist() == [[1.0, 99.0, 1.0]]
+    assert fill_times(result.tape).tolist() == [80 * SECOND]
+    assert [view.ts for view in SEEN] == [MINUTE, 2 * MINUTE, 3 * MINUTE]
+    assert [view.close for view in SEEN] == [100.0, 101.0, 101.0]
+    np.testing.assert_allclose(result.tape.equity, [10_000.0, 10_002.0, 10_002.0])
+    assert result.data is not None
+    assert result.data.prints_share == 1.0
+
+
+def test_a_bid_that_rests_on_keeps_its_place_in_the_queue() -> None:
+    # 2 wait at 99 before ours: 1.5 of them trade in the second minute, the rest and ours in the third
+    recorded = trades(
+        (10, 100, 1), (65, 100, 1), (80, 99, 1.5), (110, 100, 1), (130, 99, 1), (140, 99, 1), (170, 100, 1)
+    )
+    book = np.zeros((1, 20, 4))
+    book[0, 0] = [99.0, 2.0, 101.0, 2.0]
+    recorded = dataclasses.replace(recorded, depth_ts=np.array([55 * SECOND]), depth=book)
+    result = run(
+        BacktestSpec(strategy="bid", timeframe="1m", costs=FREE), recorded_frame(recorded, 3), None, Bid(), "", recorded
+    )
+    assert result.tape.fills[:, [F_PRICE, F_QTY]].tolist() == [[99.0, 0.5], [99.0, 0.5]]
+    assert fill_times(result.tape).tolist() == [130 * SECOND, 140 * SECOND]
+
+
+def test_funding_is_paid_for_what_is_held() -> None:
+    # bought in candle 1 at 99; 1 % of the open of candle 2, 100
+    candles = frame_of([[100, 101, 99.5, 100], [100, 100, 98, 100], [100, 101, 99.5, 100]])
+    rates = Recorded(funding_ts=np.array([2 * MINUTE]), funding_rate=np.array([0.01]))
+    result = run(BacktestSpec(strategy="bid", timeframe="1m", costs=FREE), candles, None, Bid(), "", rates)
+    assert result.tape.account.funding == pytest.approx(1.0)
+
+
+def test_pieces_of_any_size_give_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(5)
+    prices = np.round(100.0 + np.cumsum(draw.normal(0.0, 0.3, 900)), 2)
+    recorded = trades(
+        *zip((np.arange(900) * 8 + 1).tolist(), prices.tolist(), draw.uniform(0.1, 2.0, 900), strict=True)
+    )
+    recorded = dataclasses.replace(
+        recorded, funding_ts=np.arange(0, 120, 7) * MINUTE + 30 * SECOND, funding_rate=np.full(18, 0.001)
+    )
+    whole_frame = recorded_frame(recorded, 120)
+    rough = dataclasses.replace(whole_frame, volume=np.where(np.arange(120) % 3, whole_frame.volume, 99.0))
+    spec = BacktestSpec(strategy="market_maker", timeframe="1m", execution=Execution(latency=3.0 * SECOND))
+    maker = MarketMaker(fair=2, length=5, width=0.5, least=0.0005)
+    whole = run(spec, rough, None, maker, "", recorded).tape
+    monkeypatch.setattr(detail, "PIECE", 10)
+    parts = run(spec, rough, None, maker, "", recorded).tape
+    np.testing.assert_array_equal(whole.fills, parts.fills)
+    np.testing.assert_array_equal(whole.equity, parts.equity)
+    np.testing.assert_array_equal(fill_times(whole), fill_times(parts))
+    np.testing.assert_array_equal(whole.account, parts.account)
+    assert len(whole.fills) > 10
+    assert whole.account.funding != 0.0
