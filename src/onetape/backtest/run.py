@@ -95,7 +95,7 @@ def answered(
     """What was traded, measured and named."""
     manifest = manifest_of(spec, frame, fills, source_hash, recorded_hash(used))
     return Result(
-        run_id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{manifest['hash'][:8]}",
+        run_id=run_id(manifest["hash"]),
         spec=spec,
         candles=frame,
         fill_timeframe=str(fills.timeframe),
@@ -200,6 +200,11 @@ def manifest_of(
         manifest["data"] += f"+{recorded}"
     manifest["hash"] = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()
     return manifest | {"seed": int(manifest["hash"][:16], 16)}
+
+
+def run_id(digest: str) -> str:
+    """A name by time, and the beginning of the manifest's hash."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{digest[:8]}"
 
 
 def span_of(frame: CandleFrame, fills: CandleFrame) -> dict[str, list[int]]:

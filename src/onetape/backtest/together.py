@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from onetape.backtest.metrics import measure
 from onetape.backtest.provenance import provenance
-from onetape.backtest.run import known_rows, manifest_of, rules_of
+from onetape.backtest.run import known_rows, manifest_of, rules_of, run_id
 from onetape.core.fleet import COMMON_LIMIT, F_BOOK, FILL_WIDTH, Series
 from onetape.core.state import F_BAR, F_FEE, F_PRICE, F_QTY, F_SIDE, F_WIDTH, MAX_FILLS, REASONS, empty_book
 from onetape.core.stats import T_ENTRY, T_EXIT, T_WIDTH, round_trips
@@ -230,10 +229,6 @@ def whole_manifest(spec: BacktestSpec, results: Sequence[Result]) -> dict[str, A
     manifest["members"] = parts
     manifest["hash"] = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()
     return manifest | {"seed": int(manifest["hash"][:16], 16)}
-
-
-def run_id(digest: str) -> str:
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{digest[:8]}"
 
 
 def longest(members: Sequence[Member]) -> int:

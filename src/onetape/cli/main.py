@@ -34,6 +34,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
             Verb("data", "data", "download and import candles; list and check what is stored"),
             Verb("backtest", "past", "run one or several strategies over the past"),
             Verb("optimize", "optimize", "search a strategy's parameters, and see how far to trust what is found"),
+            Verb("walkforward", "walkforward", "search, trade what follows unseen, move on"),
             Verb("fees", "fees", "what venues charge: presets for --fees"),
             Verb("runs", "runs", "list, show, compare, repeat and delete stored backtests"),
             Verb("replay", "replay", "recorded messages once more, at any speed, under another name"),
@@ -55,7 +56,7 @@ def page() -> str:
         "usage: onetape VERB [options]       onetape VERB --help says more",
     ]
     for title, verbs in GROUPS:
-        lines += ["", f"{title}:"] + [f"  {verb.name:<10} {verb.says}" for verb in verbs]
+        lines += ["", f"{title}:"] + [f"  {verb.name:<11} {verb.says}" for verb in verbs]
     lines += [
         "",
         "Every command takes --json. Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 a check did not hold.",

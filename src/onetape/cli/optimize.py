@@ -131,15 +131,15 @@ async def _searched(
     question = resumed.wish if resumed else asked
     platform = None
     if question is None or not question.file:
-        platform = await _platform(wish, stack)
+        platform = await platform_of(wish, stack)
         if wish.resume:
             resumed = await platform.searches.get(wish.resume)
             question = resumed.wish
     assert question is not None
     strategy = first_strategy(registry, question)
-    stores, may = await _opened(wish, question, strategy.history(), platform, files, stack)
+    stores, may = await opened(wish, question, strategy.history(), platform, files, stack)
     made = prepared(question, registry, may, stores, resumed)
-    if not wish.no_gate and not _passes(strategy, may):
+    if not wish.no_gate and not passes(strategy, may):
         return None
     backtest.tell_once(f"search {made.search.id} ({question.method})")
     found = await searched(made, may, stores, Meter(made.search.id))
@@ -149,14 +149,14 @@ async def _searched(
     return found
 
 
-async def _platform(wish: argparse.Namespace, stack: AsyncExitStack) -> Platform:
+async def platform_of(wish: argparse.Namespace, stack: AsyncExitStack) -> Platform:
     from onetape.app.wiring import open_platform
 
     backtest.say("opening the database ...")
     return await stack.enter_async_context(open_platform(backtest.settings_of(wish)))
 
 
-async def _opened(
+async def opened(
     wish: argparse.Namespace,
     question: SearchWish,
     warmup: int,
@@ -195,7 +195,7 @@ async def _opened(
     return Stores(counter.ledger, store, counter.clock, counter.who), may
 
 
-def _passes(strategy: AnyStrategy, may: Allowed) -> bool:
+def passes(strategy: AnyStrategy, may: Allowed) -> bool:
     """The gate, on the fixed parameters and the defaults of the others."""
     backtest.say(f"verifying {strategy.name()} ...")
     report = backtest.gated(strategy, may.chosen.frame)
