@@ -197,6 +197,11 @@ def origin(facts: Facts) -> Iterable[str]:
     return provenance.doubts(facts.result.manifest)
 
 
+def recorded(facts: Facts) -> Iterable[str]:
+    """What is to be known of recorded trades, books and funding rates."""
+    return facts.result.data.notes if facts.result.data is not None else ()
+
+
 def coarse_exits(facts: Facts) -> Iterable[str]:
     spec, signals = facts.result.spec, facts.result.signals
     exits = any(len(column) and not np.isnan(column).all() for column in (signals.stop, signals.take, signals.trail))
@@ -223,5 +228,6 @@ RULES: Final[tuple[Rule, ...]] = (
     warming,
     missing,
     origin,
+    recorded,
     coarse_exits,
 )

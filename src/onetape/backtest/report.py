@@ -17,6 +17,7 @@ from onetape.backtest.doubts import warnings
 from onetape.backtest.marks import levels, said
 from onetape.backtest.metrics import daily_returns
 from onetape.backtest.trades import bars, fill_times, thinned, trades_of
+from onetape.backtest.used import line
 from onetape.core.state import ENTRY, F_PRICE, F_QTY, F_ROLE
 from onetape.core.stats import T_ENTRY, T_EXIT, T_OPEN, T_PROFIT, T_ROLE, T_SIDE, last_of_each_day
 from onetape.domain.orders import Role
@@ -211,6 +212,8 @@ def assumptions(view: RunView) -> str:
     spec, costs, how = view.spec, view.spec.costs, view.spec.execution
     fine = view.manifest.get("fill_timeframe", spec.timeframe)
     where = "the same candles" if fine == spec.timeframe else f"{fine} candles"
+    finer = line(view.manifest)
+    where += f" ({finer})" if finer else ""
     more = [f"{name} {percent(rate)}" for name, rate in (("spread", costs.spread),) if rate]
     more += ["impact of size"] if costs.share_impact or costs.root_impact else []
     more += [f"orders on their way for {how.latency / 1e3:g} ms"] if how.latency else []

@@ -19,7 +19,7 @@ from onetape.backtest.funding import payments
 from onetape.backtest.hand import Hand, in_pieces
 from onetape.backtest.metrics import measure
 from onetape.backtest.provenance import provenance
-from onetape.backtest.used import UNUSED, Used, recorded_hash, used_of
+from onetape.backtest.used import UNUSED, Used, recorded_hash, told, used_of
 from onetape.core.bars import Bars, bars_of, fixed
 from onetape.core.state import F_BAR, MAX_FILLS, REASONS, fill_buffer
 from onetape.core.stats import T_WIDTH, round_trips
@@ -102,7 +102,7 @@ def answered(
         signals=signals,
         tape=tape,
         metrics=measure(frame, tape, spec.cash) | {"trading_from_ts": int(frame.rows(first, first + 1).close_ts[0])},
-        manifest=manifest | {"candles": provenance(frame, fills), "span": span_of(frame, fills)},
+        manifest=manifest | told(used) | {"candles": provenance(frame, fills), "span": span_of(frame, fills)},
         data=used.told,
         recorded=used.recorded,
     )

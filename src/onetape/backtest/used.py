@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from onetape.backtest.detail import Detail, detail_of, shares
@@ -84,3 +85,21 @@ def recorded_hash(used: Used) -> str:
     for part in parts:
         digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()[:32]
+
+
+def told(used: Used) -> dict[str, Any]:
+    """For the manifest, and with it for stored runs."""
+    return {} if used.told is None else {"detail": msgspec.to_builtins(used.told)}
+
+
+def line(manifest: dict[str, Any]) -> str:
+    """`33.3 % of the time single trades (4 of them), 5 % with an order book`; empty where candles were all."""
+    found = manifest.get("detail") or {}
+    parts = []
+    if found.get("prints_share"):
+        parts.append(f"{100 * found['prints_share']:.3g} % of the time single trades ({found['prints']:,})")
+    if found.get("books_share"):
+        parts.append(f"{100 * found['books_share']:.3g} % with a recorded order book")
+    if found.get("funding"):
+        parts.append(f"{found['funding']:,} funding payments")
+    return ", ".join(parts)
