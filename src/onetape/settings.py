@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,11 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from onetape.domain.errors import BadInput
+
+
+def default_parallel_jobs() -> int:
+    """All processors but one: pages and bots have that one, and the lowest priority leaves them the others, too."""
+    return max(1, (os.cpu_count() or 1) - 1)
 
 
 def default_data_dir() -> Path:
@@ -42,6 +48,8 @@ class Settings(BaseSettings):
     okx_ws_url: str = ""
     venue_port: int = Field(8099, ge=0, le=65_535)  # the simulated venue of the demo
     venue_speed: float = Field(60.0, gt=0, le=1000)  # its seconds per second of ours
+    parallel_jobs: int = Field(default_factory=default_parallel_jobs, ge=1, le=256)  # that compute
+    parallel_series: int = Field(4, ge=1, le=64)  # of a download
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

@@ -14,15 +14,17 @@ from fastapi import APIRouter, Query, Request, Response
 from onetape.api import wire_data, wire_jobs
 from onetape.api.answers import Items, answer, body, desk, items, shows, takes
 from onetape.api.hub import Hub
+from onetape.api.jobs import ASKED_HERE, Before, Limit, listed, one_of
 from onetape.api.market import Time
 from onetape.domain.errors import BadInput
 from onetape.domain.market import candle_channel
 from onetape.domain.units import SECOND, Micros, Timeframe, parse_time
 from onetape.marketdata.download import DownloadWish
-from onetape.ports import Coverage, GapView, OnlyGaps
+from onetape.ports import Coverage, GapView, OnlyGaps, OnlyJobs
 
 router = APIRouter(tags=["data"])
 SILENT: Final[Micros] = 10 * SECOND  # without a word from the collector after which nobody knows how streams are
+DOWNLOAD: Final = "download"  # the kind of job
 CELLS: Final = 1200  # so many parts of a strip are told apart
 MOST_BYTES: Final = 1 << 30  # of an uploaded file
 
@@ -109,25 +111,26 @@ async def gaps(
 )
 async def submit(request: Request) -> Response:
     """A job that fetches what is missing; `GET /downloads/{id}` says how far it is. Asked again, it goes on."""
-    job = desk(request).download(await body(request, DownloadWish))
+    job = await desk(request).download(await body(request, DownloadWish), ASKED_HERE)
     response = answer(wire_jobs.download(job), 202)
     response.headers["Location"] = f"/api/v1/downloads/{job.id}"
     return response
 
 
-@router.get("/downloads", responses=shows(Items), summary="Jobs of this session, newest first")
-async def downloads(request: Request) -> Response:
-    return items([wire_jobs.download(job) for job in desk(request).downloads.list()])
+@router.get("/downloads", responses=shows(Items), summary="Jobs, newest first")
+async def downloads(request: Request, limit: Limit = 100, before: Before = "") -> Response:
+    return await listed(request, OnlyJobs(kind=DOWNLOAD, limit=limit, before=before), wire_jobs.download)
 
 
 @router.get("/downloads/{job_id}", responses=shows(wire_jobs.DownloadOut))
 async def download(request: Request, job_id: str) -> Response:
-    return answer(wire_jobs.download(desk(request).downloads.get(job_id)))
+    return answer(wire_jobs.download(await one_of(request, DOWNLOAD, job_id)))
 
 
 @router.delete("/downloads/{job_id}", responses=shows(wire_jobs.DownloadOut), summary="Cancel; what came stays stored")
 async def cancel(request: Request, job_id: str) -> Response:
-    return answer(wire_jobs.download(desk(request).downloads.cancel(job_id)))
+    await one_of(request, DOWNLOAD, job_id)
+    return answer(wire_jobs.download(await desk(request).jobs.cancel(job_id)))
 
 
 @router.post("/imports", responses=shows(wire_jobs.ImportOut), summary="A file of candles, as the body of the request")

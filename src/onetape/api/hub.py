@@ -15,9 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from onetape.api import wire, wire_data
+from onetape.api import wire, wire_data, wire_jobs
 from onetape.domain.bots import BotView, Wish
 from onetape.domain.errors import NotFound, Transient
+from onetape.domain.jobs import Job
 from onetape.domain.market import Book, Candle, Corrected, Drained, Forming, Gap, Print, Prints, Quote, Streams
 from onetape.domain.orders import Fill, OrderEvent
 from onetape.domain.services import Recording, ServiceState
@@ -47,8 +48,8 @@ class Told(msgspec.Struct, frozen=True):
 class Mailbox:
     """What one page has not seen yet. `symbol` is `okx:BTC-USDT` or "" for none; `data` pages see the streams."""
 
-    def __init__(self, symbol: str, bots: bool, data: bool = False) -> None:
-        self.symbol, self.bots, self.data = symbol, bots, data
+    def __init__(self, symbol: str, bots: bool, data: bool = False, jobs: bool = False) -> None:
+        self.symbol, self.bots, self.data, self.jobs = symbol, bots, data, jobs
         self.values: dict[str, Any] = {}
         self.events: dict[str, deque[Any]] = {}
         self.ready = asyncio.Event()
@@ -98,6 +99,7 @@ class Hub:
         self.services: dict[str, Beat] = {}
         self.streams: dict[str, Told] = {}
         self.recordings: dict[str, Recording] = {}
+        self.jobs: dict[str, Job] = {}  # that are not over
         self.mailboxes: set[Mailbox] = set()
         self.synced = False
         self.resyncs = 0
@@ -117,6 +119,7 @@ class Hub:
             Streams: self.on_streams,
             Recording: self.on_recording,
             Gap: self.on_gap,
+            Job: self.on_job,
         }
 
     async def run(self) -> None:
@@ -137,7 +140,8 @@ class Hub:
         self.tell_all("resync", self.resyncs)
 
     async def load(self) -> None:
-        """The bots as the ledger has them. When it is away they come with their next message."""
+        """The bots as the ledger has them. When it is away they come with their next message, as jobs do."""
+        self.jobs.clear()
         with contextlib.suppress(Transient):
             views = await self.store.list()
             for name in self.bots.keys() - {view.spec.name for view in views}:
@@ -250,19 +254,18 @@ class Hub:
             if box.data:
                 box.event("gaps", wire_data.fresh_gap(gap))
 
-    def open(self, symbol: str, bots: bool, data: bool = False) -> Mailbox:
+    def on_job(self, job: Job) -> None:
+        self.jobs[job.id] = job
+        if job.over:
+            del self.jobs[job.id]
+        for box in self.mailboxes:
+            if box.jobs:
+                box.member("jobs", job.id, wire_jobs.job(job))
+
+    def open(self, symbol: str, bots: bool, data: bool = False, jobs: bool = False) -> Mailbox:
         """A mailbox that holds what is known now. Close it with `close`."""
-        box = Mailbox(symbol, bots, data)
-        known = self.received().get(symbol)
-        if known:
-            if known.quote:
-                box.value("quote", wire.quote(known.quote))
-            if known.book:
-                box.value("book", wire.book(known.book, DEPTH))
-            for timeframe, forming in known.forming.items():
-                box.value(f"forming_{timeframe}", wire.tick(forming))
-            for trade in known.prints:
-                box.event("prints", wire.print_out(trade))
+        box = Mailbox(symbol, bots, data, jobs)
+        self._tell_market(box)
         if bots:
             for name, view in self.bots.items():
                 box.member("bots", name, wire.bot(view))
@@ -271,9 +274,25 @@ class Hub:
         if data:
             for exchange, told in self.streams.items():
                 box.member("streams", exchange, wire_data.streams(told.streams))
+        if jobs:
+            for job in self.jobs.values():
+                box.member("jobs", job.id, wire_jobs.job(job))
         box.ready.set()  # a page hears at once that it is connected
         self.mailboxes.add(box)
         return box
+
+    def _tell_market(self, box: Mailbox) -> None:
+        known = self.received().get(box.symbol)
+        if not known:
+            return
+        if known.quote:
+            box.value("quote", wire.quote(known.quote))
+        if known.book:
+            box.value("book", wire.book(known.book, DEPTH))
+        for timeframe, forming in known.forming.items():
+            box.value(f"forming_{timeframe}", wire.tick(forming))
+        for trade in known.prints:
+            box.event("prints", wire.print_out(trade))
 
     def close(self, box: Mailbox) -> None:
         self.mailboxes.discard(box)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Final
@@ -49,7 +48,7 @@ async def metrics(request: Request) -> Response:
         *of_recordings(hub),
         *of_services(hub),
         *await of_database(desk(request)),
-        *of_jobs(desk(request)),
+        *await of_jobs(desk(request)),
         timings.family(),
         Family("onetape_build_info", "gauge", "The version that runs.", [Sample(_build(), 1.0)]),
     ]
@@ -163,9 +162,7 @@ async def of_disk(catalogue: Catalogue) -> list[Family]:
     ]  # fmt: skip
 
 
-def of_jobs(found: Desk) -> Iterable[Family]:
-    jobs: Counter[tuple[str, str]] = Counter(("download", job.state) for job in found.downloads.list())
-    jobs.update(("backtest", job.state) for job in found.jobs.list())
-    yield Family("onetape_jobs", "gauge", "Jobs of this session, by state.",
-                 [Sample({"kind": kind, "state": state}, float(count))
-                  for (kind, state), count in sorted(jobs.items())])  # fmt: skip
+async def of_jobs(found: Desk) -> list[Family]:
+    counts = sorted((await found.jobs.counts()).items())
+    samples = [Sample({"kind": kind, "state": state}, float(count)) for (kind, state), count in counts]
+    return [Family("onetape_jobs", "gauge", "Jobs that are remembered, by state.", samples)]

@@ -8,18 +8,19 @@ import msgspec
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
-from onetape.api import wire
+from onetape.api import wire, wire_jobs
 from onetape.api.answers import Items, answer, body, desk, items, shows, takes
+from onetape.api.jobs import ASKED_HERE, Before, Limit, listed, one_of
 from onetape.api.market import found
-from onetape.backtest.jobs import Job
 from onetape.backtest.report import timed
 from onetape.backtest.wish import BacktestWish
 from onetape.domain.errors import Conflict
 from onetape.domain.results import Trade
 from onetape.domain.units import rfc3339
-from onetape.ports import RunView, StoredRun
+from onetape.ports import OnlyJobs, RunView, StoredRun
 
 router = APIRouter()
+BACKTEST: Final = "backtest"  # the kind of job
 POINTS: Final = 1000  # of an equity curve in an answer
 
 
@@ -43,22 +44,6 @@ class GateWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     exchange: str = ""  # empty: the one that has the symbol
     symbol: str = ""
     timeframe: str = "1m"
-
-
-class JobOut(msgspec.Struct, frozen=True, kw_only=True):
-    id: str
-    state: str
-    stage: str
-    progress: float
-    error: str
-    run_id: str | None
-    strategy: str
-    exchange: str
-    symbol: str
-    timeframe: str
-    parameters: dict[str, Any]
-    created: str
-    finished: str | None
 
 
 class RunOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,24 +82,6 @@ class RunResult(RunOut, frozen=True, kw_only=True):
 
     trades: list[TradeOut]
     equity: list[CurvePoint]
-
-
-def job_out(job: Job) -> JobOut:
-    return JobOut(
-        id=job.id,
-        state=job.state,
-        stage=job.stage,
-        progress=job.progress,
-        error=job.error,
-        run_id=job.run_id or None,
-        strategy=job.spec.strategy,
-        exchange=job.spec.exchange,
-        symbol=job.spec.symbol,
-        timeframe=job.spec.timeframe,
-        parameters=job.spec.parameters,
-        created=rfc3339(job.created_ts),
-        finished=wire.moment(job.finished_ts),
-    )
 
 
 def run_fields(view: RunView) -> dict[str, Any]:
@@ -188,39 +155,44 @@ async def verify(request: Request, name: str) -> Response:
 
 
 @router.post(
-    "/backtests", tags=["backtests"], status_code=202, openapi_extra=takes(BacktestWish), responses=shows(JobOut, 202)
+    "/backtests",
+    tags=["backtests"],
+    status_code=202,
+    openapi_extra=takes(BacktestWish),
+    responses=shows(wire_jobs.BacktestOut, 202),
 )
 async def submit(request: Request) -> Response:
     """A job; `GET /backtests/{id}` says how far it is, `/backtests/{id}/result` what came out."""
-    job = await desk(request).backtest(await body(request, BacktestWish))
-    response = answer(job_out(job), 202)
+    job = await desk(request).backtest(await body(request, BacktestWish), ASKED_HERE)
+    response = answer(wire_jobs.backtest(job), 202)
     response.headers["Location"] = f"/api/v1/backtests/{job.id}"
     return response
 
 
-@router.get("/backtests", tags=["backtests"], responses=shows(Items), summary="Jobs of this session, newest first")
-async def jobs(request: Request) -> Response:
-    return items([job_out(job) for job in desk(request).jobs.list()])
+@router.get("/backtests", tags=["backtests"], responses=shows(Items), summary="Jobs, newest first")
+async def jobs(request: Request, limit: Limit = 100, before: Before = "") -> Response:
+    return await listed(request, OnlyJobs(kind=BACKTEST, limit=limit, before=before), wire_jobs.backtest)
 
 
-@router.get("/backtests/{job_id}", tags=["backtests"], responses=shows(JobOut))
+@router.get("/backtests/{job_id}", tags=["backtests"], responses=shows(wire_jobs.BacktestOut))
 async def job(request: Request, job_id: str) -> Response:
-    return answer(job_out(desk(request).jobs.get(job_id)))
+    return answer(wire_jobs.backtest(await one_of(request, BACKTEST, job_id)))
 
 
 @router.get("/backtests/{job_id}/result", tags=["backtests"], responses=shows(RunResult))
 async def result(request: Request, job_id: str) -> Response:
-    asked = desk(request).jobs.get(job_id)
-    if not asked.run_id:
+    asked = await one_of(request, BACKTEST, job_id)
+    if not asked.result:
         raise Conflict(
             "id", job_id, f"the backtest is {asked.state} {asked.error}".rstrip(), "Ask again when it is done."
         )
-    return answer(run_result(await desk(request).runs.get(asked.run_id)))
+    return answer(run_result(await desk(request).runs.get(asked.result)))
 
 
-@router.delete("/backtests/{job_id}", tags=["backtests"], responses=shows(JobOut), summary="Cancel")
+@router.delete("/backtests/{job_id}", tags=["backtests"], responses=shows(wire_jobs.BacktestOut), summary="Cancel")
 async def cancel(request: Request, job_id: str) -> Response:
-    return answer(job_out(desk(request).jobs.cancel(job_id)))
+    await one_of(request, BACKTEST, job_id)
+    return answer(wire_jobs.backtest(await desk(request).jobs.cancel(job_id)))
 
 
 @router.get("/runs", tags=["backtests"], responses=shows(Items), summary="Stored backtests, newest first")

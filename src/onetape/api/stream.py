@@ -14,17 +14,19 @@ router = APIRouter()
 
 
 @router.websocket("/stream")
-async def stream(socket: WebSocket, symbol: str = "", bots: bool = False, data: bool = False) -> None:
-    """`?symbol=okx:BTC-USDT&bots=true&data=true`. Each message is a JSON object with `seq` (rising by one), `sent` and
-    any of
+async def stream(
+    socket: WebSocket, symbol: str = "", bots: bool = False, data: bool = False, jobs: bool = False
+) -> None:
+    """`?symbol=okx:BTC-USDT&bots=true&data=true&jobs=true`. Each message is a JSON object with `seq` (rising by one),
+    `sent` and any of
 
     `quote`, `book`, `forming_1m` (newest value), `candles`, `prints`, `signals`, `fills`, `orders`, `gaps` (lists,
-    oldest first), `bots` (by name; null = deleted), `streams` (by exchange), `services`, `resync`; `received` is when
-    the newest market data came in, in microseconds since 1970.
+    oldest first), `bots` (by name; null = deleted), `streams` (by exchange), `jobs` (by id), `services`, `resync`;
+    `received` is when the newest market data came in, in microseconds since 1970.
     """
     hub: Hub = socket.app.state.hub
     await socket.accept()
-    box = hub.open(symbol, bots, data)
+    box = hub.open(symbol, bots, data, jobs)
     sending = asyncio.create_task(_send(socket, hub, box))
     try:
         while True:

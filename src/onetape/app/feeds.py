@@ -41,6 +41,13 @@ def speaks_okx(exchange: str) -> bool:
     return registry.speaks_okx(exchange)
 
 
+def checked(settings: Settings, exchange: str, field: str = "--exchange") -> str:
+    """The name itself. Raises NotFound for one that `open_feed` does not take."""
+    from onetape.exchanges import registry
+
+    return exchange if exchange in known_exchanges(settings) else registry.checked(exchange, field)
+
+
 def _okx(settings: Settings, exchange: str) -> Addresses:
     """Those that were given, or those of the region."""
     from onetape.exchanges.okx.hosts import DEMO_TRADING, Addresses, addresses

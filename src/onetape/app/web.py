@@ -15,17 +15,15 @@ from fastapi import FastAPI
 from onetape.api import face as api
 from onetape.api.hub import Hub
 from onetape.api.origin import LOOPBACK
-from onetape.app.feeds import known_exchanges, open_feed
+from onetape.app.feeds import checked, known_exchanges
 from onetape.app.listen import listen
-from onetape.app.recorded import recording
 from onetape.app.wiring import Platform
-from onetape.backtest.answer import answering
-from onetape.backtest.jobs import Jobs
+from onetape.app.work import runner, workers
 from onetape.bots.desk import Desk, TakeFile
 from onetape.clock import RealClock
 from onetape.dashboard import face as dashboard
 from onetape.domain.imported import Imported
-from onetape.marketdata.downloads import Downloads
+from onetape.jobs.runner import Runner
 from onetape.observe import log
 from onetape.ports import CandleStore
 
@@ -49,7 +47,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def desk_of(platform: Platform) -> Desk:
+def desk_of(platform: Platform, jobs: Runner) -> Desk:
     return Desk(
         queries=platform.queries,
         bots=platform.bots,
@@ -60,16 +58,9 @@ def desk_of(platform: Platform) -> Desk:
         bus=platform.bus,
         registry=platform.registry,
         proofs=platform.strategies,
-        jobs=Jobs(
-            answering(platform.candles, platform.runs, platform.registry, platform.ledger, recording(platform)),
-            RealClock(),
-        ),
-        downloads=Downloads(
-            lambda name: open_feed(platform.settings, name, "$.exchange", platform.budgets),
-            platform.candles,
-            RealClock(),
-        ),
+        jobs=jobs,
         take_file=taking(platform.candles),
+        check_exchange=lambda name: checked(platform.settings, name, "$.exchange"),
         config=platform.settings.config_dir,
         exchanges=known_exchanges(platform.settings),
     )
@@ -94,7 +85,9 @@ def build(desk: Desk, hub: Hub, host: str = "127.0.0.1") -> FastAPI:
 async def serve(platform: Platform, host: str, port: int, on_open: Callable[[], None] | None = None) -> None:
     """Until it is cancelled; `on_open` is called once connections are accepted. Raises Taken for a port in use."""
     listening = listen(host, port)
-    desk, hub = desk_of(platform), Hub(platform.bus, RealClock(), platform.bots)
+    computing = workers(platform)
+    jobs = runner(platform, computing)
+    desk, hub = desk_of(platform, jobs), Hub(platform.bus, RealClock(), platform.bots)
     await platform.strategies.register(platform.registry)
     desk.gates.update(await platform.strategies.load())
     server = Server(
@@ -106,8 +99,8 @@ async def serve(platform: Platform, host: str, port: int, on_open: Callable[[], 
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(hub.run(), name="hub")
+            group.create_task(jobs.run(), name="jobs")
             group.create_task(server.serve([listening]), name="uvicorn")
     finally:
-        await desk.jobs.stop()
-        await desk.downloads.stop()
+        await computing.stop()
         listening.close()

@@ -27,6 +27,7 @@ from onetape.ports import (
     CandleStore,
     Catalogue,
     InstrumentStore,
+    JobStore,
     Queries,
     RawStore,
     RunStore,
@@ -43,6 +44,7 @@ from onetape.storage.candles import PgCandleStore
 from onetape.storage.catalogue import PgCatalogue
 from onetape.storage.embedded import EmbeddedPostgres
 from onetape.storage.instruments import PgInstrumentStore
+from onetape.storage.jobs import PgJobStore
 from onetape.storage.migrate import migrate, up_to_date
 from onetape.storage.pool import open_pool
 from onetape.storage.queries import PgQueries
@@ -105,6 +107,10 @@ class Platform:
         """Makes the longer candles of series that were stored before these were kept ready."""
         return await rollups.roll_up(self.__dict__["_pool"])
 
+    @property
+    def jobs(self) -> JobStore:
+        return PgJobStore(self.__dict__["_pool"])
+
     @cached_property
     def runs(self) -> RunStore:
         from onetape.storage.runs import PgRunStore
@@ -152,6 +158,8 @@ class Platform:
             "ONETAPE_PORT": str(settings.port),
             "ONETAPE_VENUE_PORT": str(settings.venue_port),
             "ONETAPE_VENUE_SPEED": str(settings.venue_speed),
+            "ONETAPE_PARALLEL_JOBS": str(settings.parallel_jobs),
+            "ONETAPE_PARALLEL_SERIES": str(settings.parallel_series),
             "ONETAPE_LOG_LEVEL": settings.log_level,
         }
         if settings.strategies:

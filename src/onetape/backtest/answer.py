@@ -1,4 +1,4 @@
-"""From a spec to a stored Result: reads the candles, runs beside the event loop, stores. Knows ports and strategies."""
+"""From a wish to a stored Result: reads the candles, runs beside the event loop, stores. Knows ports and strategies."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from onetape.backtest.candles import Chosen, choose, instrument_of
 from onetape.backtest.counting import counted, judged, trial_of
 from onetape.backtest.dispatch import run
 from onetape.backtest.holdout import allowed, data_of
-from onetape.backtest.jobs import Answer, Say
 from onetape.backtest.margin import settled
 from onetape.clock import RealClock
+from onetape.domain.jobs import Progress, Say
 from onetape.domain.results import BacktestSpec, Result
 from onetape.domain.trials import BACKTEST
 from onetape.ports import CandleStore, Clock, RunStore, TrialLedger
@@ -32,13 +32,16 @@ def answering(
     ledger: TrialLedger,
     recording: Recording | None = None,
     clock: Clock | None = None,
-) -> Answer:
-    """The function that Jobs works with. `recording` adds to chosen candles what else was recorded in their time."""
+) -> Callable[[BacktestSpec, Say], Awaitable[Result]]:
+    """A function that runs one backtest, says how far it is and stores what came out.
+
+    `recording` adds to chosen candles what else was recorded in their time.
+    """
     ticking = clock or RealClock()
 
     async def answer(spec: BacktestSpec, say: Say) -> Result:
         strategy = registry.build(spec.strategy, spec.parameters)
-        say("reading candles", 0.05)
+        say(Progress(fraction=0.05, text="reading candles"))
         found = await choose(candles, spec, strategy.history())
         if recording is not None:
             found = await recording(found, spec)
@@ -49,7 +52,7 @@ def answering(
         trial = trial_of(asked, data_of(chosen, asked), source_hash, BACKTEST, WHO, ticking.now())
 
         async def go() -> Result:
-            say("trading", 0.4)
+            say(Progress(fraction=0.4, text="trading"))
             return await asyncio.to_thread(
                 run, asked, chosen.frame, chosen.fills, strategy, source_hash, chosen.recorded
             )
@@ -58,9 +61,9 @@ def answering(
         result = await counted(ledger, ticking, trial, go)
         if note:
             result = dataclasses.replace(result, manifest=result.manifest | {"holdout": note})
-        say("judging", 0.8)
+        say(Progress(fraction=0.8, text="judging"))
         result = await judged(ledger, trial, result)
-        say("storing", 0.9)
+        say(Progress(fraction=0.9, text="storing"))
         await runs.put(result)
         return result
 

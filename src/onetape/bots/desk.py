@@ -13,18 +13,18 @@ from typing import Any, Final
 
 import msgspec
 
-from onetape.backtest.jobs import Job, Jobs
 from onetape.backtest.wish import BacktestWish
 from onetape.bots import files
 from onetape.domain import markets, topics
 from onetape.domain.bots import BotSpec, BotStatus, BotView, Wish
 from onetape.domain.errors import BadInput, Conflict, NotFound
 from onetape.domain.imported import Imported
+from onetape.domain.jobs import Job
 from onetape.domain.markets import Keep
 from onetape.domain.units import Timeframe
+from onetape.jobs.runner import Runner
 from onetape.marketdata import reading
-from onetape.marketdata.download import DownloadWish
-from onetape.marketdata.downloads import DownloadJob, Downloads
+from onetape.marketdata.download import DownloadWish, fresh
 from onetape.ports import AuditStore, BotStore, Bus, CandleStore, Catalogue, Coverage, GateStore, Queries, RunStore
 from onetape.strategies.contract import signalling
 from onetape.strategies.gate import GateReport, check
@@ -47,9 +47,9 @@ class Desk:
     runs: RunStore
     bus: Bus
     registry: Registry
-    jobs: Jobs
-    downloads: Downloads
+    jobs: Runner
     take_file: TakeFile
+    check_exchange: Callable[[str], object]  # raises NotFound for one whose candles cannot be downloaded
     config: Path  # the folder of the bots' files
     gates: dict[str, GateReport] = dataclasses.field(default_factory=dict)  # by Registry.proof_key
     proofs: GateStore | None = None  # where they are kept
@@ -137,7 +137,7 @@ class Desk:
 
     # backtests
 
-    async def backtest(self, wish: BacktestWish) -> Job:
+    async def backtest(self, wish: BacktestWish, asked_by: str) -> Job:
         """A queued job. Raises BadInput when the question makes no sense or nothing is stored to answer it."""
         spec = wish.spec()
         self.registry.build(spec.strategy, spec.parameters)
@@ -149,13 +149,16 @@ class Desk:
             names = " and ".join(exchanges)
             raise BadInput("$.exchange", spec.exchange, f"needed: {spec.symbol} is stored for {names}", "Name one.")
         await reading.source_timeframe(self.candles, exchanges[0], spec.symbol, Timeframe.parse(spec.timeframe))
-        return self.jobs.submit(msgspec.structs.replace(spec, exchange=exchanges[0]))
+        return await self.jobs.submit("backtest", msgspec.structs.replace(wish, exchange=exchanges[0]), asked_by)
 
     # data
 
-    def download(self, wish: DownloadWish) -> DownloadJob:
-        """A queued job. Raises BadInput."""
-        return self.downloads.submit(wish)
+    async def download(self, wish: DownloadWish, asked_by: str) -> Job:
+        """A queued job. Raises BadInput for a wish that never makes sense, NotFound for an unknown exchange."""
+        first = fresh(wish)
+        wish.span(self.jobs.now())  # the venue's own time is asked when it begins
+        self.check_exchange(wish.exchange)
+        return await self.jobs.submit("download", wish, asked_by, first)
 
     def keep(self) -> Keep:
         """How long what is kept. Raises BadInput for a file that cannot be used."""

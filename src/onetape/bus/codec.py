@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from onetape.domain.bots import BotView, Wish
+from onetape.domain.jobs import Job
 from onetape.domain.market import (
     Book,
     Candle,
@@ -32,7 +33,7 @@ from onetape.ports import EquityPoint, SignalView
 TAGGED: Final = (
     *(Candle, Forming, Prints, Quote, Book, Funding, Mark, Index, VenueStatus, InstrumentChange, Gap, Streams),
     *(Corrected, Drained),
-    *(OrderEvent, Fill, Note, Recording, ServiceState, Wish),
+    *(OrderEvent, Fill, Job, Note, Recording, ServiceState, Wish),
 )
 NAMED: Final[dict[str, type[msgspec.Struct]]] = {"bot": BotView, "signal": SignalView, "equity": EquityPoint}
 

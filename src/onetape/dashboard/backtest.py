@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -12,7 +13,7 @@ from onetape.backtest.wish import BacktestWish
 from onetape.bots.desk import Desk
 from onetape.dashboard import forms, report
 from onetape.dashboard.bots import market_choices
-from onetape.domain.errors import OnetapeError
+from onetape.domain.errors import Conflict, OnetapeError
 from onetape.domain.frame import CandleFrame
 from onetape.domain.units import Timeframe, rfc3339
 from onetape.marketdata import reading
@@ -47,7 +48,7 @@ async def content(desk: Desk) -> Any:
                 className="results",
             ),
             dcc.Store(id="bt-job"),
-            dcc.Interval(id="bt-tick", interval=300, disabled=True),
+            dcc.Store(id="bt-news"),  # set by assets/backtest_job.js when the job changes
         ],
         className="backtest",
     )  # fmt: skip
@@ -178,11 +179,7 @@ def _form_callbacks(app: Dash, desk: Desk) -> None:
 
 def _job_callbacks(app: Dash, desk: Desk) -> None:
     @app.callback(
-        output=(
-            Output("bt-job", "data"),
-            Output("bt-problem", "children"),
-            Output("bt-tick", "disabled", allow_duplicate=True),
-        ),
+        output=(Output("bt-job", "data"), Output("bt-problem", "children")),
         inputs={"run": Input("bt-run", "n_clicks")},
         state={
             "fields": {name: State(f"bt-{name}", "value") for name in FIELDS},
@@ -194,38 +191,36 @@ def _job_callbacks(app: Dash, desk: Desk) -> None:
     async def ask(run: int, fields: dict[str, Any], values: list[Any], ids: list[Any]) -> Any:  # noqa: ARG001
         try:
             wish = wish_of(desk, fields, forms.read(ids, values))
-            job = await desk.backtest(wish)
+            job = await desk.backtest(wish, forms.ASKED_BY)
         except OnetapeError as error:
-            return no_update, forms.problem(str(error)), no_update
-        return job.id, None, False
+            return no_update, forms.problem(str(error))
+        return job.id, None
 
     @app.callback(Input("bt-cancel", "n_clicks"), State("bt-job", "data"), prevent_initial_call=True)
     async def cancel(_: int | None, job_id: str) -> None:
-        job = desk.jobs.get(job_id)
-        if not job.finished_ts:
-            desk.jobs.cancel(job_id)
+        with contextlib.suppress(Conflict):  # it ended just now
+            await desk.jobs.cancel(job_id)
 
     @app.callback(
         Output("bt-progress", "value"),
         Output("bt-stage", "children"),
         Output("bt-run", "disabled"),
         Output("bt-cancel", "style"),
-        Output("bt-tick", "disabled"),
-        Input("bt-tick", "n_intervals"),
-        State("bt-job", "data"),
+        Input("bt-job", "data"),
+        Input("bt-news", "data"),
         prevent_initial_call=True,
     )
-    async def look(_: int, job_id: str | None) -> Any:
+    async def look(job_id: str | None, _: Any) -> Any:
         if not job_id:
-            return 0, "", False, {"display": "none"}, True
-        job = desk.jobs.get(job_id)
-        if not job.finished_ts:
-            return max(2, 100 * job.progress), job.stage, True, {}, False
-        if job.state == "failed":
+            return 0, "", False, {"display": "none"}
+        job = await desk.jobs.get(job_id)
+        if not job.over:
+            return max(2, 100 * job.progress.fraction), job.progress.text, True, {}
+        if job.error:
             set_props("bt-problem", {"children": forms.problem(job.error)})
-        elif job.state == "done":
-            set_props("bt-runs", {"data": await run_choices(desk), "value": [job.run_id]})
-        return 100 if job.state == "done" else 0, job.state, False, {"display": "none"}, True
+        elif job.result:
+            set_props("bt-runs", {"data": await run_choices(desk), "value": [job.result]})
+        return 100 if job.result else 0, str(job.state), False, {"display": "none"}
 
 
 def _result_callbacks(app: Dash, desk: Desk) -> None:

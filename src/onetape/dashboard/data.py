@@ -150,7 +150,7 @@ def register(app: Dash, desk: Desk) -> None:
     )
     async def ask(pressed: int, fields: dict[str, Any]) -> Any:  # noqa: ARG001
         try:
-            desk.download(wish_of(fields))
+            await desk.download(wish_of(fields), forms.ASKED_BY)
         except OnetapeError as error:
             return forms.problem(str(error))
         return None

@@ -8,6 +8,7 @@ from typing import Any, Final
 import dash_mantine_components as dmc
 from dash import html
 
+ASKED_BY: Final = "dashboard"  # what a job says of who asked for it
 YES_NO: Final = [{"value": "true", "label": "yes"}, {"value": "false", "label": "no"}]
 SIZINGS: Final = [
     {"value": "fraction", "label": "share of equity"},

@@ -15,8 +15,8 @@ class Rejected(msgspec.Struct, frozen=True):
     value: str
 
 
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one file. Times are open times in UTC micros, `first_ts` and `last_ts` of the rows of the file."""
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in one file, and what became of it."""
 
     file: str
     layout: str
@@ -34,5 +34,10 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     rejected_rows: tuple[Rejected, ...]
     gaps: int
     missing: int  # candles in those gaps
+
+
+class Imported(Counted, frozen=True, kw_only=True):
+    """Times are open times of the rows of the file, in UTC micros."""
+
     first_ts: Micros
     last_ts: Micros

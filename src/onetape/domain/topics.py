@@ -18,7 +18,7 @@ ANY: Final = "*"
 
 # Of these only the newest message of a topic matters: a slow connection may skip what lies between.
 NEWEST_WINS: Final = frozenset(
-    {"forming", "book", "quote", "bot", "service", "backtest", "streams", "recording", "mark", "index"}
+    {"forming", "book", "quote", "bot", "service", "job", "streams", "recording", "mark", "index"}
 )
 
 HINT: Final[Micros] = 20_000  # of a topic for people only, so often at most: the newest event wins over those not sent
@@ -27,7 +27,7 @@ Fleeting = Forming | Quote | Book | Mark | Index | Funding | VenueStatus  # anno
 
 
 class Note(msgspec.Struct, frozen=True, tag="note"):
-    """A small hint without a struct of its own: a heartbeat, the progress of a job, a wish. Plain values only."""
+    """A small hint without a struct of its own: a heartbeat, a wish. Plain values only."""
 
     kind: str
     detail: dict[str, Any] = {}
@@ -144,6 +144,6 @@ def service(name: str) -> str:
     return f"service:{name}"
 
 
-def backtest(run: str) -> str:
-    """Progress and end of a backtest job (Note)."""
-    return f"backtest:{run}"
+def job(job_id: str) -> str:
+    """A job changed: its progress or its state (Job)."""
+    return f"job:{job_id}"

@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from onetape.domain.errors import BadInput, OnetapeError
+from onetape.domain.errors import BadInput, OnetapeError, Refused
+from onetape.domain.jobs import Progress, Say
 from onetape.domain.market import candle_channel
 from onetape.domain.units import DAY, Micros, Timeframe, parse_time, rfc3339
 from onetape.marketdata.backfill import backfill
@@ -18,7 +19,6 @@ from onetape.marketdata.quality import Span, missing, without
 from onetape.marketdata.soundness import examine
 from onetape.ports import CandleStore, MarketFeed
 
-AT_ONCE: Final = 4  # series; the venue's budget is kept by the feed, whoever asks
 LONG: Final = 3_000  # candles from which on the venue is asked first since when it has any
 MOST: Final = 200  # series of one wish
 GRAIN: Final = Timeframe.parse("1d")
@@ -88,15 +88,22 @@ Changed = Callable[[SeriesState], None]
 
 
 async def download(
-    feed: MarketFeed, store: CandleStore, wish: DownloadWish, states: list[SeriesState], changed: Changed
+    feed: MarketFeed,
+    store: CandleStore,
+    wish: DownloadWish,
+    states: list[SeriesState],
+    changed: Changed,
+    at_once: int = 4,
 ) -> None:
     """Works on `states`, one for each of `wish.series()` in that order, and calls `changed` after each change.
+
+    So many series `at_once`: the venue's budget is kept by the feed, whoever asks; more would only wait there.
 
     A series that fails says why in its state and does not stop the others. Cancelled, it leaves whole pages stored.
     Raises BadInput for a span that is none, Transient when the venue does not tell its time.
     """
     span = wish.span(await feed.now())
-    turns = asyncio.Semaphore(AT_ONCE)
+    turns = asyncio.Semaphore(at_once)
 
     async def one(state: SeriesState, symbol: str, timeframe: Timeframe) -> None:
         async with turns:
@@ -115,6 +122,30 @@ async def download(
     async with asyncio.TaskGroup() as group:
         for state, (symbol, timeframe) in zip(states, wish.series(), strict=True):
             group.create_task(one(state, symbol, timeframe))
+
+
+async def download_as_job(feed: MarketFeed, store: CandleStore, wish: DownloadWish, say: Say, at_once: int = 4) -> str:
+    """Fulfils a wish to the end and tells how far it is, series by series; gives how many candles came, as words.
+    Raises Refused when a series failed, BadInput, Transient."""
+    states = fresh(wish)
+
+    def changed(_: SeriesState | None) -> None:
+        rows = sum(state.rows for state in states)
+        over = sum(state.state in ("done", "failed") for state in states)
+        say(
+            Progress(
+                fraction=sum(state.progress for state in states) / len(states),
+                text=f"{over} of {len(states)} series",
+                counts={"rows": rows, "series": len(states), "series_over": over},
+                detail=msgspec.to_builtins(states),
+            )
+        )
+
+    changed(None)
+    await download(feed, store, wish, states, changed, at_once)
+    if failed := [state for state in states if state.state == "failed"]:
+        raise Refused(f"{len(failed)} of {len(states)} series failed: {failed[0].error}")
+    return f"{sum(state.rows for state in states)} candles"
 
 
 def fresh(wish: DownloadWish) -> list[SeriesState]:

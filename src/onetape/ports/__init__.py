@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onetape.ports.jobs import JobStore, OnlyJobs
 from onetape.ports.keeping import Catalogue, Disk, PartRows, RawCoverage, Shelf, Spool, Spooled, SpoolState, TableSize
 from onetape.ports.market import (
     Appended,
@@ -56,10 +57,12 @@ __all__ = [
     "GateStore",
     "Holdings",
     "InstrumentStore",
+    "JobStore",
     "MarketFeed",
     "Message",
     "Only",
     "OnlyGaps",
+    "OnlyJobs",
     "OnlyRuns",
     "OnlySeries",
     "PartRows",

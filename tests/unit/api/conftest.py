@@ -17,19 +17,22 @@ from onetape import archive
 from onetape.api import face
 from onetape.api.hub import Hub
 from onetape.backtest.answer import answering
-from onetape.backtest.jobs import Jobs
 from onetape.backtest.luck.memory import MemoryTrialLedger
 from onetape.backtest.trades import fill_times, trades_of
+from onetape.backtest.wish import BacktestWish
 from onetape.bots.desk import Desk
 from onetape.bus.memory import MemoryBus
-from onetape.clock import RealClock, SimulatedClock
+from onetape.clock import SimulatedClock
 from onetape.domain.bots import BotSpec, BotStatus, BotView
-from onetape.domain.errors import BadInput, Conflict, NotFound, Refused
+from onetape.domain.errors import Conflict, NotFound, Refused
 from onetape.domain.frame import CandleFrame
+from onetape.domain.jobs import Job, Say
 from onetape.domain.orders import Fill, Order
 from onetape.domain.results import Result
 from onetape.domain.units import MINUTE, Timeframe, parse_time
-from onetape.marketdata.downloads import Downloads
+from onetape.jobs.memory import MemoryJobStore
+from onetape.jobs.runner import Kind, Runner
+from onetape.marketdata.download import DownloadWish, download_as_job
 from onetape.ports import (
     AuditCount,
     Correction,
@@ -224,8 +227,6 @@ class Venue:
     past = None
 
     def __init__(self, exchange: str) -> None:
-        if exchange != "okx":
-            raise BadInput("exchange", exchange, "not an exchange that is known here")
         self.exchange = exchange
 
     async def now(self) -> int:
@@ -248,6 +249,18 @@ class Venue:
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     candles, runs, registry = MemoryCandleStore(), FakeRuns(), Registry.load(None)
     await candles.append(one_day())
+    bus = MemoryBus()
+    answer = answering(candles, runs, registry, MemoryTrialLedger())
+
+    async def backtest(job: Job, say: Say) -> str:
+        return (await answer(msgspec.convert(job.wish, BacktestWish).spec(), say)).run_id
+
+    async def download(job: Job, say: Say) -> str:
+        wish = msgspec.convert(job.wish, DownloadWish)
+        return await download_as_job(Venue(wish.exchange), candles, wish, say)  # type: ignore[arg-type]
+
+    kinds = {"backtest": Kind("computing", backtest), "download": Kind("network", download)}
+    jobs = Runner(MemoryJobStore(), bus, SimulatedClock(START + DAY * MINUTE), kinds, {"computing": 1, "network": 1})
     made = Desk(
         queries=FakeQueries(),
         bots=FakeBots(),
@@ -255,15 +268,22 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         catalogue=FakeCatalogue(),
         audits=FakeAudits(),
         runs=runs,
-        bus=MemoryBus(),
+        bus=bus,
         registry=registry,
-        jobs=Jobs(answering(candles, runs, registry, MemoryTrialLedger()), RealClock()),
-        downloads=Downloads(Venue, candles, SimulatedClock(START + DAY * MINUTE)),
+        jobs=jobs,
         take_file=lambda path, said: archive.import_file(path, candles, archive.Hints(**said)),
+        check_exchange=known_exchange,
         config=tmp_path,
     )
+    running = asyncio.create_task(jobs.run())
     yield made
-    await made.jobs.stop()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def known_exchange(name: str) -> None:
+    if name != "okx":
+        raise NotFound("$.exchange", name, "not an exchange that is known here")
 
 
 @pytest.fixture

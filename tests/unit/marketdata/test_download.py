@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from onetape.clock import SimulatedClock
-from onetape.domain.errors import BadInput, Conflict, NotFound, Refused
+from onetape.domain.errors import BadInput, Refused
 from onetape.domain.frame import CandleFrame
+from onetape.domain.jobs import Progress
 from onetape.domain.market import Received
 from onetape.domain.units import DAY, HOUR, MINUTE, Micros, Timeframe, parse_time
-from onetape.marketdata.download import DownloadWish, SeriesState, download, fresh
-from onetape.marketdata.downloads import DownloadJob, Downloads
+from onetape.marketdata.download import DownloadWish, SeriesState, download, download_as_job, fresh
 from onetape.ports import PastTrades
 from onetape.storage.memory import MemoryCandleStore
 
@@ -163,75 +163,41 @@ async def test_a_wish_without_sense_is_refused_by_name(more: dict[str, str], say
     assert says in str(refusal.value)
 
 
-# --- jobs
+# --- as a job
 
 
-def jobs(market: Any) -> Downloads:
-    def open_feed(exchange: str) -> Any:
-        if exchange != "okx":
-            raise BadInput("exchange", exchange, "not known")
-        return market
-
-    return Downloads(open_feed, MemoryCandleStore(), SimulatedClock(START + DAY))
-
-
-async def test_a_job_ends_done_with_its_counts_and_closes_its_feed() -> None:
-    market = Market(START + HOUR)
-    queue = jobs(market)
-    job = await queue.wait(queue.submit(wish()).id)
-    assert (job.state, job.rows, job.progress, job.error) == ("done", 60, 1.0, "")
-    assert market.closed
-    assert queue.list() == [job]
+async def test_as_a_job_it_tells_how_far_each_series_is_and_how_many_came() -> None:
+    told: list[Progress] = []
+    market, wanted = Market(START + 10 * HOUR), wish("BTC-USD,ETH-USD")
+    result = await download_as_job(market, MemoryCandleStore(), wanted, told.append)  # type: ignore[arg-type]
+    assert result == "1200 candles"
+    first, last = told[0], told[-1]
+    assert (first.fraction, first.text, first.counts["rows"]) == (0.0, "0 of 2 series", 0)
+    assert (last.fraction, last.text, last.counts) == (
+        1.0, "2 of 2 series", {"rows": 1200, "series": 2, "series_over": 2},
+    )  # fmt: skip
+    assert [progress.fraction for progress in told] == sorted(progress.fraction for progress in told)
+    assert [one.rows for one in msgspec.convert(last.detail, list[SeriesState])] == [600, 600]
 
 
-async def test_a_job_with_a_failed_series_says_which_reason() -> None:
-    queue = jobs(Market(START + HOUR))
-    job = await queue.wait(queue.submit(wish("BTC-USD,NO-SUCH")).id)
-    assert (job.state, job.error) == ("failed", "1 of 2 series failed: okx has no instrument NO-SUCH.")
+async def test_as_a_job_a_failed_series_fails_it_with_the_reason_after_the_others_came() -> None:
+    told: list[Progress] = []
+    market, wanted = Market(START + HOUR), wish("NO-SUCH,BTC-USD")
+    with pytest.raises(Refused, match="1 of 2 series failed: okx has no instrument NO-SUCH"):
+        await download_as_job(market, MemoryCandleStore(), wanted, told.append)  # type: ignore[arg-type]
+    assert [one["state"] for one in told[-1].detail] == ["failed", "done"]
 
 
-async def test_a_running_job_is_cancelled_once() -> None:
+async def test_only_so_many_series_are_asked_for_at_once() -> None:
     market = Market(START + HOUR)
     market.gate.clear()
-    queue = jobs(market)
-    job = queue.submit(wish())
-    await until_asked(market)
-    queue.cancel(job.id)
-    await queue.wait(job.id)
-    assert (job.state, job.series[0].state) == ("cancelled", "cancelled")
-    with pytest.raises(Conflict, match="already cancelled"):
-        queue.cancel(job.id)
-
-
-async def test_a_waiting_job_can_be_cancelled_before_its_turn() -> None:
-    market = Market(START + HOUR)
-    market.gate.clear()
-    queue = jobs(market)
-    first, second = queue.submit(wish()), queue.submit(wish("ETH-USD"))
-    await until_asked(market)
-    assert (first.state, second.state) == ("running", "queued")
-    queue.cancel(second.id)
-    market.gate.set()
-    assert (await queue.wait(first.id)).state == "done"
-    assert (second.state, second.series[0].state) == ("cancelled", "cancelled")
-    assert [symbol for symbol, _, _ in market.asked] == ["BTC-USD"]
-
-
-async def test_an_unknown_exchange_and_an_unknown_job_are_refused() -> None:
-    queue = jobs(Market(START))
-    with pytest.raises(BadInput):
-        queue.submit(DownloadWish(exchange="nowhere", symbols=("A-B",), timeframes=("1m",), since="2024-01-01"))
-    with pytest.raises(NotFound):
-        queue.get("nothing")
-    assert queue.list() == []
-
-
-async def until_asked(market: Market) -> None:
-    while not market.asked:
+    wanted = wish("BTC-USD,ETH-USD", "1m,1h")
+    task = asyncio.create_task(
+        download(market, MemoryCandleStore(), wanted, fresh(wanted), lambda _: None, 3)  # type: ignore[arg-type]
+    )
+    for _ in range(20):
         await asyncio.sleep(0)
-
-
-def test_progress_of_a_job_is_that_of_all_its_series() -> None:
-    series = [SeriesState(symbol="A-B", timeframe="1m", progress=p, rows=5) for p in (1.0, 0.5, 0.0, 0.5)]
-    job = DownloadJob(id="x", wish=wish(), series=series)
-    assert (job.progress, job.rows) == (0.5, 20)
+    assert len(market.asked) == 3
+    market.gate.set()
+    await task
+    assert len(market.asked) == 4

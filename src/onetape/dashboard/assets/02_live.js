@@ -16,7 +16,7 @@
     waiting = waiting || {};
     for (const [key, value] of Object.entries(message)) {
       if (Array.isArray(value)) waiting[key] = (waiting[key] || []).concat(value).slice(-KEPT);
-      else if (key === "bots" || key === "streams") waiting[key] = Object.assign(waiting[key] || {}, value);
+      else if (["bots", "streams", "jobs"].includes(key)) waiting[key] = Object.assign(waiting[key] || {}, value);
       else waiting[key] = value;
     }
   }
@@ -43,7 +43,7 @@
     if (socket) socket.close();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const mine = new WebSocket(
-      `${scheme}://${location.host}/api/v1/stream?bots=true&data=${data}&symbol=${encodeURIComponent(symbol)}`
+      `${scheme}://${location.host}/api/v1/stream?bots=true&jobs=true&data=${data}&symbol=${encodeURIComponent(symbol)}`
     );
     socket = mine;
     mine.onopen = () => {

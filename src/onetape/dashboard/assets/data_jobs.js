@@ -3,7 +3,8 @@
   const { format } = onetape;
   const stored = () => document.dispatchEvent(new Event("onetape:stored")); // something new lies in the database
 
-  const TONE = { done: "live", running: "starting", queued: "starting", failed: "down", cancelled: "silent" };
+  const TONE = { done: "live", running: "starting", queued: "starting", failed: "down", cancelled: "silent", interrupted: "down" };
+  const SHOWN = 6; // downloads, the newest
   const over = (job) => Boolean(job.finished);
 
   function series(one) {
@@ -29,44 +30,51 @@
     );
   }
 
+  // The list comes from the API; what changes comes over the WebSocket.
   onetape.widget("downloads", (element) => {
-    let timer = 0;
-    let running = new Set();
+    let jobs = [];
     let gone = false;
+    const draw = () => (element.innerHTML = jobs.map(job).join(""));
 
-    async function look() {
-      clearTimeout(timer);
-      let wait = 3000;
+    async function load() {
       try {
-        const jobs = (await onetape.api("downloads")).items.slice(0, 6);
-        if (gone) return;
-        const now = new Set(jobs.filter((one) => !over(one)).map((one) => one.id));
-        if ([...running].some((id) => !now.has(id))) stored();
-        running = now;
-        if (now.size) wait = 400;
-        element.innerHTML = jobs.map(job).join("");
+        jobs = (await onetape.api(`downloads?limit=${SHOWN}`)).items;
       } catch {
-        wait = 5000; // the header says that the server is away
+        return; // the header says that the server is away; the next connection loads again
       }
-      if (!gone) timer = setTimeout(look, wait);
+      if (!gone) draw();
+    }
+    function heard(event) {
+      if (event.kind === "again") load();
+      for (const one of Object.values(event.jobs || {})) {
+        if (one.kind !== "download") continue;
+        const known = jobs.find((each) => each.id === one.id);
+        if (!known || one.finished) {
+          load();
+          if (one.finished) stored();
+          continue;
+        }
+        Object.assign(known, { state: one.state, series: one.detail });
+        draw();
+      }
     }
     element.onclick = async (event) => {
       const id = event.target.dataset.cancel;
       if (!id) return;
       event.target.disabled = true;
       try {
-        await onetape.api(`downloads/${id}`, "DELETE");
+        await onetape.api(`jobs/${id}`, "DELETE");
       } catch (error) {
         onetape.notify("Cancel did not work", error.message, "red");
       }
-      look();
     };
-    document.addEventListener("onetape:asked", look);
-    look();
+    const silent = onetape.live.listen(heard);
+    document.addEventListener("onetape:asked", load);
+    load();
     return () => {
       gone = true;
-      clearTimeout(timer);
-      document.removeEventListener("onetape:asked", look);
+      silent();
+      document.removeEventListener("onetape:asked", load);
     };
   });
 

@@ -1,0 +1,1 @@
+SELECT kind, state, count(*) AS jobs FROM jobs GROUP BY kind, state
