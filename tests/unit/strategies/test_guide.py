@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from onetape import Market, Portfolio
 from onetape.backtest.dispatch import run
 from onetape.cli.main import VERBS
 from onetape.domain.frame import resample
@@ -33,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_has_the_blocks_that_are_tested_here() -> None:
     assert {language for language, _, _ in BLOCKS} == {"python", "console", "json"}
-    assert len([name for _, name, _ in BLOCKS if name]) == 6
+    assert len([name for _, name, _ in BLOCKS if name]) == 7
 
 
 @pytest.mark.parametrize("tag", ["calm_trend", "pair", "streaks", "with_the_tide"])
@@ -52,6 +54,17 @@ def test_strategies_of_other_kinds_on_the_page_trade(tag: str, folder: Path, sam
     spec = BacktestSpec(strategy=tag, exchange=frame.exchange, symbol=frame.symbol, timeframe="15m")
     result = run(spec, frame, sample, registry.build(tag))
     assert result.metrics["trades"] > 10
+
+
+def test_the_portfolio_of_the_page_holds_the_same_share_of_each_once_a_day(folder: Path, sample) -> None:
+    market = Market(resample(sample, "1h"))
+    strategy = Registry.load(folder).build("halves")
+    assert isinstance(strategy, Portfolio)
+    values = strategy.weights({"A-B": market, "C-D": market}).values
+    said = ~np.isnan(values[:, 0])
+    assert values.shape == (len(market), 2)
+    assert (values[said] == 0.475).all()
+    assert said.sum() == (market.ts // 3_600_000_000 % 24 == 23).sum()
 
 
 def test_the_lines_of_python_run(
