@@ -228,6 +228,9 @@ async def again(platform: Platform, stored: StoredRun, file: Path | None) -> Rer
     for error in registry.errors:
         print(f"onetape runs: left out: {error}", file=sys.stderr)
     spec = view.spec
+    if "trading_from_ts" not in view.metrics:
+        raise Conflict("RUN", view.run_id, "made by several books together, which are not made again from here",
+                       "Run the fleet or the portfolio once more and compare: onetape runs diff.")  # fmt: skip
     strategy = registry.build(spec.strategy, spec.parameters)
     code, code_then = registry.source_hash(spec.strategy), view.manifest["strategy"]
     if code != code_then:

@@ -17,7 +17,23 @@ from onetape.domain.units import rfc3339
 from onetape.ports import RunView
 
 LISTED: Final = ("total_return", "max_drawdown", "sharpe", "calmar", "trades", "win_rate", "profit_factor")
-RATES: Final = frozenset({"total_return", "max_drawdown", "win_rate", "cagr", "buy_and_hold", "exposure", "volatility"})
+RATES: Final = frozenset(
+    [
+        "total_return",
+        "max_drawdown",
+        "win_rate",
+        "cagr",
+        "buy_and_hold",
+        "exposure",
+        "volatility",
+        "best_day",
+        "worst_day",
+        "best_trade",
+        "worst_trade",
+        "average_trade",
+    ]
+)
+LONG: Final = 60  # characters of the parameters in a list
 
 
 def summary(view: RunView) -> dict[str, Any]:
@@ -58,7 +74,8 @@ def listed(views: Sequence[RunView], found: int) -> None:
 
 
 def given(parameters: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in parameters.items())
+    text = ", ".join(f"{name}={value}" for name, value in parameters.items())
+    return text if len(text) <= LONG else f"{text[:LONG]} ..."
 
 
 def differing(found: RunDiff) -> None:
