@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from onetape.core.bars import Bars, Funding, bar_at, length_of
@@ -32,11 +34,67 @@ from onetape.core.step import acts, on_candle, on_signal
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.frame import Floats, Ints
 
+STRETCH: Final = 32  # candles that are looked at together
+
 
 @inlined
 def pick(column: Floats, row: int) -> float:
     """A value of an optional column; an empty one is NaN."""
     return column[row] if len(column) else np.nan
+
+
+@kernel
+def next_wish(target: Floats, i: int, end: int, said: float) -> int:
+    """The first row in [i, end) that wishes something new after `said`, or `end`. Looks at a stretch at a time, so that
+    the comparisons become vector code."""
+    if i >= end or (target[i] == target[i] and target[i] != said):
+        return i
+    i += 1
+    while i < end:
+        stop = min(i + STRETCH, end)
+        now, before, news = target[i:stop], target[i - 1 : stop - 1], 0
+        for j in range(len(now)):
+            news += (now[j] == now[j]) & (now[j] != before[j])
+        if news > 0:
+            while not (target[i] == target[i] and target[i] != target[i - 1]):
+                i += 1
+            return i
+        i = stop
+    return end
+
+
+@kernel
+def glide(
+    i: int,
+    end: int,
+    closes: Floats,
+    target: Floats,
+    said: float,
+    cash: float,
+    qty: float,
+    peak: float,
+    drawdown: float,
+    equity: Floats,
+) -> tuple[int, int, float, float]:
+    """`coast` where no order rests and no row before `end` wishes anything: a stretch without a new peak and above the
+    drawdown limit is written at once."""
+    begin = i
+    while i < end:
+        stop = min(i + STRETCH, end)
+        floor, moved = peak * (1.0 - drawdown), 0
+        prices, worths = closes[i:stop], equity[i:stop]
+        for j in range(len(prices)):
+            worth = cash + qty * prices[j]
+            worths[j] = worth
+            moved += (worth > peak) | (worth < floor)
+        if moved > 0:
+            for j in range(i, stop):
+                worth = equity[j]
+                if worth < peak * (1.0 - drawdown):
+                    return j, j, peak, target[j - 1] if j > begin else said
+                peak = max(peak, worth)
+        i = stop
+    return end, end, peak, target[end - 1] if end > begin else said
 
 
 @kernel
@@ -69,6 +127,9 @@ def coast(
     cache, where the step that stops the coasting needs it. Waiting for main memory there took a third of the time.
     """
     if len(known) == 0:
+        if low == -np.inf and high == np.inf:
+            end = next_wish(target, i, end, said)
+            return glide(i, end, closes, target, said, cash, qty, peak, drawdown, equity)
         while i < end:
             wish = target[i]
             if lows[i] <= low or highs[i] >= high or opens[i] <= low or (wish == wish and wish != said):

@@ -24,6 +24,8 @@ T_ROLE: Final = 8  # of the last exit
 T_OPEN: Final = 9  # 1 = still held at the last candle, marked there
 T_WIDTH: Final = 10
 
+STRETCH: Final = 64  # values that are looked at together, so that the comparisons become vector code
+
 
 @kernel
 def round_trips(fills: Floats, last_bar: int, last_close: float, lot: float, trips: Floats) -> int:
@@ -97,13 +99,21 @@ def deepest(equity: Floats, start: float) -> tuple[float, int, int]:
     peak, at = start, -1
     worst, high, low = 0.0, -1, -1
     floor = peak
-    for i in range(len(equity)):
-        x = equity[i]
-        if x > peak:
-            peak, at, floor = x, i, x * (1.0 - worst)
-        elif x < floor:
-            worst, high, low = 1.0 - x / peak, at, i
-            floor = x
+    begin = 0
+    while begin < len(equity):
+        stretch = equity[begin : begin + STRETCH]
+        moved = 0
+        for k in range(len(stretch)):
+            moved += (stretch[k] > peak) | (stretch[k] < floor)
+        if moved > 0:
+            for k in range(len(stretch)):
+                x = stretch[k]
+                if x > peak:
+                    peak, at, floor = x, begin + k, x * (1.0 - worst)
+                elif x < floor:
+                    worst, high, low = 1.0 - x / peak, at, begin + k
+                    floor = x
+        begin += len(stretch)
     return worst, high, low
 
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from onetape.core.compiled import array_kernel
 from onetape.domain.frame import Floats, Ints
 from onetape.indicators.arrays import column, columns, period
+from onetape.indicators.memo import remembered
 
 _STEPS: Final = 100_000_000  # prices are counted in steps of 1e-8
 _LIMIT: Final = float(2**52)  # below it a float tells neighbouring steps apart
@@ -131,6 +132,7 @@ def _direct_means(x: Floats, n: int, limit: float, first: int, out: Floats) -> N
                 out[begin + j] = _quotient(total[j], small[j], n)
 
 
+@remembered
 def sma(values: ArrayLike, n: int) -> Floats:
     """The simple moving average: the mean of the last n values; NaN for the first n - 1 and where the window has one.
 
@@ -184,6 +186,7 @@ def _ema(x: Floats, start: int, n: int, out: Floats) -> None:
         out[i] = value
 
 
+@remembered
 def ema(values: ArrayLike, n: int) -> Floats:
     """The exponential moving average with weight 2 / (n + 1), seeded by the mean of the first n values.
 

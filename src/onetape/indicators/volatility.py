@@ -11,6 +11,7 @@ from onetape.core.compiled import array_kernel
 from onetape.domain.frame import Floats
 from onetape.indicators.arrays import column, columns, period
 from onetape.indicators.library import call
+from onetape.indicators.memo import remembered
 from onetape.indicators.trend import sma
 
 _BLOCK: Final = 512
@@ -35,6 +36,7 @@ def _deviations(x: Floats, means: Floats, n: int, out: Floats) -> None:
             results[j] = np.sqrt(squares[j] / n)
 
 
+@remembered
 def stdev(values: ArrayLike, n: int) -> Floats:
     """The standard deviation of the last n values (divided by n, as TA-Lib's STDDEV); exactly 0 in a flat window."""
     x, n = column(values), period(n, "n")
@@ -55,11 +57,13 @@ def bollinger(values: ArrayLike, n: int = 20, width: float = 2.0) -> tuple[Float
     return middle + reach, middle, middle - reach
 
 
+@remembered
 def true_range(high: ArrayLike, low: ArrayLike, close: ArrayLike) -> Floats:
     """The range of each candle, a gap from the close before it included; NaN for the first."""
     return call("TRANGE", *columns(high, low, close))
 
 
+@remembered
 def atr(high: ArrayLike, low: ArrayLike, close: ArrayLike, n: int = 14) -> Floats:
     """Wilder's average true range; NaN for the first n values.
 
@@ -86,6 +90,7 @@ def _highest(x: Floats, n: int, sign: float, out: Floats) -> None:
         out[i] = sign * best if i >= n - 1 and unknown_at <= i - n else np.nan
 
 
+@remembered
 def highest(values: ArrayLike, n: int) -> Floats:
     """The highest of the last n values, this one included; NaN for the first n - 1."""
     x, out = column(values), np.empty(np.shape(values))
@@ -93,6 +98,7 @@ def highest(values: ArrayLike, n: int) -> Floats:
     return out
 
 
+@remembered
 def lowest(values: ArrayLike, n: int) -> Floats:
     """The lowest of the last n values, this one included; NaN for the first n - 1."""
     x, out = column(values), np.empty(np.shape(values))

@@ -12,6 +12,7 @@ from onetape.core.compiled import array_kernel
 from onetape.domain.frame import Floats
 from onetape.domain.signals import Signals
 from onetape.indicators.arrays import column
+from onetape.indicators.memo import is_remembering
 from onetape.indicators.trend import BLOCK, grid_limit, sma, to_steps
 
 LONG: Final = 200_000  # values from which on a second core pays
@@ -134,6 +135,8 @@ def _halves(
 def sma_cross_signals(values: Floats, fast: int, slow: int, *, below: float) -> Signals:
     """`cross_signals` of two simple means of `values`, with the span of the fast one, in one pass over whole numbers
     where the values lie on a grid of 1e-8 that is fine enough for floats to tell all means apart."""
+    if is_remembering():  # each mean is there once, for all pairs that have it
+        return cross_signals(sma(values, fast), sma(values, slow), span=fast, below=below)
     x = column(values)
     target, confidence = np.empty(len(x)), np.empty(len(x))
     common = math.lcm(fast, slow)

@@ -21,6 +21,7 @@ from onetape.domain.results import BacktestSpec, Tape
 from onetape.domain.searches import Scored
 from onetape.domain.trials import pack_returns
 from onetape.domain.units import DAY
+from onetape.indicators.memo import Memory, remembering
 from onetape.strategies.contract import AnyStrategy
 from onetape.strategies.foreign import Foreign
 
@@ -29,6 +30,7 @@ FIGURES: Final = (
     "final_equity",
 )  # fmt: skip
 KEPT: Final = 500  # trials whose daily returns stay: enough to judge luck, and memory does not grow with the trials
+REMEMBERED: Final = 64 * 1024 * 1024  # bytes of indicators
 
 
 class Ground:
@@ -47,6 +49,8 @@ class Ground:
         self.fills = self.frame if candles[1] is candles[0] else candles[1]
         if self.fills is not self.frame or spec.start_ts is not None:
             self.fills = self.fills.between(spec.start_ts, spec.end_ts)
+        columns = (self.frame.open, self.frame.high, self.frame.low, self.frame.close, self.frame.volume)
+        self._memory: Memory | None = Memory(columns, REMEMBERED)
         self._keep_every = sampled(max(1, expected)).step if expected <= KEPT else -(-expected // KEPT)
 
     @cached_property
@@ -85,6 +89,18 @@ class Ground:
         first = first_row(self.frame, self.fills, self.spec, strategy)
         if first >= len(self.frame) or not len(self.fills):
             raise BadInput("the period", period(self.frame), f"too short: {strategy.warmup()} candles of warm-up")
+        return self.traded(strategy, first)
+
+    def traded(self, strategy: AnyStrategy, first: int) -> Tape:
+        """With indicators that are worked out once. A strategy that writes into what an indicator gave it cannot share:
+        it gets its own from then on."""
+        try:
+            with remembering(self._memory):
+                return trade(self.spec, self.frame, self.fills, strategy, first)
+        except ValueError as error:
+            if self._memory is None or "read-only" not in str(error):
+                raise
+        self._memory = None
         return trade(self.spec, self.frame, self.fills, strategy, first)
 
     def asked_of(self, parameters: Mapping[str, Any]) -> BacktestSpec:
