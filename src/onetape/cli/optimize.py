@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from onetape.backtest.holdout import Allowed
     from onetape.backtest.search.answer import Found, Stores
     from onetape.backtest.search.store import FileSearchStore
-    from onetape.backtest.search.sweep import Step
+    from onetape.backtest.search.sweep import Plan, Step
+    from onetape.backtest.search.workers import Workers
     from onetape.ports import SearchStore
     from onetape.strategies.contract import AnyStrategy
     from onetape.strategies.registry import Registry
@@ -57,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--trials", type=int, default=0, metavar="N", help="at most so many (random and tpe: 200)")
     how.add_argument("--jobs", type=int, default=0, metavar="N", help="workers; one for each core")
     how.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed draws the same trials (1)")
+    how.add_argument(
+        "--cluster", metavar="ADDRESS|local", help="a Dask scheduler (tcp://host:8786), or processes started here"
+    )
     how.add_argument("--resume", metavar="ID", help="go on with a search that was stopped or killed")
     return top
 
@@ -142,7 +146,7 @@ async def _searched(
     if not wish.no_gate and not passes(strategy, may):
         return None
     backtest.tell_once(f"search {made.search.id} ({question.method})")
-    found = await searched(made, may, stores, Meter(made.search.id))
+    found = await searched(made, may, stores, Meter(made.search.id), _crew(wish))
     backtest.say("")
     if platform is not None and found.best is not None and not wish.no_store:
         await platform.runs.put(found.best)
@@ -193,6 +197,14 @@ async def opened(
     spec = settled(spec, instrument, "--leverage")
     may = await trials.permitted(wish, counter, chosen, spec, backtest.tell_once)
     return Stores(counter.ledger, store, counter.clock, counter.who), may
+
+
+def _crew(wish: argparse.Namespace) -> Callable[[Plan], Workers] | None:
+    if not wish.cluster:
+        return None
+    from onetape.backtest.search.cluster import Cluster
+
+    return lambda plan: Cluster(plan.ground, wish.cluster, wish.jobs)
 
 
 def passes(strategy: AnyStrategy, may: Allowed) -> bool:

@@ -1,6 +1,6 @@
 """Indicators that are worked out once for many strategies on the same candles, as a search does.
 
-Inside `remembering(memory)` an indicator marked with `remembered` looks up what it gave for the same column and numbers.
+Inside `remembering(memory)` an indicator that is `remembered` looks up what it gave for the same column and numbers.
 Only columns that never change are known: those that the memory was made with, and what it gave itself (handed out
 read-only). Everything else is worked out as ever, and outside nothing is remembered at all."""
 

@@ -13,6 +13,7 @@ from onetape.backtest.luck.independence import sampled
 from onetape.backtest.metrics import daily_returns, measure
 from onetape.backtest.run import first_row, period
 from onetape.backtest.search.objectives import Objective
+from onetape.backtest.search.parcels import pack_kind, pack_objective, unpack_kind, unpack_objective
 from onetape.backtest.search.walks import Asked
 from onetape.core.stats import last_of_each_day
 from onetape.domain.errors import BadInput
@@ -44,7 +45,7 @@ class Ground:
         objectives: Sequence[Objective],
         expected: int,
     ) -> None:
-        self.kind, self.spec, self.objectives = kind, spec, tuple(objectives)
+        self.kind, self.spec, self.objectives, self._expected = kind, spec, tuple(objectives), expected
         self.frame = candles[0].between(None, spec.end_ts)
         self.fills = self.frame if candles[1] is candles[0] else candles[1]
         if self.fills is not self.frame or spec.start_ts is not None:
@@ -52,6 +53,12 @@ class Ground:
         columns = (self.frame.open, self.frame.high, self.frame.low, self.frame.close, self.frame.volume)
         self._memory: Memory | None = Memory(columns, REMEMBERED)
         self._keep_every = sampled(max(1, expected)).step if expected <= KEPT else -(-expected // KEPT)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another machine: code of one's own travels as the text of its file."""
+        frames = (self.frame, self.fills)
+        objectives = [pack_objective(one) for one in self.objectives]
+        return unpacked, (pack_kind(self.kind), self.spec, frames, objectives, self._expected)
 
     @cached_property
     def first_day(self) -> int:
@@ -106,3 +113,7 @@ class Ground:
     def asked_of(self, parameters: Mapping[str, Any]) -> BacktestSpec:
         """The full question of one trial, as a single backtest asks it."""
         return msgspec.structs.replace(self.spec, parameters=self.strategy(parameters).parameters())
+
+
+def unpacked(kind: Any, spec: BacktestSpec, frames: Any, objectives: Sequence[Any], expected: int) -> Ground:
+    return Ground(unpack_kind(*kind), spec, frames, [unpack_objective(*one) for one in objectives], expected)

@@ -87,27 +87,39 @@ class Sweep:
         self._unsettled: list[Scored] = []
         self._best: Scored | None = None
         self._size, self._busy, self._begun, self._fresh = 1, 0.0, 0.0, 0
-        self._flushed = 0.0
+        self._flushed = self.seconds = 0.0
+        self._count, self._refused = 1, 0
 
     async def go(self, workers: Workers | None = None, resumed: bool = False) -> SearchResult:
         """The result. Cancelled, it settles what was done and lets the cancellation through."""
+        scored = await self.scores(workers, resumed)
+        return await asyncio.to_thread(
+            read, self._search, self._plan.spaces, self._plan.ground.objectives, scored, self._refused,
+            (self.seconds, self._count, self.busy),
+        )  # fmt: skip
+
+    async def scores(self, workers: Workers | None = None, resumed: bool = False) -> list[Scored]:
+        """All trials, not read yet. Raises BadInput when none has a score."""
         started = await self._remembered() if resumed else ()
         walk = self._walk(started)
         crew = workers or Threads(self._plan.ground, self._search.wish.jobs or cores())
+        self._count = crew.count
         self._begun = self._flushed = time.perf_counter()
         try:
             await self._work(walk, crew)
         finally:
-            crew.close()
+            self.seconds = time.perf_counter() - self._begun
+            await asyncio.to_thread(crew.close)
             await self._settle()
-        seconds = time.perf_counter() - self._begun
         if not any(one.values for one in self._scored.values()):
             raise _nothing(self._scored, walk)
-        busy = self._busy / (seconds * crew.count) if self._fresh else None
-        return await asyncio.to_thread(
-            read, self._search, self._plan.spaces, self._plan.ground.objectives, list(self._scored.values()),
-            walk.refused, (seconds, crew.count, busy),
-        )  # fmt: skip
+        self._refused = walk.refused
+        return list(self._scored.values())
+
+    @property
+    def busy(self) -> float | None:
+        """The share of the workers' time in which they worked; None when nothing was left to do."""
+        return self._busy / (self.seconds * self._count) if self._fresh and self.seconds else None
 
     def _walk(self, started: Sequence[int]) -> Walk:
         wish, plan = self._search.wish, self._plan
