@@ -5,6 +5,7 @@ another one; the ledger knows nothing of that, for a trial is settled here when 
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import threading
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ class Cluster:
 
     def __init__(self, ground: Ground, address: str, jobs: int) -> None:
         try:
-            import distributed
+            distributed: Any = importlib.import_module("distributed")
         except ImportError:
             remedy = "Install it: pip install 'onetape[dask]'."
             raise BadInput("--cluster", address, "Dask, which is not installed", remedy) from None
