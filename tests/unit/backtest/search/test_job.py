@@ -1,0 +1,54 @@
+"""A search as a job: from stored candles to a stored run, with progress, and it goes on after it was cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from onetape.backtest.luck.memory import MemoryTrialLedger
+from onetape.backtest.memory import MemoryRunStore
+from onetape.backtest.search.answer import Stores
+from onetape.backtest.search.job import search_job
+from onetape.backtest.search.store import MemorySearchStore
+from onetape.backtest.search.sweep import Step
+from onetape.clock import SimulatedClock
+from onetape.domain.errors import NotFound
+from onetape.domain.searches import SearchWish
+from onetape.storage.memory import MemoryCandleStore
+from onetape.strategies.registry import Registry
+
+
+async def test_a_job_searches_stored_candles_and_stores_the_recommended_run(spec, frame) -> None:
+    candles, runs = MemoryCandleStore(), MemoryRunStore()
+    await candles.append(frame)
+    stores = Stores(MemoryTrialLedger(), MemorySearchStore(), SimulatedClock(7), "me")
+    wish = SearchWish(spec=spec, spaces={"fast": "2:10:2", "slow": "12:30:6"})
+    steps: list[Step] = []
+
+    def stop(step: Step) -> None:
+        steps.append(step)
+        if step.done >= 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await search_job(wish, candles, runs, Registry.load(None), stores, stop)
+    assert steps[-1].total == 20
+    [search] = stores.searches._begun.values()
+    found = await search_job(search, candles, runs, Registry.load(None), stores, steps.append)
+    assert len(found.result.trials) == 20
+    assert steps[-1].done == 20
+    assert steps[-1].best is not None
+    [stored], _ = await runs.list()
+    assert found.best is not None
+    assert stored.run_id == found.best.run_id
+    assert await stores.searches.found(search.id) is not None
+
+
+async def test_a_job_without_candles_is_refused_before_anything_is_entered(spec) -> None:
+    stores = Stores(MemoryTrialLedger(), MemorySearchStore(), SimulatedClock(7), "me")
+    with pytest.raises(NotFound, match="no candles"):
+        await search_job(
+            SearchWish(spec=spec), MemoryCandleStore(), MemoryRunStore(), Registry.load(None), stores, print
+        )
+    assert not stores.searches._begun
