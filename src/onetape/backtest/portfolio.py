@@ -16,8 +16,7 @@ from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.results import BacktestSpec
 from onetape.domain.signals import Signals
-from onetape.strategies.market import Market
-from onetape.strategies.portfolio import Portfolio, Weights
+from onetape.strategies.portfolio import Portfolio, weighed
 
 
 def common(frames: Mapping[str, CandleFrame]) -> dict[str, CandleFrame]:
@@ -41,21 +40,6 @@ def only(frame: CandleFrame, times: Ints) -> CandleFrame:
     return CandleFrame.of(frame.exchange, frame.symbol, frame.timeframe, columns)
 
 
-def weights_of(strategy: Portfolio, frames: Mapping[str, CandleFrame]) -> Weights:
-    """A strategy's weights, proved to be weights. Raises BadInput naming strategy, row and symbol."""
-    found = strategy.weights({name: Market(frame) for name, frame in frames.items()})
-    n, names = len(next(iter(frames.values()))), list(frames)
-    if not isinstance(found, Weights):
-        raise BadInput(strategy.name(), type(found).__name__, "not what weights() must return", "Return Weights.")
-    if found.values.shape != (n, len(names)):
-        raise BadInput(f"{strategy.name()}: weights", found.values.shape, f"not of the shape ({n}, {len(names)})")
-    infinite = np.argwhere(np.isinf(found.values))
-    if len(infinite):
-        row, column = infinite[0]
-        raise BadInput(f"{strategy.name()}: weights[{row}] of {names[column]}", "infinite", "not a share of the equity")
-    return found
-
-
 def run(
     spec: BacktestSpec,
     frames: Mapping[str, CandleFrame],
@@ -77,7 +61,7 @@ def run(
             f"too short: {strategy.name()} needs {strategy.warmup()} {spec.timeframe} candles that all symbols have",
             "Choose a longer period, or a shorter timeframe.",
         )  # fmt: skip
-    wanted = weights_of(strategy, seen).values[first:]
+    wanted = weighed(strategy, seen).values[first:]
     within(strategy, wanted, spec)
     members = members_of(spec, seen, fills, terms, first, source_hash)
     return traded(spec, members, wanted, timeline.close_ts[first:], band)

@@ -116,9 +116,9 @@ class Desk:
         key = self.registry.proof_key(strategy)
         if key not in self.gates or not self.gates[key].ok:
             exchange, symbol, timeframe = series
-            rows = max(GATE_CANDLES, 3 * strategy.warmup())
+            rows = max(GATE_CANDLES, 3 * strategy.history())
             frame = await reading.tail(self.candles, (exchange, symbol, Timeframe.parse(timeframe)), rows)
-            self.gates[key] = await asyncio.to_thread(check, signalling(strategy), frame)
+            self.gates[key] = await asyncio.to_thread(check, strategy, frame)
             if self.proofs:
                 await self.proofs.put(key, self.gates[key])
         return self.gates[key]

@@ -350,25 +350,20 @@ def answered(outcome: Outcome, found: Result | str) -> Outcome:
     return outcome._replace(refused=found) if isinstance(found, str) else outcome._replace(result=found)
 
 
-def gated(strategy: Any, frame: CandleFrame) -> GateReport | None:
+def gated(strategy: Any, frame: CandleFrame) -> GateReport:
     """The gate on the beginning of the very candles that are run: enough to catch it, and soon done.
 
-    Where they are fewer than the warm-up they cannot show anything, and the recorded sample is taken. None for a
-    strategy that does not answer signals by itself.
+    Where they are fewer than it needs they cannot show anything, and the recorded sample is taken.
     """
-    from onetape.strategies.contract import Kind
     from onetape.strategies.gate import check
 
-    if strategy.kind != Kind.SIGNALS:
-        tell_once(f"onetape backtest: {strategy.name()} is not proved causal: the gate asks for signals.")
-        return None
-
-    report = check(strategy, frame.rows(0, max(20_000, 4 * strategy.warmup())))
-    if report.ok or report.candles > report.warmup:
+    needed = max(20_000, 4 * strategy.history())
+    report = check(strategy, frame.rows(0, needed))
+    if report.ok or report.candles > strategy.history():
         return report
     from onetape.archive import sample_frame
 
-    return check(strategy, sample_frame().rows(0, max(20_000, 4 * strategy.warmup())))
+    return check(strategy, sample_frame().rows(0, needed))
 
 
 def tell_once(text: str) -> None:

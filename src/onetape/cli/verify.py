@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from onetape.strategies.gate import GateReport, Verdict
 
 _HELP: Final = """\
-Two tests, on the recorded sample unless other data is named:
-  causal          the signals of the first k candles are the first k signals: no row knows a later candle
-  finite memory   the last signal of a window of warmup() candles is that row of the whole
+Two tests of what it answers (signals, the columns that quotes are made of, weights), on the recorded sample unless
+other data is named:
+  causal          whatever the market does after a candle, the rows up to it stay as they are
+  finite memory   a window of warmup() candles gives the row of the whole, wherever the data begin
 
   onetape verify ema_cross
   onetape verify my_idea --strategies ~/strategies --set fast=10
   onetape verify ema_cross --symbol BTC-USDT --timeframe 1h
+  onetape verify rotation --symbol BTC-USDT,ETH-USDT --timeframe 1h     of one symbol other markets are made up
 Exit code 0: both hold; 3: one does not, and the candle, the column and both values are named.
 """
 
@@ -49,16 +51,18 @@ def parser() -> argparse.ArgumentParser:
 def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     wish = parser().parse_args(args)
     from onetape.settings import Settings
-    from onetape.strategies.contract import signalling
     from onetape.strategies.gate import check
     from onetape.strategies.registry import Registry
 
     registry = Registry.load(wish.strategies or Settings().strategies)
     strategy = registry.build_from_text(wish.strategy, wish.set)
-    frame, data = _candles(wish)
+    frames, data = _candles(wish)
+    if len(frames) > 1 and strategy.kind != "portfolio":
+        raise BadInput("--symbol", wish.symbol, f"several, and {wish.strategy} is for one instrument", "Name one.")
+    frame = frames[0]
     if not len(frame):
         raise BadInput("candles", data, "none there to test on", "Choose a longer period or other data.")
-    report = check(signalling(strategy), frame)
+    report = check(strategy, {one.symbol: one for one in frames} if len(frames) > 1 else frame)
     if wish.json:
         print_json({"ok": report.ok, "data": data, **msgspec.to_builtins(report)})
     else:
@@ -68,8 +72,8 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     return DONE if report.ok else NOT_HELD
 
 
-def _candles(wish: argparse.Namespace) -> tuple[CandleFrame, str]:
-    """The candles to test on, and what they are called."""
+def _candles(wish: argparse.Namespace) -> tuple[list[CandleFrame], str]:
+    """The candles to test on, a frame for each symbol, and what they are called."""
     start_ts, end_ts = _range(wish.timerange)
     if wish.symbol and not wish.file:
         return asyncio.run(_stored(wish, start_ts, end_ts)), f"stored {wish.exchange}:{wish.symbol}"
@@ -80,18 +84,22 @@ def _candles(wish: argparse.Namespace) -> tuple[CandleFrame, str]:
     frame = read(wish.file, None, wish.symbol, wish.exchange).frame if wish.file else sample_frame()
     if wish.timeframe:
         frame = closed(resample(frame, Timeframe.parse(wish.timeframe, "--timeframe")), int(frame.close_ts[-1]))
-    return frame.between(start_ts, end_ts), f"file {wish.file.name}" if wish.file else "the recorded sample"
+    return [frame.between(start_ts, end_ts)], f"file {wish.file.name}" if wish.file else "the recorded sample"
 
 
-async def _stored(wish: argparse.Namespace, start_ts: int | None, end_ts: int | None) -> CandleFrame:
+async def _stored(wish: argparse.Namespace, start_ts: int | None, end_ts: int | None) -> list[CandleFrame]:
+    """Of several symbols the candles that all have. Raises BadInput where there are none."""
     from onetape.app.wiring import open_platform
+    from onetape.backtest.portfolio import common
     from onetape.marketdata.reading import load
     from onetape.settings import Settings
 
     timeframe = Timeframe.parse(wish.timeframe or "1m", "--timeframe")
     settings = Settings(data_dir=wish.data_dir) if wish.data_dir else Settings()
+    names = list(dict.fromkeys(name.strip() for name in wish.symbol.split(",") if name.strip()))
     async with open_platform(settings) as platform:
-        return await load(platform.candles, (wish.exchange, wish.symbol, timeframe), start_ts, end_ts)
+        frames = [await load(platform.candles, (wish.exchange, name, timeframe), start_ts, end_ts) for name in names]
+    return frames if len(frames) == 1 else list(common(dict(zip(names, frames, strict=True))).values())
 
 
 def _range(text: str) -> tuple[int | None, int | None]:
@@ -115,6 +123,7 @@ def _text(report: GateReport, frame: CandleFrame, data: str) -> str:
             f"on {report.candles:,} candles {report.symbol} {report.timeframe}, {first} to {last} ({data})",
             _line("causal", report.causal),
             _line("finite memory", report.finite_memory),
+            f"  in {report.seconds:.2f} s",
         )
     )
 

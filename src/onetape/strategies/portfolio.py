@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import Floats
+from onetape.domain.frame import CandleFrame, Floats
 from onetape.strategies.contract import AnyStrategy, Kind, Market
 
 
@@ -30,3 +32,19 @@ class Portfolio(AnyStrategy, frozen=True):
     def weights(self, markets: Mapping[str, Market]) -> Weights:
         """One row per candle, made of that candle and older ones only. The markets have the same candles, by symbol."""
         raise BadInput(f"weights of {self.name()}", list(markets), "not written", "Answer Weights(...).")
+
+
+def weighed(strategy: Portfolio, frames: Mapping[str, CandleFrame]) -> Weights:
+    """A strategy's weights on frames of the same candles, proved to be weights. Raises BadInput naming strategy, row
+    and symbol."""
+    found = strategy.weights({name: Market(frame) for name, frame in frames.items()})
+    n, names = len(next(iter(frames.values()))), list(frames)
+    if not isinstance(found, Weights):
+        raise BadInput(strategy.name(), type(found).__name__, "not what weights() must return", "Return Weights.")
+    if found.values.shape != (n, len(names)):
+        raise BadInput(f"{strategy.name()}: weights", found.values.shape, f"not of the shape ({n}, {len(names)})")
+    infinite = np.argwhere(np.isinf(found.values))
+    if len(infinite):
+        row, column = infinite[0]
+        raise BadInput(f"{strategy.name()}: weights[{row}] of {names[column]}", "infinite", "not a share of the equity")
+    return found

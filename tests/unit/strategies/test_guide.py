@@ -73,7 +73,7 @@ def test_the_lines_of_python_run(
     monkeypatch.chdir(folder.parent)
     (block,) = [text for language, name, text in BLOCKS if language == "python" and not name]
     exec(compile(block, "writing-a-strategy.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("True The signals of the first k candles")
+    assert capsys.readouterr().out.startswith("True 6 other futures after each of ")
 
 
 def test_the_commands_are_ones_that_exist(
