@@ -85,14 +85,18 @@ class Desk:
         """Stores what passes the gate, all its parameters named."""
         strategy = signalling(self.registry.build(spec.strategy, spec.parameters))
         await reading.source_timeframe(self.candles, spec.exchange, spec.symbol, Timeframe.parse(spec.timeframe))
-        report = await self.verify(spec.strategy, spec.parameters, (spec.exchange, spec.symbol, spec.timeframe))
-        if not report.ok and report.candles > report.warmup:  # with fewer the trader waits for candles to try it on
-            failed = report.causal if not report.causal.ok else report.finite_memory
-            raise BadInput("$.strategy", spec.strategy, f"it does not pass the gate. {failed.evidence.rstrip('.')}")
+        await self._must_pass(spec.strategy, spec.parameters, (spec.exchange, spec.symbol, spec.timeframe))
         whole = msgspec.structs.replace(spec, parameters=strategy.parameters())
         await self.bots.put(whole)
         self.bus.publish(topics.CONTROL, Wish(spec.name))
         return whole
+
+    async def _must_pass(self, tag: str, parameters: dict[str, Any], series: tuple[str, str, str]) -> None:
+        """Raises BadInput for what does not pass the gate. Too few candles to try it on are no reason: the trader waits
+        for more, and a backtest is refused for its period."""
+        report = await self.verify(tag, parameters, series)
+        if report.failed and report.candles > report.warmup:
+            raise BadInput("$.strategy", tag, f"it does not pass the gate. {report.failed.evidence.rstrip('.')}")
 
     async def wish(self, name: str, status: BotStatus) -> BotView:
         """Start, pause or stop a bot. It is made so by the trader within a moment. Raises NotFound."""
@@ -149,6 +153,7 @@ class Desk:
             names = " and ".join(exchanges)
             raise BadInput("$.exchange", spec.exchange, f"needed: {spec.symbol} is stored for {names}", "Name one.")
         await reading.source_timeframe(self.candles, exchanges[0], spec.symbol, Timeframe.parse(spec.timeframe))
+        await self._must_pass(spec.strategy, spec.parameters, (exchanges[0], spec.symbol, spec.timeframe))
         return await self.jobs.submit("backtest", msgspec.structs.replace(wish, exchange=exchanges[0]), asked_by)
 
     # data

@@ -34,15 +34,14 @@ class Gates:
         if stored is not None and stored.ok:
             self._passed.add(key)
             return
-        warmup = strategy.warmup()
+        warmup = strategy.history()
         while len(frame := await self._frame(spec, warmup)) <= warmup:  # noqa: ASYNC110
             await asyncio.sleep(WAIT)  # the collector may be filling the store
         report: GateReport = await asyncio.to_thread(check, signalling(strategy), frame)
         if self._proofs:
             await self._proofs.put(key, report)
-        if not report.ok:
-            failed = report.finite_memory if report.causal.ok else report.causal
-            raise Halt(f"the strategy {spec.strategy} did not pass the gate: {failed.evidence}")
+        if report.failed:
+            raise Halt(f"the strategy {spec.strategy} did not pass the gate: {report.failed.evidence}")
         self._passed.add(key)
 
     async def _frame(self, spec: BotSpec, warmup: int) -> CandleFrame:

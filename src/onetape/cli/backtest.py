@@ -350,15 +350,19 @@ def answered(outcome: Outcome, found: Result | str) -> Outcome:
     return outcome._replace(refused=found) if isinstance(found, str) else outcome._replace(result=found)
 
 
-def gated(strategy: Any, frame: CandleFrame) -> GateReport:
-    """The gate on the beginning of the very candles that are run: enough to catch it, and soon done.
+def gated(strategy: Any, candles: CandleFrame | dict[str, CandleFrame]) -> GateReport:
+    """The gate on the beginning of the very candles that are run (by symbol for a portfolio): enough to catch it, and
+    soon done.
 
     Where they are fewer than it needs they cannot show anything, and the recorded sample is taken.
     """
     from onetape.strategies.gate import check
 
     needed = max(20_000, 4 * strategy.history())
-    report = check(strategy, frame.rows(0, needed))
+    if isinstance(candles, dict):
+        report = check(strategy, {name: frame.rows(0, needed) for name, frame in candles.items()})
+    else:
+        report = check(strategy, candles.rows(0, needed))
     if report.ok or report.candles > strategy.history():
         return report
     from onetape.archive import sample_frame

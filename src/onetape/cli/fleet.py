@@ -175,9 +175,8 @@ async def prepared(
     if not wish.no_gate:
         say(f"verifying {name} ...")
         gate = gated(strategy, chosen.frame)
-        if gate is not None and not gate.ok:
-            failed = [verdict for verdict in (gate.causal, gate.finite_memory) if not verdict.ok]
-            tell_once(f"onetape backtest: the strategy of {name} did not pass the gate: {failed[0].evidence}")
+        if gate.failed:
+            tell_once(f"onetape backtest: the strategy of {name} did not pass the gate: {gate.failed.evidence}")
             return None
     source_hash = registry.source_hash(config.strategy)
     return Bot(member_of(name, may.spec, (chosen.frame, chosen.fills), strategy, source_hash), may)
@@ -218,12 +217,13 @@ def portfolio(args: Sequence[str]) -> int:
     if len(set(names)) < max(len(names), 2):
         raise BadInput("--symbol", wish.symbol, "not two or more different symbols", "Write BTC-USDT,ETH-USDT.")
     group = asyncio.run(weighed(wish, replaced(spec, timeframe=spec.timeframe or "1h"), strategy, names, registry))
-    return tell(wish, group, "symbols")
+    return NOT_HELD if group is None else tell(wish, group, "symbols")
 
 
 async def weighed(
     wish: argparse.Namespace, spec: BacktestSpec, strategy: Any, names: Sequence[str], registry: Registry
-) -> Group:
+) -> Group | None:
+    """None when the strategy did not pass the gate."""
     from onetape.app.wiring import open_platform
     from onetape.backtest import portfolio as portfolios
     from onetape.backtest.candles import choose, instrument_of
@@ -247,6 +247,8 @@ async def weighed(
             frames[name], fills[name], terms[name] = may.chosen.frame, may.chosen.fills, own.terms
             if may.spec.end_ts is not None:
                 end_ts = may.spec.end_ts if end_ts is None else min(end_ts, may.spec.end_ts)
+        if not wish.no_gate and not passes(strategy, portfolios.common(frames)):
+            return None
         source_hash = registry.source_hash(strategy.name())
         asked = replaced(spec, end_ts=end_ts)
         say("running ...")
@@ -261,6 +263,15 @@ async def weighed(
         if not wish.no_store:
             await platform.runs.put(group.whole)
     return group
+
+
+def passes(strategy: Any, frames: dict[str, Any]) -> bool:
+    """Whether the weights pass the gate, on the candles that all symbols have; otherwise a person is told why."""
+    say(f"verifying {strategy.name()} ...")
+    gate = gated(strategy, frames)
+    if gate.failed:
+        tell_once(f"onetape backtest: {strategy.name()} did not pass the gate: {gate.failed.evidence}")
+    return gate.ok
 
 
 # --- telling
