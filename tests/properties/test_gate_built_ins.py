@@ -32,10 +32,12 @@ def values(field: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(field["enum"])
     if field["type"] == "boolean":
         return st.booleans()
-    low, high = field.get("minimum", 0.01), min(field["maximum"], LARGEST)
+    most = field.get("maximum", field.get("exclusiveMaximum", LARGEST))
+    low, high = field.get("minimum", 0.01), min(most, LARGEST)
     if field["type"] == "integer":
         return st.integers(low, high)
-    return st.floats(low, min(field["maximum"], 100.0), exclude_min="exclusiveMinimum" in field)
+    ends = {"exclude_min": "exclusiveMinimum" in field, "exclude_max": "exclusiveMaximum" in field}
+    return st.floats(low, min(most, 100.0), **ends)
 
 
 def parameters(tag: str) -> st.SearchStrategy[dict[str, Any]]:
