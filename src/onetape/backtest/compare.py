@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from onetape.domain.results import Result
+from onetape.domain.results import BacktestSpec, Result
 from onetape.ports import RunView
 
 COMPARED: Final = (
@@ -21,3 +21,14 @@ def comparison(runs: Sequence[Result | RunView]) -> list[dict[str, Any]]:
         | {name: run.metrics[name] for name in COMPARED}
         for run in sorted(runs, key=lambda run: -float(run.metrics["total_return"]))
     ]
+
+
+def labels(specs: Sequence[BacktestSpec]) -> list[str]:
+    """The name of each run; one that several have is told apart by the parameters in which they differ."""
+    found = []
+    for spec in specs:
+        twins = [other.parameters for other in specs if other.strategy == spec.strategy]
+        apart = {name: value for name, value in spec.parameters.items() if any(t.get(name) != value for t in twins)}
+        given = ",".join(f"{name}={value}" for name, value in apart.items())
+        found.append(f"{spec.strategy}:{given}" if given else spec.strategy)
+    return found

@@ -35,6 +35,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Verb, ...]], ...]] = (
             Verb("backtest", "past", "run one or several strategies over the past"),
             Verb("optimize", "optimize", "search a strategy's parameters, and see how far to trust what is found"),
             Verb("walkforward", "walkforward", "search, trade what follows unseen, move on"),
+            Verb("compare", "compare", "strategies side by side: is one better, and what does a mix of them give"),
             Verb("fees", "fees", "what venues charge: presets for --fees"),
             Verb("runs", "runs", "list, show, compare, repeat and delete stored backtests"),
             Verb("replay", "replay", "recorded messages once more, at any speed, under another name"),

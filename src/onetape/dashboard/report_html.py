@@ -51,16 +51,16 @@ th:first-child, td:first-child { text-align: left; } .scroll { max-height: 420px
 """
 
 
-def page(runs: Sequence[StoredRun], candles: Sequence[CandleFrame | None]) -> str:
+def page(runs: Sequence[StoredRun], candles: Sequence[CandleFrame | None], more: str = "") -> str:
     """The whole document, the chart library inside. `candles` are those of each run on its own timeframe, None where
-    they are not to be had: its price is then not drawn."""
+    they are not to be had: its price is then not drawn. `more` is HTML that stands below the table of several runs."""
     title = ", ".join(run.view.spec.strategy for run in runs) or "backtest"
     body = "".join(section(run, frame) for run, frame in zip(runs, candles, strict=True))
     head = compared([run.view for run in runs]) if len(runs) > 1 else ""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · onetape</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style>'
-        f"<script>{get_plotlyjs()}</script></head><body><main>{head}{body}"
+        f"<script>{get_plotlyjs()}</script></head><body><main>{head}{more}{body}"
         '<p class="quiet">A backtest is a statement about the past. It promises nothing.</p></main></body></html>'
     )
 

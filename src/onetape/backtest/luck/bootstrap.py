@@ -75,9 +75,17 @@ def rows(random: np.random.Generator, n: int, block: float, draws: int) -> Itera
 
 def resample(returns: Floats, block: float, draws: int, random: np.random.Generator) -> Histories:
     """Sharpe ratio, return and drawdown of `draws` histories as long as the real one. `returns` are above -1."""
-    grown = np.log1p(returns)
-    found = [_measured(returns[index], grown[index]) for index in rows(random, len(returns), block, draws)]
-    return Histories(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    return resample_together(returns[:, None], block, draws, random)[0]
+
+
+def resample_together(returns: Floats, block: float, draws: int, random: np.random.Generator) -> list[Histories]:
+    """The same of each column of `returns` float64[days, series]; a history has the same days for all of them."""
+    columns = [(column, np.log1p(column)) for column in np.ascontiguousarray(returns.T)]
+    found: list[list[tuple[Floats, Floats, Floats]]] = [[] for _ in columns]
+    for index in rows(random, len(returns), block, draws):
+        for kept, (column, grown) in zip(found, columns, strict=True):
+            kept.append(_measured(column[index], grown[index]))
+    return [Histories(*(np.concatenate(part) for part in zip(*kept, strict=True))) for kept in found]
 
 
 def _measured(returns: Floats, grown: Floats) -> tuple[Floats, Floats, Floats]:
