@@ -49,10 +49,12 @@ def means_of_steps(steps: Ints, first: int, n: int, total: int, sums: Ints, mean
         total += entering[j] - leaving[j]
         sums[j] = total
     for j in range(count):
-        part = np.int64(np.floor(np.float64(sums[j]) * inverse))  # may be one off
-        rest = sums[j] - part * whole
+        size = abs(sums[j])  # a small negative mean would be lost in the rest of a whole one
+        part = np.int64(np.floor(np.float64(size) * inverse))  # may be one off
+        rest = size - part * whole
         low, high = np.int64(rest < 0), np.int64(rest >= whole)
-        means[j] = np.float64(part - low + high) + np.float64(rest + (low - high) * whole) / divisor
+        mean = np.float64(part - low + high) + np.float64(rest + (low - high) * whole) / divisor
+        means[j] = -mean if sums[j] < 0 else mean
     return total
 
 
