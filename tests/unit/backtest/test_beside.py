@@ -9,7 +9,13 @@ import pytest
 
 from onetape.backtest import beside
 from onetape.backtest.compare import labels
-from onetape.domain.results import BacktestSpec
+from onetape.core.state import empty_book, fill_buffer
+from onetape.core.stats import T_WIDTH
+from onetape.domain.accounts import Account
+from onetape.domain.frame import CandleFrame
+from onetape.domain.results import BacktestSpec, Result, Tape
+from onetape.domain.signals import Signals
+from onetape.domain.units import DAY, parse_time
 
 NAMES = ["a", "b"]
 
@@ -122,3 +128,24 @@ def test_runs_of_one_strategy_are_named_by_the_parameters_that_differ() -> None:
         BacktestSpec(strategy="y", parameters={"fast": 7}),
     ]
     assert labels(specs) == ["x:fast=5", "x:fast=7", "y"]
+
+
+def result_of(equity: np.ndarray, seed: int) -> Result:
+    level = np.full(len(equity), 100.0)
+    columns = {"ts": parse_time("2019-01-01") + np.arange(len(level)) * DAY, "volume": np.ones(len(level))}
+    candles = CandleFrame.of("t", "A-B", "1d", columns | dict.fromkeys(("open", "high", "low", "close"), level))
+    tape = Tape(candles, equity, fill_buffer()[:0], np.empty((0, T_WIDTH)), Account(cash=1.0), empty_book(), {})
+    spec = BacktestSpec(strategy="x", cash=100.0)
+    return Result(
+        "id", spec, candles, "1d", Signals(np.zeros(len(level)), np.zeros(len(level))), tape, {}, {"seed": seed}
+    )
+
+
+def test_a_run_that_used_up_its_equity_is_left_out_and_told_of() -> None:
+    random = np.random.default_rng(9)
+    a, b = (100.0 * np.cumprod(1.0 + random.normal(0.0, 0.01, 50)) for _ in range(2))
+    ruined = np.linspace(100.0, -1.0, 50)
+    found = beside.compare([result_of(a, 1), result_of(ruined, 2), result_of(b, 3)], ["a", "gone", "b"])
+    assert found.names == ["a", "b"]
+    assert found.notes == ["gone used up its equity: it has no daily returns and is left out here."]
+    assert [each.total_return for each in found.each] == pytest.approx([a[-1] / 100.0 - 1.0, b[-1] / 100.0 - 1.0])

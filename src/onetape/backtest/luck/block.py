@@ -24,12 +24,8 @@ FEW_DAYS: Final = 30
 FEW_TRADES: Final = 10
 YEAR: Final = math.sqrt(YEAR_DAYS)
 
-BOOTSTRAP, ORDER, SUPERIOR, PAIRS = (
-    1,
-    2,
-    3,
-    4,
-)  # each draw has numbers of its own, so that one more of them moves no other
+# each draw has numbers of its own, so that one more of them moves no other
+BOOTSTRAP, ORDER, SUPERIOR, PAIRS = 1, 2, 3, 4
 
 Parts = tuple[dict[str, Any], dict[str, str]]  # figures, and the reasons for those that are None
 
