@@ -16,7 +16,7 @@ from onetape.core.bars import Bar
 from onetape.core.compiled import inlined, kernel
 from onetape.core.costs import delayed, shown_at
 from onetape.core.execution import FORCED, RESTING, TAKING, execute
-from onetape.core.portfolio import charged
+from onetape.core.portfolio import charged, heard
 from onetape.core.state import (
     ACTIVE,
     AHEAD,
@@ -112,6 +112,8 @@ def first_meeting(account: Account, book: Floats, bar: Bar, rules: Rules, fills:
                 continue
         book[SLOTS, LOST] = 1.0
         book[SLOTS, TOOK if force == POST_ONLY else PARTED] += 1.0
+        if book[row, REDUCE] == 0.0:  # what was wished is not what is held: the same wish, said again, completes it
+            account = heard(account, account.said, 0.0, account.next_id)
         drop_order(book, row)
         row = 0
     return account, n

@@ -7,7 +7,7 @@ from onetape.core.compiled import inlined, kernel
 from onetape.core.decide import Signal, decide, leave
 from onetape.core.execution import follow, protect
 from onetape.core.matching import match_bar
-from onetape.core.portfolio import watched
+from onetape.core.portfolio import heard, watched
 from onetape.core.snap import nearest
 from onetape.core.state import (
     COUNT,
@@ -25,6 +25,7 @@ from onetape.core.state import (
     NOTHING,
     NOW,
     REDUCE,
+    ROLE,
     SLOTS,
     SPAN,
     TRAILS,
@@ -45,7 +46,8 @@ def on_candle(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Flo
     """
     book[SLOTS, NOW], book[SLOTS, SPAN] = bar.ts, bar.length
     if bar.ts >= book[SLOTS, NEXT]:
-        turn(book)
+        if turn(book):  # what was wished is not what is held: the same wish, said again, completes it
+            account = heard(account, account.said, 0.0, account.next_id)
     if bar.low <= book[SLOTS, LOW] or bar.high >= book[SLOTS, HIGH] or book[SLOTS, TRAILS] > 0.0:
         account, n = work(account, book, bar, rules, fills, n)
     equity = account.cash + account.qty * bar.close
@@ -55,16 +57,20 @@ def on_candle(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Flo
 
 
 @kernel
-def turn(book: Floats) -> None:
-    """The time has come for some orders: those that are over go, those that arrive count from now on."""
+def turn(book: Floats) -> bool:
+    """The time has come for some orders: those that are over go, those that arrive count from now on. Whether one that
+    went was an entry."""
+    gone = False
     row = int(book[SLOTS, COUNT]) - 1
     while row >= 0:
         if 0.0 < book[row, EXPIRES] <= book[SLOTS, NOW]:
+            gone = gone or book[row, ROLE] == ENTRY
             drop_order(book, row)
             book[SLOTS, LOST] = 1.0
             book[SLOTS, LATE] += 1.0
         row -= 1
     watch(book)
+    return gone
 
 
 @inlined

@@ -312,3 +312,16 @@ def test_impact_by_volume_and_range_is_a_matter_of_candles_not_of_single_trades(
     rows = [(10 * SECOND, 0, 100.0, 100.0, 100.0, 100.0, 1.0), (20 * SECOND, 0, 100.0, 100.0, 100.0, 100.0, 0.01)]
     fills, _ = mixed(rows, [1.0, 1.0], costs=Costs(0.0, 0.0, 0.0, spread=0.002, share_impact=0.5, root_impact=0.1))
     assert fills[0, F_PRICE] == pytest.approx(100.1, rel=1e-12)
+
+
+@pytest.mark.parametrize("how", [Execution(share=0.1, life=2.0 * MINUTE), Execution(share=0.1, force=IOC)])
+def test_the_same_wish_said_again_completes_an_entry_whose_rest_was_taken_back(how: Execution) -> None:
+    # 5 wanted, 2 to be had; the rest is taken back at once or after two minutes; wished again, the missing 3 are sent
+    bars = [
+        flat(100.0), (98.5, 99.5, 98.0, 99.0, 20.0), flat(100.0, 0.0), flat(100.0, 0.0), flat(100.0, 0.0),
+        (98.5, 99.5, 98.0, 99.0, 30.0), flat(99.0),
+    ]  # fmt: skip
+    wish = {"target": 1.0, "limit": 99.0}
+    account, fills, _, _ = run(bars, [wish, NAN, NAN, NAN, wish], sizing=Sizing.parse("qty:5"), execution=how)
+    assert fills[:, F_QTY].tolist() == [2.0, 3.0]
+    assert account.qty == 5.0
