@@ -105,7 +105,8 @@ async def page_lags(port: int) -> list[float]:
         await page.recv()  # what was there before
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
-            message = msgspec.json.decode(await asyncio.wait_for(page.recv(), 10))
+            async with asyncio.timeout(10):
+                message = msgspec.json.decode(await page.recv())
             if received := message.get("received"):
                 lags.append(time.time() * 1e3 - received / 1e3)
     return lags

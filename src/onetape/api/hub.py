@@ -302,7 +302,8 @@ class Hub:
         number = 0
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(box.ready.wait(), idle)
+                async with asyncio.timeout(idle):
+                    await box.ready.wait()
             number += 1
             yield {"seq": number, "sent": self.clock.now(), **box.take()}
             await asyncio.sleep(PAUSE)

@@ -79,7 +79,8 @@ class Manager:
                 await self._read_files()
                 await self._look(group)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._hint.wait(), LOOK_EVERY)
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._hint.wait()
 
     async def _listen(self) -> None:
         async for message in self._world.bus.subscribe(topics.CONTROL, topics.instrument(topics.ANY, topics.ANY)):

@@ -175,7 +175,8 @@ class RedisBus:
         sender, self._sender = self._sender, None
         if sender:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), CLOSE_LIMIT)
+                async with asyncio.timeout(CLOSE_LIMIT):
+                    await self._idle.wait()
             sender.cancel()
             with suppress(asyncio.CancelledError):
                 await sender

@@ -105,7 +105,8 @@ class Family:
             process.restarts += 1
             self._say(process, "restarting", error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await self._stopping.wait()
             delay = min(2 * delay, process.command.policy.longest_delay)
 
     async def _one_life(self, process: Process) -> str:
@@ -140,7 +141,8 @@ class Family:
         try:
             while True:
                 try:
-                    await asyncio.wait_for(beat.wait(), limit)
+                    async with asyncio.timeout(limit):
+                        await beat.wait()
                 except TimeoutError:
                     return f"gave no sign of life for {limit:g} s and was killed"
                 beat.clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from onetape.api.hub import KEPT, Hub
 from onetape.bots.desk import Desk
 from onetape.domain import topics
@@ -110,6 +112,29 @@ async def test_the_first_news_goes_at_once_and_numbers_rise(hub: Hub) -> None:
     second = await asyncio.wait_for(anext(updates), 1)
     assert (first["seq"], second["seq"], second["quote"].last) == (1, 2, 1.0)
     await updates.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_page_that_closes_as_news_arrives_ends_its_updates(hub: Hub, turns: int) -> None:
+    """Whichever turn of the loop the two fall into, the cancellation is not lost."""
+    box = hub.open(SYMBOL, bots=False)
+    box.take()
+    box.ready.clear()
+
+    async def serve() -> None:
+        async for _ in hub.updates(box, idle=0.05):
+            heard.set()
+
+    heard = asyncio.Event()
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0.01)
+    hub.on_quote(quote(1.0))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    serving.cancel()
+    done, _ = await asyncio.wait([serving], timeout=1)
+    serving.cancel()
+    assert done
 
 
 async def test_a_bot_made_anywhere_appears_and_a_deleted_one_goes(hub: Hub, desk: Desk) -> None:
