@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Final, NamedTuple
 
 from onetape.cli.output import Parser, add_json
+from onetape.observe import log
 
 
 class Verb(NamedTuple):
@@ -63,8 +64,15 @@ async def _opened(wish: argparse.Namespace, module: ModuleType) -> int:
     from onetape.settings import Settings
 
     settings = Settings(data_dir=wish.data_dir) if wish.data_dir else Settings()
-    async with open_platform(settings) as platform:
-        code: int = await module.run(platform, wish)
+    try:
+        async with open_platform(settings) as platform:
+            code: int = await module.run(platform, wish)
+    except Exception as error:
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            raise
+        log.warning("not_closed_cleanly", problem=str(error))  # it must not take the place of the Ctrl-C
+        raise asyncio.CancelledError from error
     return code
 
 
