@@ -21,6 +21,11 @@ import polars as pl
 from onetape.domain.errors import BadInput, NotFound
 
 MOST: Final = 4_000_000_000  # bytes of an unpacked file
+_ZSTD_FRAME: Final = 0xFD2FB528
+_ZSTD_SKIPPED: Final = 0x184D2A50  # and the fifteen after it
+_ZSTD_BLOCK: Final = 128 * 1024  # bytes: no block unpacks to more
+_ZSTD_RAW: Final = 0
+_ZSTD_REPEATED: Final = 1
 _DAMAGED_ZIP: Final = (NotImplementedError, RuntimeError, ValueError, LookupError, lzma.LZMAError)
 _CUT_OFF: Final = "Download the file again: it is cut off or damaged."
 
@@ -103,10 +108,44 @@ def _unzipped(path: Path, data: bytes) -> tuple[bytes, str]:
 def _unzstd(path: Path, data: bytes) -> tuple[bytes, str]:
     """polars unpacks zstd while it reads a CSV; a separator that no text has makes one column of whole lines."""
     try:
+        most = zstd_bound(data)
+    except ValueError as error:
+        raise BadInput("FILE", str(path), f"not zstd data that can be read ({error})", _CUT_OFF) from None
+    if most > MOST:
+        problem = f"zstd data that may be more than {MOST / 1e9:g} GB when unpacked"
+        raise BadInput("FILE", str(path), problem, "Pack it as gzip or split it into several files.")
+    try:
         lines = pl.read_csv(data, has_header=False, separator="\x01", quote_char=None, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadInput("FILE", str(path), f"not zstd data that can be read ({error})", _CUT_OFF) from None
     return "\n".join(line or "" for line in lines.to_series().to_list()).encode(), ""
+
+
+def zstd_bound(data: bytes) -> int:
+    """The most bytes that zstd data can unpack to, by the heads of its blocks (RFC 8878), before anything is unpacked:
+    polars knows no limit. Small blocks count as whole ones. Raises ValueError where a frame is of no known kind."""
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(data[at : at + size], "little")
+
+    most = at = 0
+    while at < len(data):
+        magic, flags = number(at, 4), number(at + 4, 1)
+        if magic & ~0xF == _ZSTD_SKIPPED:
+            at += 8 + number(at + 4, 4)
+            continue
+        if magic != _ZSTD_FRAME:
+            raise ValueError(f"byte {at} begins no zstd frame")
+        whole = flags >> 5 & 1  # one segment: the size of the window is not told, that of the content is
+        at += 5 + (1 - whole) + (0, 1, 2, 4)[flags & 3] + (whole, 2, 4, 8)[flags >> 6]
+        last = 0
+        while not last and at < len(data):
+            head = number(at, 3)
+            last, kind, size = head & 1, head >> 1 & 3, head >> 3
+            most += size if kind in (_ZSTD_RAW, _ZSTD_REPEATED) else _ZSTD_BLOCK
+            at += 3 + (1 if kind == _ZSTD_REPEATED else size)
+        at += 4 * (flags >> 2 & 1)  # the checksum
+    return most
 
 
 _PACKED: Final[dict[bytes, Callable[[Path, bytes], tuple[bytes, str]]]] = {

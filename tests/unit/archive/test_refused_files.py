@@ -135,10 +135,44 @@ def test_rows_apart_by_no_timeframe_are_refused(write):
     assert "no timeframe" in str(refused(write("a.csv", HEADER, *ticks)))
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zipped])
+def zstandard(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    pl.DataFrame({"x": [data.decode()]}).write_csv(packed, include_header=False, compression="zstd")
+    return packed.getvalue()
+
+
+def repeats(data: bytes) -> bytes:
+    """Zstandard by hand: after a frame to be skipped, blocks that each say 'this byte, so many times'."""
+    sizes = [min(100_000, len(data) - at) for at in range(0, len(data), 100_000)]
+    heads = [(size << 3 | 1 << 1 | (at + 1 == len(sizes))).to_bytes(3, "little") for at, size in enumerate(sizes)]
+    blocks = b"".join(head + data[:1] for head in heads)
+    return zstandard(b"") + b"\x50\x2a\x4d\x18\x02\x00\x00\x00ab" + b"\x28\xb5\x2f\xfd\x00\x38" + blocks
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zipped, zstandard, repeats])
 def test_a_file_that_unpacks_to_more_than_memory_holds_is_refused(pack, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MOST", 1_000_000)
     path = tmp_path / "okx_BTCUSDT_1m.csv"
     path.write_bytes(pack(b"0" * 1_000_001))
     with pytest.raises(BadInput, match="when unpacked"):
         archive.read(path)
+
+
+def test_a_part_of_a_zstd_file_that_cannot_be_measured_is_refused(tmp_path):
+    """Of an older format, say, which a library may still unpack."""
+    path = tmp_path / "okx_BTCUSDT_1m.csv"
+    path.write_bytes(zstandard(b"0") + b"\x27\xb5\x2f\xfd" + bytes(20))
+    with pytest.raises(BadInput, match="zstd"):
+        archive.read(path)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 131_072, 500_000, 3_000_000])
+def test_what_zstd_can_unpack_to_is_known_within_a_block(size):
+    text = "".join(f"{i * 7919 % 100_003}," for i in range(size // 5 + 1))[:size]
+    most = files.zstd_bound(zstandard(text.encode()))
+    assert size <= most <= size + 2 * 131_072 + 3
+
+
+@pytest.mark.parametrize("cut", [0, *range(4, 14)])
+def test_zstd_cut_off_anywhere_in_its_head_is_measured_without_an_error_of_its_own(cut):
+    assert files.zstd_bound(zstandard(b"0" * 500)[:cut]) <= 131_072
