@@ -166,7 +166,7 @@ class Server:
         self.url = await self._embedded.start()
 
     async def kill(self) -> None:
-        process = self._embedded._server.process
+        process = self._embedded.server.process
         assert process is not None
         process.kill()
         await asyncio.to_thread(process.wait, 10)

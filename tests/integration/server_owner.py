@@ -42,7 +42,7 @@ async def main() -> None:
     server = EmbeddedPostgres(folder) if kind == "postgres" else EmbeddedValkey(folder)
     url = await server.start()
     await (write_postgres if kind == "postgres" else write_valkey)(url, rows)
-    process = server._server.process
+    process = server.server.process
     sys.stdout.write(f"{process.pid if process else 0}\n")
     sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

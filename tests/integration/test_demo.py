@@ -99,7 +99,7 @@ def test_the_demo_trades_survives_and_goes_on(folder: Path) -> None:
 
     health = demo.get("health")
     assert {name: state["state"] for name, state in health["services"].items()} == dict.fromkeys(
-        ("venue", "collector", "trader", "web"), "running"
+        ("postgres", "valkey", "venue", "collector", "trader", "web"), "running"
     )
 
     other = subprocess.run(
@@ -109,6 +109,7 @@ def test_the_demo_trades_survives_and_goes_on(folder: Path) -> None:
     assert "another onetape runs on it" in other.stderr
 
     assert_bots_by_command(demo)
+    assert_killed_servers_come_back(demo)
     before = demo.fills()
     assert demo.stop() < 8  # 5 s on a machine with nothing else to do
 
@@ -123,6 +124,18 @@ def test_the_demo_trades_survives_and_goes_on(folder: Path) -> None:
     assert code == 0
     assert any(json.loads(line)["event"] == "fill_stored" for line in lines.splitlines())
     again.stop()
+
+
+def assert_killed_servers_come_back(demo: Demo) -> None:
+    """And what is said of them, and that trading goes on."""
+    for name, note in (("postgres", "postmaster.pid"), ("valkey", "valkey.pid")):
+        pid = int((demo.folder / name / "data" / note).read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        back = {"state": "running", "restarts": 1, "error": "was ended by SIGKILL"}
+        demo.until(lambda: back.items() <= demo.get("health").get("services", {}).get(name, {}).items())  # noqa: B023
+        assert demo.says().count(f"{name} was ended by SIGKILL; it is started again.") == 1
+    fills = len(demo.fills())
+    demo.until(lambda: len(demo.fills()) > fills)
 
 
 def assert_bots_by_command(demo: Demo) -> None:

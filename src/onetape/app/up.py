@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from onetape.observe import log
 from onetape.settings import Settings
 from onetape.storage.migrate import migrate
 from onetape.supervisor import child
+from onetape.supervisor.owned import OwnedServer
 from onetape.supervisor.processes import Command, Family, Process
 
 ORDER: Final = ("collector", "trader", "web")  # started in this order, stopped in reverse
@@ -86,7 +87,7 @@ async def up(settings: Settings, wanted: Wanted, prepare: Prepare | None, say: S
         if settings.redis_url:
             await check_bus(settings.redis_url)
         asked = _Asked()
-        async with open_platform(settings, patient=prepare is None) as platform:
+        async with open_platform(settings, patient=prepare is None) as platform, _kept_servers(platform, say):
             tables = asyncio.Event()
             preparing = asyncio.ensure_future(_commands(platform, wanted, prepare, say, tables))
             await asyncio.wait((preparing, asked.task), return_when=asyncio.FIRST_COMPLETED)
@@ -154,6 +155,29 @@ class _Asked:
         self._event.set()
 
 
+@contextlib.asynccontextmanager
+async def _kept_servers(platform: Platform, say: Say) -> AsyncIterator[None]:
+    """Meanwhile an embedded server that dies is started again."""
+
+    def changed(server: OwnedServer) -> None:
+        _publish(platform, server.name, server)
+        if server.state == "restarting":
+            _restarted(server.name, server.error, say)
+
+    kept = [asyncio.ensure_future(server.keep(changed)) for server in platform.servers]
+    try:
+        yield
+    finally:
+        for task in kept:
+            task.cancel()
+        await asyncio.gather(*kept, return_exceptions=True)
+
+
+def _restarted(name: str, error: str, say: Say) -> None:
+    say(f"{name} {error}; it is started again.")
+    log.warning("service_restarted", name=name, error=error)
+
+
 async def _keep(
     platform: Platform,
     commands: list[Command],
@@ -165,12 +189,11 @@ async def _keep(
     first_web = asyncio.Event()
 
     def changed(process: Process) -> None:
-        _publish(platform, process)
+        _publish(platform, process.command.name, process)
         if process.command.name == "web" and process.state == "running":
             first_web.set()
         if process.state == "restarting":
-            say(f"{process.command.name} {process.error}; it is started again.")
-            log.info("service_restarted", name=process.command.name, error=process.error)
+            _restarted(process.command.name, process.error, say)
 
     family = asked.family = Family(commands, changed)
     running = [
@@ -194,13 +217,13 @@ async def _keep(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-def _publish(platform: Platform, process: Process) -> None:
+def _publish(platform: Platform, name: str, now: Process | OwnedServer) -> None:
     state = ServiceState(
-        name=process.command.name,
-        state=process.state,
-        restarts=process.restarts,
-        error=process.error,
-        pid=process.pid,
+        name=name,
+        state=now.state,
+        restarts=now.restarts,
+        error=now.error,
+        pid=now.pid,
         ts=RealClock().now(),
     )
     platform.bus.publish(topics.service(state.name), state)
@@ -209,7 +232,10 @@ def _publish(platform: Platform, process: Process) -> None:
 async def _tell(platform: Platform, family: Family) -> None:
     while True:
         for process in family.processes:
-            _publish(platform, process)
+            _publish(platform, process.command.name, process)
+        for server in platform.servers:
+            if server.pid:
+                _publish(platform, server.name, server)
         await asyncio.sleep(TOLD_EVERY)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -52,6 +52,7 @@ from onetape.storage.raw import PgRawStore
 from onetape.storage.shelf import PgShelf
 from onetape.storage.spool import DiskSpool
 from onetape.storage.trades import PgTradeStore
+from onetape.supervisor.owned import OwnedServer
 
 if TYPE_CHECKING:
     from onetape.storage.strategies import PgStrategyStore
@@ -81,6 +82,7 @@ class Platform:
     budgets: Budgets
     database_url: str
     redis_url: str
+    servers: Sequence[OwnedServer]  # the embedded ones
     pool: dataclasses.InitVar[Any]
 
     def __post_init__(self, pool: Any) -> None:
@@ -177,16 +179,19 @@ async def open_platform(settings: Settings, *, services: bool = True, patient: b
     """
     async with AsyncExitStack() as stack:
         database_url, redis_url = settings.database_url, settings.redis_url
+        servers: list[OwnedServer] = []
         if services and not (database_url and redis_url):
             usable_data_dir(settings)
         if services and not database_url:
             postgres = EmbeddedPostgres(settings.data_dir)
             stack.push_async_callback(postgres.stop)
             database_url = await postgres.start()
+            servers.append(postgres.server)
         if services and not redis_url:
             valkey = EmbeddedValkey(settings.data_dir)
             stack.push_async_callback(valkey.stop)
             redis_url = await valkey.start()
+            servers.append(valkey.server)
         if services and not patient:
             await migrate(database_url)
         pool = await open_pool(database_url, min_size=0 if patient else 1, usable=up_to_date if patient else None)
@@ -210,6 +215,7 @@ async def open_platform(settings: Settings, *, services: bool = True, patient: b
             budgets=budgets,
             database_url=database_url,
             redis_url=redis_url,
+            servers=servers,
             pool=pool,
         )
 

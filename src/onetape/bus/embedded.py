@@ -65,24 +65,25 @@ class EmbeddedValkey:
 
     def __init__(self, data_dir: Path) -> None:
         self._base = data_dir.absolute() / "valkey"
-        self._server = OwnedServer(self._base, self._launch, _answers, Limits(START_LIMIT, STOP_LIMIT, signal.SIGTERM))
+        limits = Limits(START_LIMIT, STOP_LIMIT, signal.SIGTERM)
+        self.server = OwnedServer("valkey", self._base, self._launch, _answers, limits)
 
     @property
     def owned(self) -> bool:
         """Whether this process started the server."""
-        return self._server.process is not None
+        return self.server.process is not None
 
     async def start(self) -> str:
         """The URL of the running server: started here, or by another process. Raises BadInput, Transient."""
         with _as_domain_error():
-            url = await self._server.start()
+            url = await self.server.start()
         log.info("valkey_ready", folder=str(self._base), owned=self.owned)
         return url
 
     async def stop(self) -> None:
         """Stops the server when it is ours, else does nothing."""
         with _as_domain_error():
-            await self._server.stop()
+            await self.server.stop()
 
     async def _launch(self) -> Launched:
         data, run = self._base / "data", self._base / "run"

@@ -88,24 +88,25 @@ class EmbeddedPostgres:
     def __init__(self, data_dir: Path, settings: dict[str, str] | None = None) -> None:
         self._base = data_dir.absolute() / "postgres"
         self._settings = SETTINGS | (settings or {})
-        self._server = OwnedServer(self._base, self._launch, _answers, Limits(START_LIMIT, STOP_LIMIT, signal.SIGINT))
+        limits = Limits(START_LIMIT, STOP_LIMIT, signal.SIGINT)
+        self.server = OwnedServer("postgres", self._base, self._launch, _answers, limits)
 
     @property
     def owned(self) -> bool:
         """Whether this process started the server."""
-        return self._server.process is not None
+        return self.server.process is not None
 
     async def start(self) -> str:
         """The URL of the running server: started here, or by another process. Raises BadInput, Transient."""
         with _as_domain_error():
-            url = await self._server.start()
+            url = await self.server.start()
         log.info("postgres_ready", folder=str(self._base), owned=self.owned)
         return url
 
     async def stop(self) -> None:
         """Stops the server when it is ours, else does nothing."""
         with _as_domain_error():
-            await self._server.stop()
+            await self.server.stop()
 
     async def _launch(self) -> Launched:
         data, run = self._base / "data", self._base / "run"
@@ -189,11 +190,16 @@ def _check_version(data: Path, program: Path) -> None:
 
 
 async def _clear_stale(data: Path, run: Path) -> None:
-    """Ends a server that lost its owner, and removes what a dead one left; else PostgreSQL refuses to start."""
+    """Ends a server that lost its owner, and removes what a dead one left; else PostgreSQL refuses to start.
+
+    Its own children outlive a killed server until they look up from their work, and would go on writing the files.
+    """
     note = data / "postmaster.pid"
     with suppress(OSError, ValueError, IndexError):
         pid = int(note.read_text(encoding="utf-8").splitlines()[0])
         await child.end_orphan(pid, data, signal.SIGINT, STOP_LIMIT)
+    for pid in child.running_in(data, "postgres"):
+        await child.end_orphan(pid, data, signal.SIGKILL, STOP_LIMIT)
     for path in (note, run / f".s.PGSQL.{PORT}", run / f".s.PGSQL.{PORT}.lock"):
         path.unlink(missing_ok=True)
 

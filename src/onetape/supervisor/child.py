@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -224,6 +225,16 @@ def is_running_in(pid: int, folder: Path) -> bool:
         return False
 
 
+def running_in(folder: Path, program: str) -> list[int]:
+    """The live processes of that name that stand in `folder`; none where there is no /proc."""
+    found = []
+    for note in SELF.parent.parent.glob("[0-9]*/comm"):
+        with suppress(OSError):
+            if note.read_text(encoding="utf-8", errors="replace").strip() == program:
+                found.append(int(note.parent.name))
+    return [pid for pid in found if is_running_in(pid, folder)]
+
+
 async def end_orphan(pid: int, folder: Path, how: signal.Signals, limit: float) -> None:
     """Ends a server that its owner left behind, and waits until it is gone. Raises ChildError after `limit` s."""
     give_up = time.monotonic() + limit
@@ -235,12 +246,12 @@ async def end_orphan(pid: int, folder: Path, how: signal.Signals, limit: float) 
         await asyncio.sleep(0.02)
 
 
-async def ended(process: subprocess.Popen[bytes]) -> int:
-    """Its exit code, when it has ended by itself."""
+async def ended(process: subprocess.Popen[bytes], look_every: float = 0.01) -> int:
+    """Its exit code, when it has ended by itself; it is looked at every so many seconds."""
     while True:
         if (code := process.poll()) is not None:
             return code
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(look_every)
 
 
 async def stop(process: subprocess.Popen[bytes], how: signal.Signals, limit: float) -> None:

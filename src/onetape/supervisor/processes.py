@@ -152,7 +152,7 @@ class Family:
                     continue
                 if not data:
                     await _ended(child, 2.0)
-                    return _how(child.returncode)
+                    return how_it_ended(child.returncode)
                 limit = process.command.silence
                 if process.state != "running":
                     self._say(process, "running", process.error)
@@ -176,7 +176,8 @@ async def _ended(child: subprocess.Popen[bytes], limit: float) -> None:
         child.wait()
 
 
-def _how(code: int | None) -> str:
+def how_it_ended(code: int | None) -> str:
+    """An exit code as words for people."""
     if code is not None and code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     return f"ended with exit code {code}"
