@@ -19,7 +19,7 @@ from onetape.domain.errors import Transient
 TIMEOUT: Final = 0.5  # seconds: a request to a venue does not wait longer for its permission
 AWAY: Final = 5.0  # seconds for which a server that did not answer is not asked again
 
-# tokens may fall below zero: each waiting request has its own turn. Half the rate until `slow`, nothing until `closed`.
+# Who has to wait takes nothing: it may never come back. Half the rate until `slow`, nothing until `closed`.
 _DELAY: Final = """
 local t = redis.call('TIME')
 local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
@@ -28,10 +28,16 @@ local known = redis.call('HMGET', KEYS[1], 'tokens', 'ts', 'closed', 'slow')
 local tokens, ts = tonumber(known[1]) or capacity, tonumber(known[2]) or now
 local closed, slow = tonumber(known[3]) or 0, tonumber(known[4]) or 0
 if now < slow then rate = rate / 2 end
-tokens = math.min(capacity, tokens + math.max(0, now - ts) * rate) - tonumber(ARGV[3])
+local cost = tonumber(ARGV[3])
+tokens = math.min(capacity, tokens + math.max(0, now - ts) * rate)
+local wait = math.max((math.min(cost, capacity) - tokens) / rate, closed - now)
+if wait <= 0.000001 then
+  tokens = tokens - cost
+  wait = 0
+end
 redis.call('HSET', KEYS[1], 'tokens', string.format('%.6f', tokens), 'ts', string.format('%.6f', now))
 redis.call('EXPIRE', KEYS[1], 600)
-return string.format('%.6f', math.max(0, -tokens / rate, closed - now))
+return string.format('%.6f', wait)
 """
 _EXCEEDED: Final = """
 local t = redis.call('TIME')

@@ -16,6 +16,7 @@ from onetape.observe import log
 from onetape.ports import Budgets
 
 _SLOW_SECONDS: Final = 60.0
+_NO_TIME: Final = 1e-6  # seconds: less is rounding
 
 
 class Pace(NamedTuple):
@@ -43,18 +44,25 @@ class Budget:
         self._now = now
         self._tokens, self._ts = self._capacity, now()
         self._slow_until = self._closed_until = 0.0
+        self._turn = asyncio.Lock()
 
     def delay(self, cost: float = 1.0) -> float:
-        """Takes `cost` requests; the seconds to wait before they are sent."""
+        """0.0: `cost` requests are taken, send them. Otherwise nothing is taken: ask again after so many seconds."""
         now = self._now()
         rate = self._rate / 2 if now < self._slow_until else self._rate
-        self._tokens = min(self._capacity, self._tokens + (now - self._ts) * rate) - cost
+        self._tokens = min(self._capacity, self._tokens + (now - self._ts) * rate)
         self._ts = now
-        return max(0.0, -self._tokens / rate, self._closed_until - now)
+        wait = max((min(cost, self._capacity) - self._tokens) / rate, self._closed_until - now)
+        if wait > _NO_TIME:
+            return wait
+        self._tokens -= cost
+        return 0.0
 
     async def take(self, cost: float = 1.0) -> None:
-        if (delay := self.delay(cost)) > 0:
-            await asyncio.sleep(delay)
+        """Returns when `cost` requests may be sent, in the order of asking. Cancelled, it has taken nothing."""
+        async with self._turn:
+            while (delay := self.delay(cost)) > 0:  # noqa: ASYNC110 - time fills the bucket, no event
+                await asyncio.sleep(delay)
 
     def exceeded(self, wait: float = 2.0) -> None:
         """The venue said "too many": nothing for a whole window, then half speed for a minute."""
@@ -72,20 +80,25 @@ class SharedBudget:
         share = 1.0 if budgets is None else 0.5
         self._own = Budget(pace.limit * share, pace.window)
         self._alone = False
+        self._turn = asyncio.Lock()
 
     async def take(self, cost: float = 1.0) -> None:
-        """Returns when a request may be sent that counts as `cost`."""
-        if self._budgets is not None:
-            try:
-                delay = await self._budgets.delay(self._name, self._pace.capacity, self._pace.rate, cost)
-            except Transient as error:
-                self._told(alone=True, problem=str(error))
-            else:
-                self._told(alone=False)
-                if delay > 0:
-                    await asyncio.sleep(delay)
-                return
-        await self._own.take(cost)
+        """Returns when a request may be sent that counts as `cost`, in this process in the order of asking. Cancelled
+        while it waits, it has taken nothing."""
+        async with self._turn:
+            while (delay := await self._delay(cost)) > 0:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(delay)
+
+    async def _delay(self, cost: float) -> float:
+        if self._budgets is None:
+            return self._own.delay(cost)
+        try:
+            delay = await self._budgets.delay(self._name, self._pace.capacity, self._pace.rate, cost)
+        except Transient as error:
+            self._told(alone=True, problem=str(error))
+            return self._own.delay(cost)
+        self._told(alone=False)
+        return delay
 
     async def exceeded(self, wait: float = 2.0) -> None:
         """The venue said "too many": nobody asks for a whole window, then all together at half speed for a minute."""

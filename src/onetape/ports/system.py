@@ -39,7 +39,9 @@ class Budgets(Protocol):
     """How often venues may be asked, counted over all processes. Buckets by name, filled at `rate` tokens a second."""
 
     async def delay(self, name: str, capacity: float, rate: float, cost: float = 1.0) -> float:
-        """Takes `cost` tokens; the seconds to wait before the request is sent. Raises Transient: nobody can say."""
+        """0.0: `cost` tokens are taken, send the request. Otherwise nothing is taken: ask again after so many seconds.
+        A `cost` above `capacity` is let through by a full bucket, which then owes it. Raises Transient: nobody can
+        say."""
         ...
 
     async def exceeded(self, name: str, closed: float, slow: float) -> None:

@@ -151,10 +151,10 @@ async def test_new_connections_keep_to_the_pace_of_the_host(monkeypatch: pytest.
         waits.append(seconds)
 
     monkeypatch.setattr(limits.asyncio, "sleep", sleep)
-    gate = Budget(3, window=1.0, now=lambda: 100.0)
+    gate = Budget(3, window=1.0, now=lambda: 100.0 + sum(waits))
     for _ in range(3):
         await gate.take()
-    assert waits == [0.5, 1.0]
+    assert waits == [0.5, 0.5]
 
 
 async def test_full_inbox_stops_reading_and_loses_nothing() -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from onetape.exchanges.limits import Budget
 
 
 def sent_times(budget: Budget, clock: list[float], n: int) -> list[float]:
     times = []
     for _ in range(n):
-        clock[0] += budget.delay()
+        while (wait := budget.delay()) > 0:
+            clock[0] += wait
         times.append(clock[0])
     return times
 
@@ -26,3 +31,23 @@ def test_too_many_closes_for_a_window_then_goes_at_half_speed() -> None:
     times = sent_times(budget, clock, 20)
     assert times[0] == 2.0
     assert times[-1] - times[-2] == 0.25  # 4 a second
+
+
+async def test_who_gives_up_while_waiting_has_taken_nothing() -> None:
+    clock = [0.0]
+    budget = Budget(20, 2.0, lambda: clock[0])
+    while budget.delay() == 0.0:
+        pass
+    for _ in range(50):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await budget.take()
+    clock[0] = 1 / 8  # one token
+    await asyncio.wait_for(budget.take(), 1)
+
+
+def test_what_costs_more_than_the_bucket_holds_is_let_through_and_owed() -> None:
+    clock = [0.0]
+    budget = Budget(20, 2.0, lambda: clock[0])
+    assert budget.delay(12.0) == 0.0
+    assert budget.delay() == pytest.approx(9 / 8)
