@@ -45,6 +45,7 @@ p { margin: 2px 0; overflow-wrap: anywhere; } .quiet, th { color: var(--quiet); 
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13px; }
 th, td { text-align: right; padding: 3px 8px; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; } .scroll { max-height: 420px; overflow: auto; }
+td.said { text-align: left; white-space: normal; }
 .comparison td:first-child { white-space: normal; }
 .up { color: var(--up); } .down { color: var(--down); }
 .scroll th { position: sticky; top: -12px; background: var(--card); }

@@ -21,8 +21,7 @@ def luck_section(metrics: dict[str, Any]) -> str:
     body = "".join(f'<tr><td>{escape(row.label)}</td><td class="said">{escape(row.text)}</td></tr>' for row in told)
     luck = luck_in(metrics)
     table = reliability(luck.calibration) if luck and luck.calibration else ""
-    style = "<style>.said { text-align: left; white-space: normal; }</style>"
-    return f'<h2>How likely is it luck?</h2>{style}<div class="card"><table><tbody>{body}</tbody></table></div>{table}'
+    return f'<h2>How likely is it luck?</h2><div class="card"><table><tbody>{body}</tbody></table></div>{table}'
 
 
 def reliability(found: Calibration) -> str:
@@ -43,8 +42,8 @@ def luck_card(metrics: dict[str, Any], manifest: dict[str, Any]) -> Any:
     told, notes = rows(metrics), sealed_note(manifest)
     if not told and not notes:
         return None
-    body = html.Tbody([html.Tr([html.Td(row.label, className="quiet"), html.Td(row.text)]) for row in told])
+    lines = [html.Tr([html.Td(row.label, className="quiet"), html.Td(row.text, className="wrap")]) for row in told]
     head = [html.H2("How likely is it luck?")] if told else []
     return html.Section(
-        [*head, *(html.P(note) for note in notes), html.Table(body, className="grid")], className="card"
+        [*head, *(html.P(note) for note in notes), html.Table(html.Tbody(lines), className="grid")], className="card"
     )

@@ -141,7 +141,7 @@ def around(result: SearchResult) -> str:
 
 def luck_card(result: SearchResult) -> str:
     rows = rows_of_search(result.luck, result.reasons, len(result.trials))
-    lines = "".join(f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in rows)
+    lines = "".join(f'<tr><td>{escape(name)}</td><td class="said">{escape(text)}</td></tr>' for name, text in rows)
     return f'<h2>How likely is the search luck?</h2><div class="card"><table>{lines}</table></div>'
 
 
