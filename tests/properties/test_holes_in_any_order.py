@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from onetape.domain.errors import Transient
@@ -177,6 +177,7 @@ async def outcome(at: list[int], outages: list[Span], steps: list[tuple[str, int
     spans=st.lists(st.tuples(SECONDS, st.integers(1, 300)), min_size=1, max_size=4),
     steps=STEPS,
 )
+@example(at=list(range(0, LENGTH, 4)), spans=[(61, 300)], steps=[("late", 390), ("cut", 1)])
 @settings(max_examples=120, deadline=None)
 def test_holes_end_closed_and_apart_and_nothing_is_missing(
     at: list[int], spans: list[tuple[int, int]], steps: list[tuple[str, int]]

@@ -57,7 +57,7 @@ class Repairs:
         self._feed, self._candles, self._fetching, self._served = feed, candles, fetching, served
         fetching.lengths = served.lengths
         self._turns, self._pace = Turns(), Pace()
-        self._got: dict[Gap, Micros] = {}  # how far each piece has come, where it was interrupted
+        self._got: dict[Gap, Span] = {}  # from where to where each piece has come, where it was interrupted
         self._seen: dict[Gap, float] = {}  # by our own clock, in seconds
         self._had: dict[str, Span] = {}  # by symbol: what was fetched while a candle was waited for
         self._locks: dict[str, asyncio.Lock] = {}
@@ -162,10 +162,12 @@ class Repairs:
         async with self._lock(symbol):
             start, end = await self._with_candles(piece)
             had = self._had.get(symbol, (0, 0))
-            resumed = max(self._got.get(piece, start), had[1] if had[0] <= start < had[1] else start)
+            resumed = max(reached(self._got.get(piece, (0, 0)), start), reached(had, start))
             if resumed < end:
                 begin = self._fetching.whole(symbol, resumed, end)[0]
-                prints = await self._fetching.fetch(symbol, (begin, end), lambda ts: self._got.update({piece: ts}))
+                prints = await self._fetching.fetch(
+                    symbol, (begin, end), lambda ts: self._got.update({piece: (start, ts)})
+                )
             await self._fetching.complete(symbol, (start, end))
             await self._close(piece, (start, end), FROM_TRADES if prints or resumed > start else NONE_THERE)
         self._got.pop(piece, None)
@@ -215,6 +217,11 @@ class Repairs:
 
     def _lock(self, symbol: str) -> asyncio.Lock:
         return self._locks.setdefault(symbol, asyncio.Lock())
+
+
+def reached(span: Span, start: Micros) -> Micros:
+    """How far from `start` on a span has come; a piece may begin earlier by now than when it was interrupted."""
+    return span[1] if span[0] <= start < span[1] else start
 
 
 def _key(gap: Gap) -> tuple[str, str, Micros]:
