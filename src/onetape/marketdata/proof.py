@@ -19,6 +19,7 @@ import msgspec
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Candle, Channel, MarketEvent, Origin, Print, RawFrame, candle_channel
 from onetape.domain.units import HOUR, MINUTE, Micros, Timeframe, rfc3339
+from onetape.marketdata.quality import Holes
 from onetape.marketdata.replay import Decode, Played, Wish, trades_of
 from onetape.marketdata.trades import BuiltSeries
 from onetape.ports import CandleStore, GapView, RawStore
@@ -150,6 +151,10 @@ class _Proof:
     def __init__(self, tape: Tape, wish: Wish) -> None:
         self._tape, self._wish = tape, wish
         self._trades = trades_of(wish.channels)
+        self._holes = {
+            channel: Holes((gap.start_ts, gap.end_ts) for gap in tape.gaps if gap.channel == channel)
+            for channel in {gap.channel for gap in tape.gaps}
+        }
         self._built = [_Built(wish, each) for each in wish.build]
         self._sent: dict[str, dict[Micros, Candle]] = {}
         lengths = [c.partition(":")[2] for c in wish.channels if c.startswith(candle_channel(""))]
@@ -182,7 +187,8 @@ class _Proof:
 
     def _missed(self, channel: str, first_ts: Micros, last_ts: Micros) -> bool:
         """Whether a gap touches [first_ts, last_ts]."""
-        return any(g.channel == channel and g.start_ts <= last_ts and g.end_ts >= first_ts for g in self._tape.gaps)
+        holes = self._holes.get(channel)
+        return holes is not None and holes.touch(first_ts, last_ts)
 
     async def compare(self, *, end: bool = False) -> None:
         """What can be compared by now."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -55,3 +57,17 @@ def without(spans: Iterable[Span], known: Sequence[Span]) -> list[Span]:
         parts = (part for a, b in left for part in ((a, min(b, start)), (max(a, end), b)))
         left = [part for part in parts if part[0] < part[1]]
     return left
+
+
+class Holes:
+    """Spans that may lie over each other, made so that one look is enough however many they are."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        ordered = sorted(spans)
+        self._starts = [start for start, _ in ordered]
+        self._ends = list(accumulate((end for _, end in ordered), max))  # the latest end of those up to here
+
+    def touch(self, first_ts: Micros, last_ts: Micros) -> bool:
+        """Whether one has a moment in common with [first_ts, last_ts]; both its ends belong to it."""
+        begun = bisect_right(self._starts, last_ts)
+        return begun > 0 and self._ends[begun - 1] >= first_ts
