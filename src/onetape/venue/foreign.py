@@ -2,12 +2,15 @@
 
 `{"stream":"btcusdt@trade","data":{"e":"trade","T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30",
 "q":"0.006","X":"MARKET","m":false}}`: `m` says that the buyer was the maker. `depthUpdate` has `U`, `u`, `pu` and
-absolute sizes; a REST snapshot (`lastUpdateId`) begins the book, and updates up to that id are left out.
+absolute sizes. A REST snapshot (`lastUpdateId`) begins the book. It is answered late: updates that were heard before it
+and are newer follow it, and the first of them may reach from before it. From then on each must begin where the one
+before ended (`pu` is that one's `u`); where it does not, the chain is broken on our wire too.
 """
 
 from __future__ import annotations
 
 import bisect
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
@@ -19,6 +22,7 @@ Told = tuple[str, str, str, list[Any], str]  # symbol, channel, action, data, te
 
 DEPTH: Final = 400
 CONTRACT_DIGITS: Final = 2  # a contract is 0.01 coins, as OKX has it for bitcoin
+_HEARD: Final = 1_000  # updates that a snapshot may be late by: many seconds
 _QUOTES: Final = ("USDT", "USDC")
 
 
@@ -45,7 +49,7 @@ class Converter:
         return self._books.setdefault(symbol, _Book(symbol))
 
     def _depth(self, symbol: str, data: Json) -> list[Told]:
-        return self._book(symbol).move(data)
+        return self._book(symbol).hear(data)
 
     def _trade(self, symbol: str, data: Json) -> list[Told]:
         """Prints of the market only: those of the insurance fund have no price."""
@@ -93,29 +97,39 @@ class _Side:
 class _Book:
     def __init__(self, symbol: str) -> None:
         self._symbol, self._last = symbol, 0
+        self._joined = False  # an update has followed the snapshot
         self._asks, self._bids = _Side(1), _Side(-1)
         self._shown: tuple[dict[Decimal, str], ...] = ()
+        self._heard: deque[Json] = deque(maxlen=_HEARD)
 
     def begin(self, snapshot: Json) -> list[Told]:
         self._asks, self._bids = _Side(1), _Side(-1)
         for side, name in ((self._asks, "asks"), (self._bids, "bids")):
             for price, size in snapshot[name]:
                 side.put(price, size)
-        self._last = snapshot["lastUpdateId"]
+        self._last, self._joined = snapshot["lastUpdateId"], False
         self._shown = (self._asks.best(), self._bids.best())
-        return [self._tell("snapshot", self._shown, -1, str(snapshot["T"]))]
+        first = self._tell("snapshot", self._shown, -1, str(snapshot["T"]))
+        return [first, *(told for data in self._heard for told in self._move(data))]
 
-    def move(self, data: Json) -> list[Told]:
-        """The update as a client with 400 levels sees it."""
-        if not self._shown or data["u"] <= self._last:
+    def hear(self, data: Json) -> list[Told]:
+        """The update as a client with 400 levels sees it; nothing before the first snapshot."""
+        self._heard.append(data)
+        return self._move(data) if self._shown else []
+
+    def _move(self, data: Json) -> list[Told]:
+        before, last = data["pu"], data["u"]
+        if last <= self._last:
             return []
+        if not self._joined:
+            before = max(before, self._last)
         for side, name in ((self._asks, "a"), (self._bids, "b")):
             for price, size in data[name]:
                 side.put(price, size)
-        before, self._shown = self._shown, (self._asks.best(), self._bids.best())
-        moved = tuple(_moved(old, new) for old, new in zip(before, self._shown, strict=True))
-        last, self._last = self._last, data["u"]
-        return [self._tell("update", moved, last, str(data["T"]))]
+        old, self._shown = self._shown, (self._asks.best(), self._bids.best())
+        moved = tuple(_moved(*each) for each in zip(old, self._shown, strict=True))
+        self._last, self._joined = last, True
+        return [self._tell("update", moved, before, str(data["T"]))]
 
     def _tell(self, action: str, sides: tuple[dict[Decimal, str], ...], before: int, ts: str) -> Told:
         asks, bids = self._asks.levels(sides[0]), self._bids.levels(sides[1])

@@ -125,4 +125,7 @@ def books(floor: Floor, query: Query) -> Data:
     tape, depth = tape_of(floor, query), whole(query, "sz", 1)
     if not 1 <= depth <= 400:
         raise Refusal("51000", "Parameter sz error", 400)
-    return [wire.book(tape.listing, floor.book(tape, floor.now(), depth), depth)]
+    book = floor.book(tape, floor.now(), depth)
+    if not len(book.asks.place) and not len(book.bids.place):  # a recording's, before a snapshot or after a break
+        raise Refusal("50001", "Service temporarily unavailable. Try again later", 503)
+    return [wire.book(tape.listing, book, depth)]

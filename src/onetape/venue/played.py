@@ -116,12 +116,14 @@ class Played:
 
 
 class Replay:
-    """A book that follows the recorded messages. Time only goes forward."""
+    """A book that follows the recorded messages. Time only goes forward. Where their chain is broken there is no book
+    until their next snapshot."""
 
     def __init__(self, played: Played) -> None:
         self._played, self._ts = played, 0
         self._sides: dict[str, dict[int, tuple[int, int]]] = {"asks": {}, "bids": {}}
         self._seq = self._told_ts = 0
+        self.known = False
 
     def at(self, now: Micros, depth: int) -> Book:
         if now > self._ts:
@@ -132,15 +134,14 @@ class Replay:
         asks, bids = sorted(self._sides["asks"].items()), sorted(self._sides["bids"].items(), reverse=True)
         return Book(self._seq, self._told_ts or now, _side(asks[:depth]), _side(bids[:depth]))
 
-    @property
-    def known(self) -> bool:
-        return self._seq > 0
-
     def _take(self, push: Push) -> None:
         listing = self._played.listing
         for row in push.data:
-            if push.action == "snapshot":
-                self._sides = {"asks": {}, "bids": {}}
+            fresh = push.action == "snapshot"
+            if fresh or row.get("prevSeqId", self._seq) != self._seq:
+                self._sides, self._seq, self.known = {"asks": {}, "bids": {}}, 0, fresh
+            if not self.known:
+                continue
             for name, levels in self._sides.items():
                 for price, size, _, orders in row[name]:
                     key = int(Decimal(price).scaleb(listing.decimals))

@@ -221,6 +221,59 @@ def test_a_level_that_enters_the_best_400_is_told_and_one_that_leaves_deleted() 
     assert (row["prevSeqId"], row["seqId"], row["bids"]) == (7, 9, [])
 
 
+def delta(first: int, last: int, before: int, ms: int, ask: str = "1000") -> str:
+    data = {"e": "depthUpdate", "s": "BTCUSDT", "T": ms, "U": first, "u": last, "pu": before, "b": [], "a": [[ask, "3"]]}
+    return json.dumps({"stream": "btcusdt@depth", "data": data})
+
+
+def rest(last: int, ms: int) -> str:
+    return json.dumps({"lastUpdateId": last, "T": ms, "bids": [["999", "1"]], "asks": [["1000", "1"]]})
+
+
+def chain(*texts: str) -> list[tuple[int, int]]:
+    """`prevSeqId` and `seqId` of the book messages that become of Binance's."""
+    rows = [push.data[0] for push in pushes([Heard(i * 1_000, text) for i, text in enumerate(texts)])]
+    return [(row["prevSeqId"], row["seqId"]) for row in rows]
+
+
+def test_updates_that_were_heard_before_the_late_snapshot_follow_it() -> None:
+    early = (delta(1, 10, 0, 1), delta(12, 20, 10, 2), delta(21, 30, 20, 3))
+    assert chain(*early, rest(15, 4), delta(31, 40, 30, 5)) == [(-1, 15), (15, 20), (20, 30), (30, 40)]
+    assert chain(*early, rest(20, 4), delta(31, 40, 30, 5)) == [(-1, 20), (20, 30), (30, 40)]
+    assert chain(*early, rest(35, 4), delta(31, 40, 30, 5)) == [(-1, 35), (35, 40)]
+
+
+def test_the_chain_is_broken_exactly_where_that_of_binance_is() -> None:
+    start = (delta(1, 10, 0, 1), rest(10, 2))
+    assert chain(*start, delta(11, 20, 10, 3), delta(31, 40, 30, 4), delta(41, 50, 40, 5)) == [
+        (-1, 10), (10, 20), (30, 40), (40, 50),
+    ]  # fmt: skip
+    assert chain(*start, delta(21, 30, 20, 3)) == [(-1, 10), (20, 30)]  # the first one begins too late
+    assert chain(*start, delta(11, 20, 10, 3), delta(16, 30, 15, 4)) == [(-1, 10), (10, 20), (15, 30)]
+    mended = (*start, delta(11, 20, 10, 3), delta(31, 40, 30, 4), delta(41, 50, 40, 5), rest(45, 6))
+    assert chain(*mended, delta(51, 60, 50, 7))[-3:] == [(-1, 45), (45, 50), (50, 60)]
+
+
+async def test_where_a_recorded_chain_is_broken_there_is_no_book_until_the_next_snapshot() -> None:
+    at = 1_600_000_000_000
+    texts = [
+        delta(1, 10, 0, at), rest(10, at), delta(11, 20, 10, at + 1_000, "1001"), delta(31, 40, 30, at + 2_000, "1002"),
+        delta(41, 50, 40, at + 3_000, "1003"), delta(51, 60, 50, at + 4_000, "1004"), rest(50, at + 4_000),
+    ]  # fmt: skip
+    recording = pushes([Heard((at + i * 1_000) * 1_000, text) for i, text in enumerate(texts)])
+    (played,) = by_instrument(recording).values()
+    seen = [played.book((at + i * 1_000) * 1_000, 5) for i in range(7)]
+    asks = [book.asks.place.tolist() for book in seen]
+    assert asks == [[], [1_000], [1_000, 1_001], [], [], [], [1_000, 1_004]]
+    assert [book.seq for book in seen] == [0, 10, 20, 0, 0, 0, 60]
+    async with playing(recording[:3], speed=1_000) as (venue, session):
+        async with session.ws_connect(f"{venue.ws_url}/public") as socket:
+            await hear_all(venue, socket, ["books"], "BTC-USDT-SWAP")
+        url = f"{venue.rest_url}/api/v5/market/books"
+        async with session.get(url, params={"instId": "BTC-USDT-SWAP", "sz": "5"}) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (503, "50001")
+
+
 def test_a_whole_binance_recording_becomes_a_book_and_prints_that_agree_with_it(
     shared_data: Path, tmp_path: Path
 ) -> None:
@@ -228,19 +281,16 @@ def test_a_whole_binance_recording_becomes_a_book_and_prints_that_agree_with_it(
     part = tmp_path / "part"
     part.write_bytes(b"\n".join(lines))
     recording = read_file(part)
-    theirs: dict[str, dict[float, float]] = {"asks": {}, "bids": {}}
-    trades, last_id = [], 0
-    for line in lines:
-        message = json.loads(line.split(b" ", 1)[1])
-        data = message.get("data", {})
-        if "lastUpdateId" in message:
-            theirs = {name: {float(p): float(q) for p, q in message[name]} for name in ("asks", "bids")}
-            last_id = message["lastUpdateId"]
-        elif data.get("e") == "trade":
-            trades.append((str(data["t"]), float(data["p"]), float(data["q"])))
-        elif data.get("e") == "depthUpdate" and data["u"] > last_id > 0:
-            for name, key in (("asks", "a"), ("bids", "b")):
-                theirs[name] |= {float(p): float(q) for p, q in data[key]}
+    messages = [json.loads(line.split(b" ", 1)[1]) for line in lines]
+    (snapshot,) = (message for message in messages if "lastUpdateId" in message)
+    told = [message["data"] for message in messages if "data" in message]
+    trades = [(str(d["t"]), float(d["p"]), float(d["q"])) for d in told if d["e"] == "trade"]
+    later = [d for d in told if d["e"] == "depthUpdate" and d["u"] > snapshot["lastUpdateId"]]
+    assert messages.index(snapshot) > next(i for i, m in enumerate(messages) if m.get("data") is later[0])  # it is late
+    theirs = {name: {float(p): float(q) for p, q in snapshot[name]} for name in ("asks", "bids")}
+    for data in later:
+        for name, key in (("asks", "a"), ("bids", "b")):
+            theirs[name] |= {float(p): float(q) for p, q in data[key]}
     mine: dict[str, dict[str, str]] = {}
     last = -1
     for push in recording:
@@ -256,6 +306,7 @@ def test_a_whole_binance_recording_becomes_a_book_and_prints_that_agree_with_it(
     rows = [push.data[0] for push in recording if push.channel == "trades"]
     assert [(r["tradeId"], float(r["px"]), round(float(r["sz"]) / 100, 8)) for r in rows] == trades
     assert len(trades) == 1_920
+    assert [push.data[0]["seqId"] for push in recording if push.action == "update"] == [data["u"] for data in later]
 
 
 Open = Callable[..., Any]
