@@ -222,7 +222,16 @@ def test_a_level_that_enters_the_best_400_is_told_and_one_that_leaves_deleted() 
 
 
 def delta(first: int, last: int, before: int, ms: int, ask: str = "1000") -> str:
-    data = {"e": "depthUpdate", "s": "BTCUSDT", "T": ms, "U": first, "u": last, "pu": before, "b": [], "a": [[ask, "3"]]}
+    data = {
+        "e": "depthUpdate",
+        "s": "BTCUSDT",
+        "T": ms,
+        "U": first,
+        "u": last,
+        "pu": before,
+        "b": [],
+        "a": [[ask, "3"]],
+    }
     return json.dumps({"stream": "btcusdt@depth", "data": data})
 
 
