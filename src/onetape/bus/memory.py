@@ -31,12 +31,22 @@ class _Listener:
         self.waiting.append(message)
         self.arrived.set()
 
+    @property
+    def content(self) -> bool:
+        """It has dealt with the last message and waits for the next."""
+        return not self.waiting and not self.arrived.is_set()
+
 
 class MemoryBus:
     """Fulfils ports.Bus."""
 
     def __init__(self) -> None:
         self._listeners: set[_Listener] = set()
+
+    def content(self, topic: str) -> int | None:
+        """How many listen to a topic; None while one of them has not dealt with everything that was published."""
+        found = [one for one in self._listeners if any(fnmatchcase(topic, pattern) for pattern in one.patterns)]
+        return len(found) if all(one.content for one in found) else None
 
     def publish(self, topic: str, body: msgspec.Struct) -> None:
         data = encode(body)

@@ -18,6 +18,7 @@ from onetape.bots.manager import Manager, World
 from onetape.bots.memory import MemoryBotStore
 from onetape.bus.memory import MemoryBus
 from onetape.domain import topics
+from onetape.domain.accounts import Costs, Exits, RiskLimits, Rules, Sizing, Terms
 from onetape.domain.bots import BotSpec, BotStatus, LimitsSpec, Wish
 from onetape.domain.frame import CandleFrame
 from onetape.domain.instrument import Instrument
@@ -28,9 +29,11 @@ from onetape.storage.memory import MemoryCandleStore
 from onetape.strategies.registry import Registry
 from onetape.supervisor.services import Beat
 from onetape.trading.memory import MemoryLedger
+from onetape.trading.runner import compile_kernels
 
 START = 1_600_000_200_000_000
 HISTORY = 120
+TAPE = topics.candle("test", "BTC-USD", "1m")
 SPEC = BotSpec(
     name="one",
     exchange="test",
@@ -95,15 +98,19 @@ class Stage:
         frame = frame_of([close], self.minute)
         self.minute += 1
         await self.candles.append(frame)
-        self.bus.publish(topics.candle("test", "BTC-USD", "1m"), frame.candle(0))
-        await asyncio.sleep(0.01)
+        self.bus.publish(TAPE, frame.candle(0))
+        await self.until(self.settled)
+
+    async def settled(self) -> bool:
+        """Every bot has dealt with what was told last."""
+        return self.bus.content(TAPE) is not None
 
     async def wish(self, name: str, status: BotStatus) -> None:
         await self.bots.wish(name, status)
         self.bus.publish(topics.CONTROL, Wish(name))
 
     async def until(self, holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):  # only what hangs takes so long
             while not await holds():
                 await asyncio.sleep(0.005)
 
@@ -112,11 +119,18 @@ class Stage:
         return view.status is status and (reason is None or reason in view.reason)
 
     async def trading(self, name: str) -> None:
+        """It stands before the tape."""
         await self.until(lambda: self.is_(name, BotStatus.RUNNING, "waits for the first candle"))
-        await asyncio.sleep(0.02)
+        await self.until(self.settled)
 
     def fills(self, bot: str) -> list[tuple[str, int]]:
         return [(fill.role.name, int(fill.side)) for fill in self.ledger.fills.values() if fill.bot == bot]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels() -> None:
+    """They are compiled before a bot trades, as the service does it: nothing else would run meanwhile."""
+    compile_kernels(Rules(Costs(), Sizing(), RiskLimits(), Exits(), Terms()))
 
 
 @pytest.fixture
