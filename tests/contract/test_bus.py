@@ -120,7 +120,7 @@ async def test_closing_ends_the_subscriptions(bus: Bus) -> None:
     rest = asyncio.ensure_future(anext(messages, None))
     await asyncio.sleep(0)
     await bus.close()
-    assert await asyncio.wait_for(rest, 5) is None
+    assert await asyncio.wait_for(rest, 30) is None
 
 
 async def test_an_unknown_struct_is_a_bug_of_the_caller(bus: Bus) -> None:

@@ -379,7 +379,7 @@ async def test_venue_that_comes_later_is_found(unused_tcp_port: int) -> None:
     venue = Venue([tape()], port=unused_tcp_port, speed=120.0, start_ts=START + 1_500 * MINUTE, limits=False)
     feed = OkxFeed(venue.rest_url, venue.ws_url, habits=QUICK)
     watching = asyncio.create_task(watch(feed, has(Print), Channel.TRADES))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not feed.trouble:
             await asyncio.sleep(0.01)
     assert feed.trouble == "127.0.0.1 cannot be reached: it refuses the connection."

@@ -281,7 +281,7 @@ async def test_stream_that_is_no_longer_wanted_is_left(feed: CcxtFeed, venue: Bi
 async def test_nothing_is_left_open_at_the_end(feed: CcxtFeed, venue: Binance) -> None:
     await watch(feed, [TRADES, BOOK], lambda received: any(isinstance(e, Book) for e in received.events))
     await feed.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while venue.sockets:
             await asyncio.sleep(0.01)
     assert feed.streams().items == ()

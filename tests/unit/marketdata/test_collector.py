@@ -137,7 +137,7 @@ class Desk:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.005)
 
@@ -363,7 +363,7 @@ async def test_history_that_is_away_holds_candles_only_for_a_while(
         (gap,) = await desk.store.gaps("okx", SYMBOL, "candles:1m")
         assert (gap.start_ts, gap.end_ts, gap.cause) == (100 * MINUTE, 102 * MINUTE, keeper.MISSED)
         desk.feed.broken = False  # the debt is paid when the venue is back
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await desk.store.gaps("okx", SYMBOL, "candles:1m"):
                 await asyncio.sleep(0.01)
     assert await desk.minutes() == list(range(80, 103))
@@ -538,7 +538,7 @@ async def test_a_candle_that_differs_from_its_trades_is_asked_for_again(
         desk.feed.minutes.add(1)
         desk.feed.now_minute = 2
         desk.feed.say(msgspec.structs.replace(candle(1), volume=0.7))  # and what it said later was lost
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not await desk.store.corrections("okx", SYMBOL, M1, 0, 10**9):
                 await asyncio.sleep(0.01)
     frame = await desk.store.load("okx", SYMBOL, M1, None, None)
@@ -552,7 +552,7 @@ async def test_the_last_candles_of_the_run_before_are_asked_for_again(
     desk = Desk(make_feed(range(100), 100))
     wrong = msgspec.structs.replace(candle(99), volume=0.4)  # the program was killed before it was told right
     await desk.store.append(CandleFrame.from_candles([candle(98), wrong]))
-    async with desk.running(), asyncio.timeout(5):
+    async with desk.running(), asyncio.timeout(30):
         while not await desk.store.corrections("okx", SYMBOL, M1, 0, 10**10):
             await asyncio.sleep(0.01)
     frame = await desk.store.load("okx", SYMBOL, M1, None, None)

@@ -97,7 +97,7 @@ async def until(holds: Callable[[], object]) -> None:
 async def test_the_first_sight_of_an_exchange_is_stored_and_is_no_change() -> None:
     desk = Desk()
     async with desk.running():
-        await asyncio.sleep(0.01)
+        await until(lambda: desk.store.rows)
     assert desk.store.rows == {"BTC-USDT": SPOT, "BTC-USDT-SWAP": SWAP}
     assert (desk.store.history, desk.told) == ([], [])
 

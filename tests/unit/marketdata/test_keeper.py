@@ -84,7 +84,7 @@ class Desk:
 
 
 async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             held = holds()
             if held if isinstance(held, bool) else await held:

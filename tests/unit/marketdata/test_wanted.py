@@ -37,5 +37,5 @@ async def test_edits_are_followed_and_a_broken_one_changes_nothing(tmp_path: Pat
     more = Markets((Recorded(("BTC-USDT", "ETH-USDT")),))
     more.keep.raw["trades"] = Kept("30d")
     wanted.write(tmp_path, more)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await coming == more

@@ -65,7 +65,7 @@ async def hear(
 ) -> dict[str, Any]:
     """The next message that is wanted."""
     while True:
-        message = await socket.receive(timeout=4)
+        message = await socket.receive(timeout=30)
         assert message.type == aiohttp.WSMsgType.TEXT, message
         document = json.loads(message.data)
         if wanted(document):

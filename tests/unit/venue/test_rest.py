@@ -202,7 +202,7 @@ async def test_a_delay_holds_answers_back(opened: Open) -> None:
 async def test_time_runs_at_its_speed_and_stands_still_at_the_end(opened: Open, frame_of: Any) -> None:
     frame = frame_of(40)
     async with opened(frame, speed=6_000) as client:  # 27 minutes are left: 0.27 s
-        await asyncio.wait_for(client.venue.finished.wait(), 3)
+        await asyncio.wait_for(client.venue.finished.wait(), 30)
         (now,) = await client.data("public/time")
         assert int(now["ts"]) * 1_000 == int(frame.ts[0]) + 40 * MINUTE == client.venue.end_ts
         rows = await client.data("market/candles", instId=SYMBOL, limit="1")
