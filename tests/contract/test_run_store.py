@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -15,7 +16,7 @@ from onetape.domain.accounts import Costs, Execution, Exits, RiskLimits
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.frame import CandleFrame
 from onetape.domain.results import BacktestSpec, Result
-from onetape.ports import OnlyRuns, RunStore
+from onetape.ports import OnlyRuns, RunStore, RunView
 from onetape.storage.pool import open_pool
 from onetape.storage.runs import PgRunStore
 from onetape.strategies.sma_cross import SmaCross
@@ -82,10 +83,65 @@ async def test_lists_are_newest_first_in_pages(store: RunStore) -> None:
     made = [a_run(fast) for fast in (2, 3, 4)]
     for result in made:
         await store.put(result)
-    first, after = await store.list(limit=2)
-    second, end = await store.list(limit=2, before=after)
+    first, after, fitting = await store.list(limit=2)
+    second, end, _ = await store.list(limit=2, before=after)
     assert [view.run_id for view in (*first, *second)] == [result.run_id for result in reversed(made)]
-    assert end == ""
+    assert (end, fitting) == ("", 3)
+
+
+@pytest.mark.parametrize(("figure", "sign"), [("sharpe", -1), ("profit_factor", -1), ("max_drawdown", 1)])
+async def test_the_best_come_first_page_by_page_and_those_without_the_figure_last(
+    store: RunStore, figure: str, sign: int
+) -> None:
+    made = [a_run(fast) for fast in (2, 3, 4, 5)]
+    empty = a_run(6)
+    for result in (*made, dataclasses.replace(empty, metrics=empty.metrics | {figure: None})):
+        await store.put(result)
+    found: list[RunView] = []
+    cursor, fitting = "", 0
+    while len(found) < 9:
+        page, cursor, fitting = await store.list(2, cursor, OnlyRuns(sort=figure))
+        found += page
+        if not cursor:
+            break
+    values = [view.metrics[figure] for view in found]
+    assert values[-1] is None
+    assert values[:-1] == sorted((result.metrics[figure] for result in made), key=lambda value: sign * value)
+    assert len({view.run_id for view in found}) == fitting == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "fasts"),
+    [
+        ("fast=2", {2}), ("SMA fast=3", {3}), ("a-b slow=9", {2, 3}), ("fast=2 fast=3", set()), ("fast=_", set()),
+        ("%", set()), ("\\", set()),
+    ],
+)  # fmt: skip
+async def test_words_are_looked_for_in_names_and_parameters(store: RunStore, text: str, fasts: set[int]) -> None:
+    for fast in (2, 3):
+        await store.put(a_run(fast))
+    assert {view.spec.parameters["fast"] for view in (await store.list(only=OnlyRuns(text=text))).views} == fasts
+
+
+async def test_a_run_of_several_symbols_is_found_by_each_of_them_and_by_the_beginning_of_its_id(
+    store: RunStore,
+) -> None:
+    result = a_run()
+    several = dataclasses.replace(result, spec=msgspec.structs.replace(result.spec, symbol="A-B+C-D"))
+    await store.put(several)
+    for only, count in (
+        (OnlyRuns(symbol="C-D"), 1), (OnlyRuns(symbol="C"), 0), (OnlyRuns(begins=result.run_id[:12]), 1),
+        (OnlyRuns(begins="x"), 0),
+    ):  # fmt: skip
+        assert (await store.list(only=only)).fitting == count, only
+
+
+async def test_something_that_is_no_cursor_is_refused(url: str, store: RunStore) -> None:
+    if not url:
+        pytest.skip("the store in memory takes an id")
+    for cursor in ("x", "1.2", "1.run.x"):
+        with pytest.raises(BadInput, match="not a cursor"):
+            await store.list(before=cursor)
 
 
 async def test_a_run_that_is_not_there_is_named(store: RunStore) -> None:
@@ -107,6 +163,7 @@ async def test_only_those_that_fit_are_listed(store: RunStore) -> None:
         (OnlyRuns(strategy="ema_cross"), 0),
         (OnlyRuns(symbol="B-A"), 0),
         (OnlyRuns(since_ts=(await store.list())[0][0].created_ts), 1),
+        (OnlyRuns(until_ts=(await store.list())[0][0].created_ts), 2),
         (OnlyRuns(since_ts=2**52), 0),
     ):
         assert len((await store.list(only=only))[0]) == count, only

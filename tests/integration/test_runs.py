@@ -86,6 +86,8 @@ def test_a_list_has_the_figures_and_is_sorted_and_filtered(ask: Ask, stored: str
     assert [item["strategy"] for item in ask("runs", "list", "--strategy", "ema_cross")["items"]] == ["ema_cross"]
     assert len(ask("runs", "list", "--limit", "1")["items"]) == 1
     assert "1 of 3; --limit 0 shows all." in ask("runs", "list", "--limit", "1", text=True)
+    assert [item["run_id"] for item in ask("runs", "list", "--text", "fast=5")["items"]] == [stored]
+    assert ask("runs", "list", "--until", "2020-01-01")["items"] == []
     assert "No run is stored that fits" in ask("runs", "list", "--symbol", "ETH-USDT", text=True)
 
 
@@ -127,7 +129,7 @@ def test_a_difference_names_parameters_figures_and_the_first_trade(ask: Ask, sto
 def test_a_run_made_again_has_the_same_bits_although_candles_came_since(ask: Ask, stored: str, tmp_path: Path) -> None:
     ask("data", "import", candle_file(tmp_path, rows_of(1_500, 300)))
     found = ask("runs", "rerun", stored)
-    assert found == {"run_id": stored, "same": True, "ran": True, "changed": [], "figures": []}
+    assert found == {"run_id": stored, "same": True, "ran": True, "changed": [], "figures": [], "notes": []}
     assert "has the same bits" in ask("runs", "rerun", stored, text=True)
 
 

@@ -23,7 +23,7 @@ Before = Annotated[str, Query(description="`next` of the page before")]
 @router.get("/jobs", responses=shows(Items), summary="Long work of every kind, newest first")
 async def jobs(
     request: Request,
-    kind: Annotated[str | None, Query(description="`backtest`, `download`")] = None,
+    kind: Annotated[str | None, Query(description="`backtest`, `rerun`, `download`")] = None,
     state: JobState | None = None,
     limit: Limit = 100,
     before: Before = "",
@@ -45,6 +45,13 @@ async def cancel(request: Request, job_id: str) -> Response:
 async def listed(request: Request, only: OnlyJobs, shown: Callable[[Job], Any]) -> Response:
     rows, following = await desk(request).jobs.page(only)
     return items([shown(row) for row in rows], following)
+
+
+def accepted(job: Job) -> Response:
+    """What a route says that asked for a job."""
+    response = answer(wire_jobs.job(job), 202)
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    return response
 
 
 async def one_of(request: Request, kind: str, job_id: str) -> Job:

@@ -1,27 +1,23 @@
-"""Strategies with their schemas and gates; backtests as jobs, their results, and comparisons. Knows the desk."""
+"""Strategies with their schemas and gates; backtests as jobs, with their results. Knows the desk."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from onetape.api import wire, wire_jobs
+from onetape.api import wire_jobs
 from onetape.api.answers import Items, answer, body, desk, items, shows, takes
 from onetape.api.jobs import ASKED_HERE, Before, Limit, listed, one_of
 from onetape.api.market import found
-from onetape.backtest.report import timed
+from onetape.api.wire_runs import RunResult, run_result
 from onetape.backtest.wish import BacktestWish
 from onetape.domain.errors import Conflict
-from onetape.domain.results import Trade
-from onetape.domain.units import rfc3339
-from onetape.ports import OnlyJobs, RunView, StoredRun
+from onetape.ports import OnlyJobs
 
 router = APIRouter()
 BACKTEST: Final = "backtest"  # the kind of job
-POINTS: Final = 1000  # of an equity curve in an answer
 
 
 class StrategyOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,80 +40,6 @@ class GateWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     exchange: str = ""  # empty: the one that has the symbol
     symbol: str = ""
     timeframe: str = "1m"
-
-
-class RunOut(msgspec.Struct, frozen=True, kw_only=True):
-    run_id: str
-    strategy: str
-    exchange: str
-    symbol: str
-    timeframe: str
-    parameters: dict[str, Any]
-    created: str | None
-    metrics: dict[str, Any]
-    manifest: dict[str, Any]
-
-
-class TradeOut(msgspec.Struct, frozen=True, kw_only=True):
-    entry: str
-    exit: str
-    side: str
-    quantity: str
-    entry_price: str
-    exit_price: str
-    fees: str
-    profit: str
-    rate: float
-    exit_role: str
-    open: bool
-
-
-class CurvePoint(msgspec.Struct, frozen=True):
-    timestamp: str
-    equity: str
-
-
-class RunResult(RunOut, frozen=True, kw_only=True):
-    """`equity` has at most 1000 points, the last one of each stretch."""
-
-    trades: list[TradeOut]
-    equity: list[CurvePoint]
-
-
-def run_fields(view: RunView) -> dict[str, Any]:
-    return {
-        "run_id": view.run_id,
-        "strategy": view.spec.strategy,
-        "exchange": view.spec.exchange,
-        "symbol": view.spec.symbol,
-        "timeframe": view.spec.timeframe,
-        "parameters": view.spec.parameters,
-        "created": wire.moment(view.created_ts),
-        "metrics": {name.removesuffix("_ts"): timed(name, value) for name, value in view.metrics.items()},
-        "manifest": view.manifest,
-    }
-
-
-def trade_out(trade: Trade) -> TradeOut:
-    return TradeOut(
-        entry=rfc3339(trade.entry_ts),
-        exit=rfc3339(trade.exit_ts),
-        side="long" if trade.side > 0 else "short",
-        quantity=wire.quantity(trade.qty),
-        entry_price=wire.money(trade.entry_price),
-        exit_price=wire.money(trade.exit_price),
-        fees=wire.money(trade.fees),
-        profit=wire.money(trade.profit),
-        rate=trade.rate,
-        exit_role=trade.exit_role,
-        open=trade.open,
-    )
-
-
-def run_result(run: StoredRun) -> RunResult:
-    picked = np.unique(np.linspace(0, max(0, len(run.ts) - 1), min(POINTS, len(run.ts))).astype(np.int64))
-    curve = [CurvePoint(rfc3339(int(run.ts[i])), wire.money(float(run.equity[i]))) for i in picked]
-    return RunResult(**run_fields(run.view), trades=[trade_out(trade) for trade in run.trades], equity=curve)
 
 
 @router.get("/strategies", tags=["strategies"], responses=shows(Items))
@@ -193,23 +115,3 @@ async def result(request: Request, job_id: str) -> Response:
 async def cancel(request: Request, job_id: str) -> Response:
     await one_of(request, BACKTEST, job_id)
     return answer(wire_jobs.backtest(await desk(request).jobs.cancel(job_id)))
-
-
-@router.get("/runs", tags=["backtests"], responses=shows(Items), summary="Stored backtests, newest first")
-async def runs(
-    request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 50, before: Annotated[str, Query()] = ""
-) -> Response:
-    rows, following = await desk(request).runs.list(limit, before)
-    return items([RunOut(**run_fields(row)) for row in rows], following)
-
-
-@router.get("/runs/{run_id}", tags=["backtests"], responses=shows(RunResult))
-async def run(request: Request, run_id: str) -> Response:
-    return answer(run_result(await desk(request).runs.get(run_id)))
-
-
-@router.get("/compare", tags=["backtests"], responses=shows(Items), summary="Stored backtests side by side")
-async def compare(
-    request: Request, runs: Annotated[list[str], Query(description="run ids", min_length=1, max_length=10)]
-) -> Response:
-    return items([run_result(await desk(request).runs.get(run_id)) for run_id in runs])

@@ -91,7 +91,7 @@ async def _import_sample(platform: Platform, say: Say) -> None:
 async def _compare(platform: Platform, say: Say) -> None:
     """Three strategies over the sample, each run once and then read from the store."""
     exchange, symbol, _ = SAMPLE
-    runs, _ = await platform.runs.list(limit=200)
+    runs = (await platform.runs.list(limit=200)).views
     specs = [BacktestSpec(strategy=tag, exchange=exchange, symbol=symbol, timeframe="1h") for tag in COMPARED]
     known = [next((run.metrics for run in runs if same(run.spec, spec, platform.registry)), None) for spec in specs]
     takes = "" if all(known) else " (their code is compiled at the first start: half a minute)"

@@ -48,6 +48,14 @@ async def backtest(wish: dict[str, Any], progress: Say, stores: Platform) -> str
     return result.run_id
 
 
+async def rerun(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
+    from onetape.app.research import means_of
+    from onetape.backtest.again import rerun_as_job
+    from onetape.backtest.answer import WHO
+
+    return await rerun_as_job(means_of(stores, WHO), wish["run_id"], progress)
+
+
 async def download(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
     from onetape.app.feeds import open_feed
     from onetape.marketdata.download import DownloadWish, download_as_job
@@ -67,6 +75,7 @@ class Done(NamedTuple):
 
 KINDS: Final[Mapping[str, Done]] = {
     "backtest": Done(COMPUTING, backtest),
+    "rerun": Done(COMPUTING, rerun),
     "download": Done(NETWORK, download),
 }
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
 from onetape.backtest import learning, quoting
 from onetape.backtest import run as signals
+from onetape.backtest.counting import Planned
+from onetape.backtest.holdout import Allowed
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
 from onetape.domain.recorded import NOTHING, Recorded
@@ -30,6 +37,18 @@ def run(
     if isinstance(strategy, Learning):
         return learning.run(spec, frame, fill_frame, strategy, source_hash, recorded)
     return signals.run(spec, frame, fill_frame, strategy, source_hash, recorded)
+
+
+def planned(strategy: AnyStrategy, source_hash: str, may: Allowed, say: Callable[[str], None]) -> Planned:
+    """A strategy's run on what it may see, beside the event loop; `say` is told when it begins."""
+    chosen = may.chosen
+    spec = msgspec.structs.replace(may.spec, strategy=strategy.name(), parameters=strategy.parameters())
+
+    async def go() -> Result:
+        say(f"running {strategy.name()} ...")
+        return await asyncio.to_thread(run, spec, chosen.frame, chosen.fills, strategy, source_hash, chosen.recorded)
+
+    return Planned(spec, source_hash, go)
 
 
 def trade(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, strategy: AnyStrategy, first: int) -> Tape:

@@ -6,7 +6,7 @@ from onetape.backtest.report import kept
 from onetape.clock import RealClock
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.results import Result
-from onetape.ports import EVERY_RUN, Clock, OnlyRuns, RunView, StoredRun
+from onetape.ports import EVERY_RUN, SMALL_IS_GOOD, Clock, OnlyRuns, RunPage, RunView, StoredRun
 
 
 class MemoryRunStore:
@@ -21,14 +21,14 @@ class MemoryRunStore:
             return
         self._runs[result.run_id] = kept(result, self._clock.now())
 
-    async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> tuple[list[RunView], str]:
+    async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> RunPage:
         if limit < 1:
             raise BadInput("limit", limit, "not from 1 on")
-        newest = [run.view for run in reversed(self._runs.values()) if meets(run.view, only)]
-        names = [view.run_id for view in newest]
+        fitting = ordered([run.view for run in reversed(self._runs.values()) if meets(run.view, only)], only.sort)
+        names = [view.run_id for view in fitting]
         start = names.index(before) + 1 if before in names else 0
-        page = newest[start : start + limit]
-        return page, page[-1].run_id if len(newest) > start + limit else ""
+        page = fitting[start : start + limit]
+        return RunPage(page, page[-1].run_id if len(fitting) > start + limit else "", len(fitting))
 
     async def get(self, run_id: str) -> StoredRun:
         if run_id not in self._runs:
@@ -41,6 +41,21 @@ class MemoryRunStore:
 
 
 def meets(view: RunView, only: OnlyRuns) -> bool:
-    names = ("strategy", "exchange", "symbol", "timeframe")
-    same = all(getattr(only, name) in ("", getattr(view.spec, name)) for name in names)
-    return same and view.created_ts >= (only.since_ts or 0)
+    spec = view.spec
+    if not all(getattr(only, name) in ("", getattr(spec, name)) for name in ("strategy", "exchange", "timeframe")):
+        return False
+    if only.symbol and only.symbol not in spec.symbol.split("+"):
+        return False
+    given = ",".join(f"{name}={value}" for name, value in spec.parameters.items())
+    text = f"{view.run_id} {spec.strategy} {spec.exchange} {spec.symbol} {spec.timeframe} {given}".lower()
+    if not view.run_id.startswith(only.begins) or not all(word in text for word in only.text.lower().split()):
+        return False
+    return (only.since_ts or 0) <= view.created_ts < (only.until_ts or view.created_ts + 1)
+
+
+def ordered(views: list[RunView], by: str) -> list[RunView]:
+    """Best first; those without the figure last."""
+    if not by:
+        return views
+    sign = 1.0 if by in SMALL_IS_GOOD else -1.0
+    return sorted(views, key=lambda view: (view.metrics.get(by) is None, sign * float(view.metrics.get(by) or 0.0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -42,13 +43,22 @@ class Changed(msgspec.Struct, frozen=True):
 
 class Rerun(msgspec.Struct, frozen=True, kw_only=True):
     """What came out. `same` when every fill, every equity and every figure has the same bits; `figures` are those that
-    have not: name, then, now. `ran` is False when it was not run, because the strategy is another one."""
+    have not: name, then, now. `ran` is False when it was not run, because the strategy is another one. `notes` are
+    sentences."""
 
     run_id: str
     same: bool
     ran: bool = True
     changed: list[Changed] = []
     figures: list[tuple[str, Any, Any]] = []
+    notes: list[str] = []
+
+    def sentence(self) -> str:
+        if not self.ran:
+            return "It was not run again: it is another strategy now, and has its own gate to pass."
+        if self.same:
+            return f"{self.run_id} made again: every fill, every equity and every figure has the same bits."
+        return f"{self.run_id} made again: the result is not the same."
 
 
 class AsThen:
@@ -106,7 +116,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[Changed]:
     ]
 
 
-def compared(stored: StoredRun, now: Result) -> Rerun:
+def compared(stored: StoredRun, now: Result, notes: Sequence[str] = ()) -> Rerun:
     """Fills, curve and figures of the run as it was stored against those of today. The block on luck is left out: it
     counts the trials made since."""
     view = stored.view
@@ -120,7 +130,8 @@ def compared(stored: StoredRun, now: Result) -> Rerun:
         (stored.fill_ts, fill_times(now.tape)),
     )
     same = not figures and all(equal(was, found) for was, found in curves)
-    return Rerun(run_id=view.run_id, same=same, changed=changes(view.manifest, now.manifest), figures=figures)
+    changed = changes(view.manifest, now.manifest)
+    return Rerun(run_id=view.run_id, same=same, changed=changed, figures=figures, notes=list(notes))
 
 
 def equal(a: Any, b: Any) -> bool:

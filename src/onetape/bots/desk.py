@@ -156,6 +156,12 @@ class Desk:
         await self._must_pass(spec.strategy, spec.parameters, (exchanges[0], spec.symbol, spec.timeframe))
         return await self.jobs.submit("backtest", msgspec.structs.replace(wish, exchange=exchanges[0]), asked_by)
 
+    async def rerun(self, run_id: str, asked_by: str) -> Job:
+        """A queued job that makes a stored run again. Raises NotFound for a run or a strategy that is not there."""
+        spec = (await self.runs.get(run_id)).view.spec
+        self.registry.build(spec.strategy, spec.parameters)
+        return await self.jobs.submit("rerun", {"run_id": run_id}, asked_by)
+
     # data
 
     async def download(self, wish: DownloadWish, asked_by: str) -> Job:

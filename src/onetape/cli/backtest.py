@@ -23,7 +23,7 @@ from onetape.domain.units import DAY, Micros, Timeframe, parse_time
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
     from onetape.backtest.candles import Chosen
-    from onetape.backtest.holdout import Allowed
+    from onetape.backtest.counting import Counter, Planned
     from onetape.domain.frame import CandleFrame
     from onetape.ports import StoredRun
     from onetape.strategies.gate import GateReport
@@ -310,14 +310,16 @@ async def run_all(
     wanted: Sequence[Wanted],
     registry: Registry,
     chosen: Chosen,
-    counter: trials.Counter,
+    counter: Counter,
 ) -> list[Outcome]:
+    from onetape.backtest.counting import counted_runs
+    from onetape.backtest.dispatch import planned
     from onetape.backtest.pages import keep_pages
 
     keep_pages()
     may = await trials.permitted(wish, counter, chosen, spec, tell_once)
     outcomes: list[Outcome] = []
-    planned: list[trials.Planned] = []
+    plans: list[Planned] = []
     for one in wanted:
         strategy = build(registry, wish, one, wanted)
         gate = None
@@ -326,24 +328,10 @@ async def run_all(
             gate = gated(strategy, may.chosen.frame)
         outcomes.append(Outcome(one.name, None, gate))
         if gate is None or gate.ok:
-            planned.append(plan(one.name, strategy, registry, may))
-    found = iter(await trials.counted_runs(counter, may, planned))
+            plans.append(planned(strategy, registry.source_hash(one.name), may, say))
+    found = iter(await counted_runs(counter, may, plans))
     say("")
     return [outcome if outcome.gate and not outcome.gate.ok else answered(outcome, next(found)) for outcome in outcomes]
-
-
-def plan(name: str, strategy: Any, registry: Registry, may: Allowed) -> trials.Planned:
-    from onetape.backtest.dispatch import run
-
-    spec = replaced(may.spec, strategy=name, parameters=strategy.parameters())
-    source_hash = registry.source_hash(name)
-
-    async def go() -> Result:
-        say(f"running {name} ...")
-        chosen = may.chosen
-        return run(spec, chosen.frame, chosen.fills, strategy, source_hash, chosen.recorded)
-
-    return trials.Planned(spec, source_hash, go)
 
 
 def answered(outcome: Outcome, found: Result | str) -> Outcome:

@@ -28,6 +28,7 @@ from onetape.domain.errors import BadInput
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
     from onetape.backtest.candles import Chosen
+    from onetape.backtest.counting import Counter
     from onetape.backtest.holdout import Allowed
     from onetape.backtest.together import Group, Member
     from onetape.domain.bots import BotSpec
@@ -148,7 +149,7 @@ async def fleet(wish: argparse.Namespace, bots: Mapping[str, BotSpec]) -> Group 
 async def prepared(
     wish: argparse.Namespace,
     platform: Platform,
-    counter: trials.Counter,
+    counter: Counter,
     registry: Registry,
     bot: tuple[str, BotSpec, Any],
     frames: dict[tuple[str, str, str], Any],
@@ -182,13 +183,14 @@ async def prepared(
     return Bot(member_of(name, may.spec, (chosen.frame, chosen.fills), strategy, source_hash), may)
 
 
-async def counted(counter: trials.Counter, bot: Bot, result: Result) -> None:
+async def counted(counter: Counter, bot: Bot, result: Result) -> None:
     """Every bot's run is a trial on its market."""
+    from onetape.backtest.counting import Planned, counted_runs
 
     async def go() -> Result:
         return result
 
-    await trials.counted_runs(counter, bot.may, [trials.Planned(bot.member.spec, bot.member.source_hash, go)])
+    await counted_runs(counter, bot.may, [Planned(bot.member.spec, bot.member.source_hash, go)])
 
 
 # --- portfolios
@@ -227,6 +229,7 @@ async def weighed(
     from onetape.app.wiring import open_platform
     from onetape.backtest import portfolio as portfolios
     from onetape.backtest.candles import choose, instrument_of
+    from onetape.backtest.counting import Planned, counted_runs
     from onetape.backtest.margin import settled
 
     spec = replaced(spec, strategy=strategy.name(), parameters=strategy.parameters())
@@ -258,7 +261,7 @@ async def weighed(
         async def go() -> Result:
             return group.whole
 
-        await trials.counted_runs(counter, may, [trials.Planned(replaced(may.spec, end_ts=end_ts), source_hash, go)])
+        await counted_runs(counter, may, [Planned(replaced(may.spec, end_ts=end_ts), source_hash, go)])
         say("")
         if not wish.no_store:
             await platform.runs.put(group.whole)

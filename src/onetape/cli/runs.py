@@ -9,16 +9,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from onetape.cli.backtest import say
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, add_json, print_json
 from onetape.domain.errors import BadInput, Conflict, NotFound
 from onetape.domain.units import parse_time, rfc3339
+from onetape.ports import RUN_FIGURES, RunView
 
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
     from onetape.backtest.candles import Chosen
-    from onetape.backtest.rerun import Rerun
     from onetape.domain.frame import CandleFrame
-    from onetape.ports import RunView, StoredRun
+    from onetape.domain.results import BacktestSpec
+    from onetape.ports import OnlyRuns, StoredRun
 
     Act = Callable[[Any, Any], Awaitable[int]]
 
@@ -37,7 +39,7 @@ delete removes the run; the ledger of trials still counts it.
 """
 ACTIONS: Final = ("list", "show", "diff", "rerun", "delete")
 FILTERS: Final = ("strategy", "exchange", "symbol", "timeframe")
-SORTS: Final = ("newest", "total_return", "sharpe", "sortino", "calmar", "max_drawdown", "profit_factor", "trades")
+SORTS: Final = ("newest", *RUN_FIGURES)
 PAGE: Final = 1000
 
 
@@ -67,7 +69,9 @@ def parser() -> argparse.ArgumentParser:
 def _add_filters(one: argparse.ArgumentParser) -> None:
     for name, example in zip(FILTERS, ("ema_cross", "okx", "BTC-USDT", "1h"), strict=True):
         one.add_argument(f"--{name}", default="", metavar=example)
+    one.add_argument("--text", default="", metavar="WORDS", help="in the id, the names or the parameters: fast=5")
     one.add_argument("--since", metavar="2026-11-01", help="stored then or later")
+    one.add_argument("--until", metavar="2026-12-01", help="stored before")
     one.add_argument("--sort", choices=SORTS, default="newest", help="best first; the newest first by default")
     one.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many (20); 0 = all")
 
@@ -97,42 +101,40 @@ async def _run(chosen: Any) -> int:
 # --- finding
 
 
-async def _all(platform: Platform, chosen: Any) -> list[RunView]:
-    """Those that the flags name, newest first."""
+def only_of(chosen: Any) -> OnlyRuns:
+    """Those that the flags name. Raises BadInput."""
     from onetape.ports import OnlyRuns
 
-    given = {name: getattr(chosen, name, "").strip() for name in FILTERS}
-    since = getattr(chosen, "since", None)
-    only = OnlyRuns(
+    given = {name: getattr(chosen, name).strip() for name in FILTERS}
+    return OnlyRuns(
         strategy=given["strategy"],
         exchange=given["exchange"].lower(),
         symbol=given["symbol"].upper().replace("/", "-"),
         timeframe=given["timeframe"],
-        since_ts=parse_time(since, "--since") if since else None,
+        text=chosen.text,
+        since_ts=parse_time(chosen.since, "--since") if chosen.since else None,
+        until_ts=parse_time(chosen.until, "--until") if chosen.until else None,
+        sort="" if chosen.sort == "newest" else chosen.sort,
     )
-    found: list[RunView] = []
-    cursor = ""
-    while True:
-        page, cursor = await platform.runs.list(PAGE, cursor, only)
-        found += page
-        if not cursor:
-            return found
 
 
 async def _id(platform: Platform, text: str) -> str:
     """The whole id of the run that a person means. Raises NotFound, Conflict when several begin so."""
+    from onetape.ports import OnlyRuns
+
     if text == "last":
-        newest, _ = await platform.runs.list(1)
+        newest = (await platform.runs.list(1)).views
         if not newest:
             raise NotFound("RUN", text, "no run is stored", "`onetape backtest` stores one.")
         return newest[0].run_id
-    found = [view.run_id for view in await _all(platform, None) if view.run_id.startswith(text)]
+    page = await platform.runs.list(3, only=OnlyRuns(begins=text))
+    found = [view.run_id for view in page.views]
     if text in found:
         return text
     if not found:
         raise NotFound("RUN", text, "not a stored run", "`onetape runs list` shows them.")
     if len(found) > 1:
-        shown = ", ".join(found[:3]) + (" and others" if len(found) > 3 else "")
+        shown = ", ".join(found) + (" and others" if page.fitting > len(found) else "")
         raise Conflict("RUN", text, f"the beginning of several runs: {shown}", "Write more of it.")
     return found[0]
 
@@ -147,21 +149,19 @@ async def _stored(platform: Platform, text: str) -> StoredRun:
 async def _list(platform: Platform, chosen: Any) -> int:
     from onetape.cli import runs_report
 
-    found = ordered(await _all(platform, chosen), chosen.sort)
-    shown = found[: chosen.limit] if chosen.limit else found
+    only, cursor, left = only_of(chosen), "", chosen.limit or sys.maxsize
+    shown: list[RunView] = []
+    while True:
+        views, cursor, fitting = await platform.runs.list(min(left, PAGE), cursor, only)
+        shown += views
+        left -= len(views)
+        if not cursor or not left:
+            break
     if chosen.json:
-        print_json({"items": [runs_report.summary(view) for view in shown], "all": len(found)})
+        print_json({"items": [runs_report.summary(view) for view in shown], "all": fitting})
     else:
-        runs_report.listed(shown, len(found))
+        runs_report.listed(shown, fitting)
     return DONE
-
-
-def ordered(views: list[RunView], by: str) -> list[RunView]:
-    """Best first; those without the figure last."""
-    if by == "newest":
-        return views
-    sign = 1.0 if by == "max_drawdown" else -1.0
-    return sorted(views, key=lambda view: (view.metrics.get(by) is None, sign * float(view.metrics.get(by) or 0.0)))
 
 
 async def _show(platform: Platform, chosen: Any) -> int:
@@ -206,9 +206,15 @@ async def _diff(platform: Platform, chosen: Any) -> int:
 
 
 async def _rerun(platform: Platform, chosen: Any) -> int:
-    from onetape.cli import runs_report
+    from onetape.app.research import means_of
+    from onetape.backtest.again import again
+    from onetape.cli import runs_report, trials
 
-    found = await again(platform, await _stored(platform, chosen.run), chosen.file)
+    stored = await _stored(platform, chosen.run)
+    for error in platform.registry.errors:
+        print(f"onetape runs: left out: {error}", file=sys.stderr)
+    found = await again(means_of(platform, trials.user()), stored, say, from_file(chosen.file, stored.view.spec))
+    say("")
     if chosen.json:
         print_json(found)
     else:
@@ -216,54 +222,13 @@ async def _rerun(platform: Platform, chosen: Any) -> int:
     return DONE if found.same and not found.changed else NOT_HELD
 
 
-async def again(platform: Platform, stored: StoredRun, file: Path | None) -> Rerun:
-    """Runs it once more, unless the strategy's code is not the one that passed the gate then."""
-    from onetape.app.recorded import recording
-    from onetape.backtest.holdout import allowed, sealed_note
-    from onetape.backtest.rerun import Changed, Rerun, compared, cut_as_then
-    from onetape.cli import trials
-    from onetape.cli.backtest import plan
-
-    view, registry = stored.view, platform.registry
-    for error in registry.errors:
-        print(f"onetape runs: left out: {error}", file=sys.stderr)
-    spec = view.spec
-    if "trading_from_ts" not in view.metrics:
-        raise Conflict("RUN", view.run_id, "made by several books together, which are not made again from here",
-                       "Run the fleet or the portfolio once more and compare: onetape runs diff.")  # fmt: skip
-    strategy = registry.build(spec.strategy, spec.parameters)
-    code, code_then = registry.source_hash(spec.strategy), view.manifest["strategy"]
-    if code != code_then:
-        changed = Changed("strategy", "the strategy's code", code_then, code)
-        return Rerun(run_id=view.run_id, same=False, ran=False, changed=[changed])
-    candles = cut_as_then(await _candles(platform, view, strategy.history(), file), view)
+def from_file(file: Path | None, spec: BacktestSpec) -> Chosen | None:
     if file is None:
-        candles = await recording(platform)(candles, spec)
-    opened = bool(view.manifest.get("holdout", {}).get("open"))
-    may = await allowed(platform.ledger, candles, spec, opened)
-    [now] = await trials.counted_runs(
-        trials.in_database(platform.ledger), may, [plan(spec.strategy, strategy, registry, may)]
-    )
-    if isinstance(now, str):
-        raise Conflict("RUN", view.run_id, "made on a sealed part", now)
-    if may.spec != spec and not opened:
-        print(f"onetape runs: {' '.join(sealed_note(now.manifest))}", file=sys.stderr)
-    return compared(stored, now)
-
-
-async def _candles(platform: Platform, view: RunView, warmup: int, file: Path | None) -> Chosen:
+        return None
     from onetape.archive import read
-    from onetape.backtest.candles import choose, split
-    from onetape.backtest.rerun import as_then, warmup_of
+    from onetape.backtest.candles import split
 
-    spec = view.spec
-    if file is not None:
-        return split(read(file, symbol=spec.symbol, exchange=spec.exchange or None).frame, spec)
-    try:
-        return await choose(as_then(platform.candles, view), spec, warmup_of(view, warmup))
-    except NotFound as error:
-        remedy = "If it was run from a file, name that: --file FILE."
-        raise NotFound("RUN", view.run_id, f"made of candles that are not stored ({error.problem})", remedy) from None
+    return split(read(file, symbol=spec.symbol, exchange=spec.exchange or None).frame, spec)
 
 
 async def _delete(platform: Platform, chosen: Any) -> int:

@@ -133,15 +133,7 @@ def trade_line(trade: Trade | None) -> str:
 
 def rerun(found: Rerun) -> None:
     out = console()
-    for one in found.changed:
-        text = str(one)
-        out.print(f"{text[0].upper()}{text[1:]}.")
-    if not found.ran:
-        out.print("It was not run again: it is another strategy now, and has its own gate to pass. "
-                  "`onetape backtest` runs it.")  # fmt: skip
-    elif found.same:
-        out.print(f"{found.run_id} made again: every fill, every equity and every figure has the same bits.")
-    else:
-        out.print(f"{found.run_id} made again: the result is not the same.")
-        if found.figures:
-            out.print(pairs_table("Figures, then (a) and now (b)", [Pair(*figure) for figure in found.figures]))
+    for text in (*map(str, found.changed), *found.notes, found.sentence()):
+        out.print(f"{text[0].upper()}{text[1:].rstrip('.')}.")
+    if found.figures:
+        out.print(pairs_table("Figures, then (a) and now (b)", [Pair(*figure) for figure in found.figures]))

@@ -5,45 +5,22 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from onetape.cli.output import Usage
 
 if TYPE_CHECKING:
     from onetape.backtest.candles import Chosen
+    from onetape.backtest.counting import Counter
     from onetape.backtest.holdout import Allowed
-    from onetape.domain.results import BacktestSpec, Result
-    from onetape.domain.trials import Trial
-    from onetape.ports import Clock, TrialLedger
+    from onetape.domain.results import BacktestSpec
+    from onetape.ports import TrialLedger
     from onetape.settings import Settings
 
 FILE = "trials.jsonl"  # under the data directory
-
-
-class Counter(NamedTuple):
-    """What runs are counted with."""
-
-    ledger: TrialLedger
-    clock: Clock
-    who: str
-
-
-class Planned(NamedTuple):
-    """A run that passed its gate: the question with all parameters, the hash of its code, how it is answered."""
-
-    spec: BacktestSpec
-    source_hash: str
-    go: Callable[[], Awaitable[Result]]
-
-
-class Opened(NamedTuple):
-    """The id to settle an opening by, or why it is refused; both empty when nothing is opened."""
-
-    id: str
-    refused: str
 
 
 def add_flags(top: argparse.ArgumentParser) -> None:
@@ -72,6 +49,7 @@ def user() -> str:
 
 
 def in_database(ledger: TrialLedger) -> Counter:
+    from onetape.backtest.counting import Counter
     from onetape.clock import RealClock
 
     return Counter(ledger, RealClock(), user())
@@ -115,50 +93,3 @@ async def permitted(
         whole = data_of(chosen, spec)
         say(await seal(counter.ledger, whole, wish.holdout.strip().lower(), counter.clock.now(), counter.who))
     return await allowed(counter.ledger, chosen, spec, wish.open_holdout)
-
-
-async def counted_runs(counter: Counter, may: Allowed, planned: Sequence[Planned]) -> list[Result | str]:
-    """The results of all that is planned, or why a run was refused. All are entered before the first one runs, and
-    judged when the last one has ended: who compares three has tried three."""
-    import dataclasses
-
-    from onetape.backtest.counting import counted, judged, scores_of, trial_of
-    from onetape.backtest.holdout import data_of
-    from onetape.domain.trials import BACKTEST, HOLDOUT
-
-    kind = HOLDOUT if may.note.get("open") else BACKTEST
-    ledger, clock = counter.ledger, counter.clock
-    entered = [
-        trial_of(one.spec, data_of(may.chosen, one.spec), one.source_hash, kind, counter.who, clock.now())
-        for one in planned
-    ]
-    openings = [await _opening(ledger, trial, may) for trial in entered]
-    await ledger.reserve([trial for trial, opening in zip(entered, openings, strict=True) if not opening.refused])
-    found: list[Result | str] = []
-    for one, trial, opening in zip(planned, entered, openings, strict=True):
-        if opening.refused:
-            found.append(opening.refused)
-            continue
-        result = await counted(ledger, clock, trial, one.go)
-        if opening.id:
-            await ledger.opened(opening.id, scores_of(result))
-        if may.note:
-            noted: dict[str, Any] = {"holdout": may.note}
-            result = dataclasses.replace(result, manifest=result.manifest | noted)
-        found.append(result)
-    return [
-        one if isinstance(one, str) else await judged(ledger, trial, one)
-        for trial, one in zip(entered, found, strict=True)
-    ]
-
-
-async def _opening(ledger: TrialLedger, trial: Trial, may: Allowed) -> Opened:
-    from onetape.backtest.holdout import enter_opening
-    from onetape.domain.errors import Conflict
-
-    if not may.note.get("open") or may.seal is None:
-        return Opened("", "")
-    try:
-        return Opened(await enter_opening(ledger, trial, may.seal), "")
-    except Conflict as refusal:
-        return Opened("", str(refusal))

@@ -114,7 +114,7 @@ def choice(name: str, label: str, data: list[Any], value: str) -> Any:
 
 
 async def run_choices(desk: Desk) -> list[dict[str, str]]:
-    views, _ = await desk.runs.list(LISTED)
+    views = (await desk.runs.list(LISTED)).views
     return [
         {"value": view.run_id, "label": f"{report.label(view)} · {rfc3339(view.created_ts)[5:16].replace('T', ' ')}"}
         for view in views

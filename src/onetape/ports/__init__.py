@@ -19,6 +19,9 @@ from onetape.ports.market import (
 )
 from onetape.ports.people import (
     EVERY_RUN,
+    FLEET,
+    RUN_FIGURES,
+    SMALL_IS_GOOD,
     EquityPoint,
     GapView,
     Only,
@@ -26,6 +29,7 @@ from onetape.ports.people import (
     OnlyRuns,
     OnlySeries,
     Queries,
+    RunPage,
     RunStore,
     RunView,
     SignalView,
@@ -38,6 +42,9 @@ from onetape.ports.trials import TrialLedger
 
 __all__ = [
     "EVERY_RUN",
+    "FLEET",
+    "RUN_FIGURES",
+    "SMALL_IS_GOOD",
     "Appended",
     "AuditCount",
     "AuditStore",
@@ -71,6 +78,7 @@ __all__ = [
     "RawCoverage",
     "RawStore",
     "Resync",
+    "RunPage",
     "RunStore",
     "RunView",
     "SearchStore",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -127,6 +127,13 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     manifest: dict[str, Any] = {}
     created_ts: Micros = 0
 
+    @property
+    def kind(self) -> str:
+        """Whether one strategy traded one instrument, or several books together: backtest, portfolio, fleet."""
+        if "members" not in self.manifest:
+            return "backtest"
+        return "fleet" if self.spec.strategy == FLEET else "portfolio"
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class StoredRun:
@@ -143,17 +150,34 @@ class StoredRun:
     report: Report | None = None
 
 
+RUN_FIGURES: Final = ("total_return", "sharpe", "sortino", "calmar", "max_drawdown", "profit_factor", "trades")
+SMALL_IS_GOOD: Final = ("max_drawdown",)
+FLEET: Final = "fleet"  # what a run of several bots has for its strategy
+
+
 class OnlyRuns(msgspec.Struct, frozen=True, kw_only=True):
-    """Which stored runs: those that match everything that is given; empty = all."""
+    """Which stored runs, those that match everything that is given, empty = all; and in which order."""
 
     strategy: str = ""
     exchange: str = ""
-    symbol: str = ""
+    symbol: str = ""  # also one of several
     timeframe: str = ""
+    begins: str = ""  # of the run's id
+    text: str = ""  # each of its words is in the id, the names or the parameters (`fast=5`), in any case
     since_ts: Micros | None = None  # stored then or later
+    until_ts: Micros | None = None  # stored before
+    sort: str = ""  # one of RUN_FIGURES, the best first and those without it last; "" = the newest first
 
 
 EVERY_RUN: Final = OnlyRuns()
+
+
+class RunPage(NamedTuple):
+    """`next` is the cursor of the rows after it, "" at the end; `fitting` how many runs fit in all."""
+
+    views: list[RunView]
+    next: str
+    fitting: int
 
 
 class RunStore(Protocol):
@@ -163,8 +187,8 @@ class RunStore(Protocol):
         """The same run stored again changes nothing."""
         ...
 
-    async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> tuple[list[RunView], str]:
-        """Newest first, with the cursor of the rows after it, "" at the end."""
+    async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> RunPage:
+        """A page of those that fit. Raises BadInput."""
         ...
 
     async def get(self, run_id: str) -> StoredRun:

@@ -3,8 +3,10 @@ it. Long columns are packed arrays (numpy's zip format) in one value each."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
+import re
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +17,7 @@ from onetape.backtest.report import kept
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.report import Report
 from onetape.domain.results import BacktestSpec, Result, Trade
-from onetape.ports import EVERY_RUN, OnlyRuns, RunView, StoredRun
+from onetape.ports import EVERY_RUN, SMALL_IS_GOOD, OnlyRuns, RunPage, RunView, StoredRun
 from onetape.storage import sql
 from onetape.storage.pool import reading, transaction
 
@@ -50,17 +52,20 @@ class PgRunStore:
                 run.report,
             )
 
-    async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> tuple[list[RunView], str]:
+    async def list(self, limit: int = 100, before: str = "", only: OnlyRuns = EVERY_RUN) -> RunPage:
         if not 1 <= limit <= MOST:
             raise BadInput("limit", limit, f"not from 1 to {MOST}", "Ask for more with the cursor `next`.")
-        created_ts, run_id = read_cursor(before) if before else (None, None)
+        after = read_cursor(before) if before else (None, None, None)
         async with reading(self._pool) as connection:
             rows = await connection.fetch(
-                sql.load("run_list"), created_ts, run_id, limit + 1,
-                only.strategy, only.exchange, only.symbol, only.timeframe, only.since_ts,
+                sql.load("run_list"), *after, limit + 1, only.strategy, only.exchange, only.symbol, only.timeframe,
+                only.begins, [f"%{escaped(word)}%" for word in only.text.split()], only.since_ts, only.until_ts,
+                only.sort, -1.0 if only.sort in SMALL_IS_GOOD else 1.0,
             )  # fmt: skip
         page = [view_of(row) for row in rows[:limit]]
-        return page, f"{page[-1].created_ts}.{page[-1].run_id}" if len(rows) > limit else ""
+        last = rows[len(page) - 1] if len(rows) > limit else None
+        following = f"{last['created_at']}.{last['run_id']}.{last['rank']!r}" if last else ""
+        return RunPage(page, following, rows[0]["fitting"] if rows else 0)
 
     async def get(self, run_id: str) -> StoredRun:
         async with reading(self._pool) as connection:
@@ -105,11 +110,19 @@ def spec_of(document: dict[str, Any]) -> BacktestSpec:
     return msgspec.convert(document | {"exits": exits, "limits": limits}, BacktestSpec, strict=False)
 
 
-def read_cursor(text: str) -> tuple[int, str]:
-    created_ts, _, run_id = text.partition(".")
-    if not created_ts.isdigit() or not run_id:
-        raise BadInput("before", text, "not a cursor", "Give the `next` of the page before, as it is.")
-    return int(created_ts), run_id
+def read_cursor(text: str) -> tuple[float, int, str]:
+    """Rank, time and id of the row that it names."""
+    created_ts, _, rest = text.partition(".")
+    run_id, _, rank = rest.partition(".")
+    if created_ts.isdigit() and run_id:
+        with contextlib.suppress(ValueError):
+            return float(rank), int(created_ts), run_id
+    raise BadInput("before", text, "not a cursor", "Give the `next` of the page before, as it is.")
+
+
+def escaped(word: str) -> str:
+    """A word as LIKE takes it to the letter."""
+    return re.sub(r"([\\%_])", r"\\\1", word)
 
 
 def pack(**columns: NDArray[Any]) -> bytes:

@@ -16,9 +16,13 @@ import pytest
 from onetape import archive
 from onetape.api import face
 from onetape.api.hub import Hub
+from onetape.backtest.again import rerun_as_job
 from onetape.backtest.answer import answering
+from onetape.backtest.candles import Chosen
+from onetape.backtest.counting import Counter
 from onetape.backtest.luck.memory import MemoryTrialLedger
-from onetape.backtest.trades import fill_times, trades_of
+from onetape.backtest.means import Means
+from onetape.backtest.memory import MemoryRunStore
 from onetape.backtest.wish import BacktestWish
 from onetape.bots.desk import Desk
 from onetape.bus.memory import MemoryBus
@@ -28,7 +32,7 @@ from onetape.domain.errors import Conflict, NotFound, Refused
 from onetape.domain.frame import CandleFrame
 from onetape.domain.jobs import Job, Say
 from onetape.domain.orders import Fill, Order
-from onetape.domain.results import Result
+from onetape.domain.results import BacktestSpec
 from onetape.domain.units import MINUTE, Timeframe, parse_time
 from onetape.jobs.memory import MemoryJobStore
 from onetape.jobs.runner import Kind, Runner
@@ -43,9 +47,7 @@ from onetape.ports import (
     OnlyGaps,
     OnlySeries,
     RawCoverage,
-    RunView,
     SignalView,
-    StoredRun,
     TableSize,
     Verdict,
 )
@@ -156,35 +158,6 @@ class FakeAudits:
         return []
 
 
-class FakeRuns:
-    """Fulfils ports.RunStore."""
-
-    def __init__(self) -> None:
-        self.runs: dict[str, StoredRun] = {}
-
-    async def put(self, result: Result) -> None:
-        view = RunView(
-            run_id=result.run_id, spec=result.spec, metrics=result.metrics, manifest=result.manifest, created_ts=START
-        )
-        tape = result.tape
-        self.runs[result.run_id] = StoredRun(
-            view=view,
-            trades=trades_of(tape),
-            ts=tape.close_ts,
-            equity=tape.equity,
-            fills=tape.fills,
-            fill_ts=fill_times(tape),
-        )
-
-    async def list(self, limit: int = 100, before: str = "") -> tuple[list[RunView], str]:
-        return [run.view for run in reversed(self.runs.values())][:limit], ""
-
-    async def get(self, run_id: str) -> StoredRun:
-        if run_id not in self.runs:
-            raise NotFound("run_id", run_id, "not a stored run")
-        return self.runs[run_id]
-
-
 def one_day() -> CandleFrame:
     """A wave of eight hours around 100, one candle a minute: each opens where the last closed."""
     close = 100 + 10 * np.sin(np.arange(DAY) * 2 * np.pi / 480)
@@ -247,10 +220,12 @@ class Venue:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    candles, runs, registry = MemoryCandleStore(), FakeRuns(), Registry.load(None)
+    candles, runs, registry = MemoryCandleStore(), MemoryRunStore(SimulatedClock(START)), Registry.load(None)
     await candles.append(one_day())
     bus = MemoryBus()
-    answer = answering(candles, runs, registry, MemoryTrialLedger())
+    ledger = MemoryTrialLedger()
+    answer = answering(candles, runs, registry, ledger)
+    means = Means(candles, runs, registry, Counter(ledger, SimulatedClock(START), "server"), nothing_recorded)
 
     async def backtest(job: Job, say: Say) -> str:
         return (await answer(msgspec.convert(job.wish, BacktestWish).spec(), say)).run_id
@@ -259,7 +234,14 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         wish = msgspec.convert(job.wish, DownloadWish)
         return await download_as_job(Venue(wish.exchange), candles, wish, say)  # type: ignore[arg-type]
 
-    kinds = {"backtest": Kind("computing", backtest), "download": Kind("network", download)}
+    async def rerun(job: Job, say: Say) -> str:
+        return await rerun_as_job(means, job.wish["run_id"], say)
+
+    kinds = {
+        "backtest": Kind("computing", backtest),
+        "rerun": Kind("computing", rerun),
+        "download": Kind("network", download),
+    }
     jobs = Runner(MemoryJobStore(), bus, SimulatedClock(START + DAY * MINUTE), kinds, {"computing": 1, "network": 1})
     made = Desk(
         queries=FakeQueries(),
@@ -279,6 +261,10 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     yield made
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def nothing_recorded(chosen: Chosen, spec: BacktestSpec) -> Chosen:
+    return chosen
 
 
 def known_exchange(name: str) -> None:

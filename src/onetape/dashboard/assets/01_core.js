@@ -72,6 +72,34 @@
     });
   }
 
+  // Asks before something is done that cannot be undone. `sentence` is HTML.
+  function confirmed(sentence, verb) {
+    return new Promise((resolve) => {
+      const dialog = document.createElement("dialog");
+      dialog.innerHTML =
+        `<form method="dialog"><p>${sentence}</p><div class="actions"><button value="no" autofocus>Keep it</button>` +
+        `<button value="yes" class="danger">${verb}</button></div></form>`;
+      dialog.onclose = () => {
+        dialog.remove();
+        resolve(dialog.returnValue === "yes");
+      };
+      document.body.append(dialog);
+      dialog.showModal();
+    });
+  }
+
+  // To another page of ours, without loading everything anew.
+  function go(address) {
+    const { pathname, search } = new URL(address, location.href);
+    window.dash_clientside.set_props("url", { pathname, search });
+  }
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('[data-widget] a[href^="/"]');
+    if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    go(link.href);
+  });
+
   function scan() {
     for (const [element, cleanup] of mounted) {
       if (!element.isConnected) {
@@ -92,6 +120,8 @@
   window.onetape = {
     api,
     notify,
+    go,
+    confirmed,
     format: { text, number, price, digits, signed, amount, clock, day, moment },
     widget(name, start) {
       widgets[name] = start;

@@ -46,27 +46,12 @@
     tell();
   }
 
-  function confirmed(sentence, verb) {
-    return new Promise((resolve) => {
-      const dialog = document.createElement("dialog");
-      dialog.innerHTML =
-        `<form method="dialog"><p>${sentence}</p><div class="actions"><button value="no" autofocus>Keep it</button>` +
-        `<button value="yes" class="danger">${verb}</button></div></form>`;
-      dialog.onclose = () => {
-        dialog.remove();
-        resolve(dialog.returnValue === "yes");
-      };
-      document.body.append(dialog);
-      dialog.showModal();
-    });
-  }
-
   const ASK = {
     stop: (name) => `Stop ${name}? Its resting orders are cancelled; an open position stays and nothing protects it.`,
     delete: (name) => `Delete ${name}? Its orders and fills stay in the database, the name cannot be used again.`,
   };
   async function act(name, action) {
-    if (ASK[action] && !(await confirmed(ASK[action](format.text(name)), action))) return;
+    if (ASK[action] && !(await onetape.confirmed(ASK[action](format.text(name)), action))) return;
     try {
       if (action === "delete") await onetape.api(`bots/${name}`, "DELETE");
       else bots.set(name, await onetape.api(`bots/${name}/${action}`, "POST"));

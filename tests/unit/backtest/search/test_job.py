@@ -39,7 +39,7 @@ async def test_a_job_searches_stored_candles_and_stores_the_recommended_run(spec
     assert len(found.result.trials) == 20
     assert steps[-1].done == 20
     assert steps[-1].best is not None
-    [stored], _ = await runs.list()
+    [stored] = (await runs.list()).views
     assert found.best is not None
     assert stored.run_id == found.best.run_id
     assert await stores.searches.found(search.id) is not None
