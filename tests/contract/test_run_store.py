@@ -89,7 +89,7 @@ async def test_lists_are_newest_first_in_pages(store: RunStore) -> None:
     assert (end, fitting) == ("", 3)
 
 
-@pytest.mark.parametrize(("figure", "sign"), [("sharpe", -1), ("profit_factor", -1), ("max_drawdown", 1)])
+@pytest.mark.parametrize(("figure", "sign"), [("sharpe", -1), ("total_return", -1), ("max_drawdown", 1)])
 async def test_the_best_come_first_page_by_page_and_those_without_the_figure_last(
     store: RunStore, figure: str, sign: int
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from onetape.backtest.compare import COMPARED
 from onetape.backtest.rerun import Changed, changes
 from onetape.domain.results import Trade
 from onetape.ports import RunView, StoredRun
@@ -56,8 +57,9 @@ def diff(a: StoredRun, b: StoredRun) -> RunDiff:
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The figures of the run itself: what is said about luck depends on the trials made since."""
-    return {name: value for name, value in metrics.items() if name != "luck"}
+    """The figures of the run itself, the usual ones first: what is said about luck depends on the trials
+    made since."""
+    return {name: metrics[name] for name in (*COMPARED, *sorted(metrics)) if name in metrics and name != "luck"}
 
 
 def question(view: RunView) -> dict[str, Any]:

@@ -5,7 +5,8 @@
     "total_return", "max_drawdown", "win_rate", "cagr", "buy_and_hold", "exposure", "volatility", "best_day", "worst_day",
     "best_trade", "worst_trade", "average_trade",
   ]);
-  const plain = (value) => (Number.isInteger(value) ? format.number(value, 0) : String(Number(value.toPrecision(6))));
+  const digits = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
+  const plain = (value) => (Number.isInteger(value) ? format.number(value, 0) : digits.format(value));
   function cell(name, value) {
     if (value === null || value === undefined) return "–";
     if (typeof value === "number") return RATES.has(name) ? `${format.number(100 * value, 2)} %` : plain(value);
@@ -18,7 +19,7 @@
     const line = (row) =>
       `<tr><td>${format.text(row.name.replaceAll("_", " "))}</td><td class="num wrap">${cell(row.name, row.a)}</td><td class="num wrap">${cell(row.name, row.b)}</td><td class="num quiet">${gap(row)}</td></tr>`;
     return (
-      `<h2>${title}</h2><div class="scroll"><table class="grid tight"><thead><tr><th></th><th class="num">${first}</th><th class="num">${second}</th>` +
+      `<h2>${title}</h2><div class="scroll"><table class="grid tight pairs"><thead><tr><th></th><th class="num">${first}</th><th class="num">${second}</th>` +
       `<th class="num">difference</th></tr></thead><tbody>${rows.map(line).join("")}</tbody></table></div>`
     );
   }
@@ -49,7 +50,7 @@
       element.innerHTML =
         `<section class="card diff"><div class="card-head"><h2>Diff: a is ${run(found.a)}, b is ${run(found.b)}</h2><span class="buttons"><button type="button" data-close>close</button></span></div>` +
         `${same}${pairs("Parameters", found.parameters)}${pairs("Question", found.question)}${made.join("")}${pairs("Figures", found.figures)}${first}</section>`;
-      element.scrollIntoView({ behavior: "smooth", block: "start" });
+      element.firstChild.scrollIntoView({ behavior: "smooth", block: "start" });
     }
     async function show(event) {
       const [a, b] = event.detail;

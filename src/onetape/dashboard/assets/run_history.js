@@ -26,12 +26,13 @@
   function line(run, chosen) {
     const m = run.metrics;
     const id = format.text(run.run_id);
+    const market = `${format.text(run.symbol.replaceAll("+", " + "))} <span class="quiet">${format.text(run.timeframe)}</span>`;
     const what = run.kind === "backtest" ? "" : ` <span class="pill">${run.kind}</span>`;
     return (
       `<tr data-run="${id}" class="${chosen ? "chosen" : ""}"><td><input type="checkbox" aria-label="choose ${id}" ${chosen ? "checked" : ""}></td>` +
       `<td class="wide quiet">${format.moment(run.created)}</td>` +
-      `<td class="wrap"><a href="/backtest?run=${id}" title="${id}">${format.text(run.strategy)}</a>${what} <span class="quiet">${format.text(given(run.parameters))}</span></td>` +
-      `<td class="wrap">${format.text(run.symbol)} <span class="quiet">${format.text(run.timeframe)}</span></td>` +
+      `<td class="wrap"><a href="/backtest?run=${id}" title="${id}">${format.text(run.strategy)}</a>${what} <span class="quiet">${format.text(given(run.parameters))}</span><span class="narrow">${market}</span></td>` +
+      `<td class="wide wrap">${market}</td>` +
       `<td class="wide quiet">${format.day(m.start)} to ${format.day(Date.parse(m.end) - 1)}</td>${FIGURES.map((f) => f[2](m)).join("")}</tr>`
     );
   }
@@ -39,7 +40,7 @@
     const cell = (title, key, css) =>
       `<th class="${css}"${sort === key ? ' aria-sort="descending"' : ""}>${key ? `<button type="button" data-sort="${key}">${title}${sort === key ? " ↓" : ""}</button>` : title}</th>`;
     const figures = FIGURES.map(([title, key, , css]) => cell(title, key, `num ${css || ""}`));
-    return `<thead><tr><th></th>${cell("Stored", "newest", "wide")}<th>Strategy</th><th>Market</th><th class="wide">Period</th>${figures.join("")}</tr></thead>`;
+    return `<thead><tr><th></th>${cell("Stored", "newest", "wide")}<th>Strategy</th><th class="wide">Market</th><th class="wide">Period</th>${figures.join("")}</tr></thead>`;
   }
   const bar = (strategies) =>
     '<div class="card-head"><h2>Stored runs <span data-count class="quiet"></span></h2><div class="filters">' +
