@@ -14,8 +14,7 @@ import numpy as np
 from onetape.backtest.luck.block import FEW_DAYS, PAIRS, YEAR, interval, numbers, seed_of
 from onetape.backtest.luck.bootstrap import Histories, block_length, draws_for, resample_together
 from onetape.backtest.luck.drawdowns import of_equity
-from onetape.backtest.metrics import YEAR_DAYS, daily_returns, growth, of_days
-from onetape.core.stats import last_of_each_day
+from onetape.backtest.metrics import YEAR_DAYS, daily_returns, day_ends, growth, of_days
 from onetape.domain.comparison import Comparison, DayFigures, Difference, Mix, Pair
 from onetape.domain.frame import Floats, Ints
 from onetape.domain.results import Result
@@ -41,7 +40,7 @@ def compare(results: Sequence[Result], names: Sequence[str]) -> Comparison:
 def days_of(result: Result) -> tuple[Ints, Floats]:
     """Numbers of the UTC days from 1970 on, and the return of each; no returns after a ruin."""
     length = result.tape.candles.timeframe.micros
-    rows = last_of_each_day(result.tape.ts, length)
+    rows = day_ends(result.tape.candles)
     return (result.tape.ts[rows] + length - 1) // DAY, daily_returns(result.tape, result.spec.cash)
 
 

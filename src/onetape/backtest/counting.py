@@ -13,9 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from onetape.backtest.holdout import Allowed, data_of, enter_opening
 from onetape.backtest.luck.block import luck_of, with_luck
-from onetape.backtest.metrics import daily_returns
+from onetape.backtest.metrics import daily_returns, day_ends
 from onetape.backtest.report import with_report
-from onetape.core.stats import last_of_each_day
 from onetape.domain import trials
 from onetape.domain.errors import Conflict
 from onetape.domain.results import BacktestSpec, Result
@@ -65,8 +64,7 @@ def trial_of(spec: BacktestSpec, data: DataKey, source_hash: str, kind: str, who
 
 def settled_of(trial: Trial, result: Result, ended_ts: Micros) -> Settled:
     returns = daily_returns(result.tape, result.spec.cash)
-    rows = last_of_each_day(result.tape.ts, result.tape.candles.timeframe.micros)
-    first = (int(result.tape.close_ts[rows[0]]) - 1) // DAY
+    first = (int(result.tape.close_ts[day_ends(result.tape.candles)[0]]) - 1) // DAY
     return Settled(
         id=trial.id,
         state=trials.DONE,

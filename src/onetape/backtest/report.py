@@ -15,11 +15,11 @@ from onetape.backtest.causes import entry_rows, tags_of
 from onetape.backtest.costs import cost_of_reality
 from onetape.backtest.doubts import warnings
 from onetape.backtest.marks import levels, said
-from onetape.backtest.metrics import daily_returns
+from onetape.backtest.metrics import daily_returns, day_ends
 from onetape.backtest.trades import bars, fill_times, thinned, trades_of
 from onetape.backtest.used import line
 from onetape.core.state import ENTRY, F_PRICE, F_QTY, F_ROLE
-from onetape.core.stats import T_ENTRY, T_EXIT, T_OPEN, T_PROFIT, T_ROLE, T_SIDE, last_of_each_day
+from onetape.core.stats import T_ENTRY, T_EXIT, T_OPEN, T_PROFIT, T_ROLE, T_SIDE
 from onetape.domain.orders import Role
 from onetape.domain.report import Group, Month, Report
 from onetape.domain.results import Result
@@ -85,7 +85,7 @@ def kept(result: Result, created_ts: int = 0) -> StoredRun:
 
 def last_day(result: Result, i: int) -> int:
     """The number of the i-th UTC day that has a candle, from 1970 on."""
-    rows = last_of_each_day(result.tape.ts, result.tape.candles.timeframe.micros)
+    rows = day_ends(result.tape.candles)
     return (int(result.tape.ts[rows[i]]) + result.tape.candles.timeframe.micros - 1) // DAY
 
 
@@ -145,7 +145,7 @@ def months(result: Result) -> list[Month]:
     A trade counts in the month in which the candle of its exit closes."""
     tape = result.tape
     length = tape.candles.timeframe.micros
-    rows = last_of_each_day(tape.ts, length)
+    rows = day_ends(tape.candles)
     found: dict[int, float] = dict(zip(month_of(tape.ts[rows] + length - 1), tape.equity[rows].tolist(), strict=True))
     closed = tape.trips[tape.trips[:, T_OPEN] == 0.0]
     exits = np.array(month_of(tape.ts[bars(closed, T_EXIT)] + length - 1), np.int64)
