@@ -56,6 +56,16 @@ async def test_a_message_already_there_is_not_stored_again(store: RawStore) -> N
     assert await store.append([frame(1), frame(2)]) == 1
 
 
+async def test_an_answer_that_is_asked_for_again_is_not_stored_again(store: RawStore) -> None:
+    def answer(seq: int, recv_ts: int, data: bytes = b'{"data":[]}', ts: int = NOON) -> RawFrame:
+        return RawFrame("okx", "BTC-USDT", "trades_rest", ts, recv_ts, seq, data)
+
+    assert await store.append([answer(1, NOON), answer(2, NOON + 1), answer(3, NOON, b'{"data":[ ]}')]) == 2
+    assert await store.append([answer(1, NOON + 7), answer(2, NOON + 8, ts=NOON + 1)]) == 1
+    kept = await store.tail("okx", "BTC-USDT", "trades_rest", 9)
+    assert [(f.ts - NOON, f.recv_ts - NOON) for f in kept] == [(0, 0), (0, 0), (1, 8)]
+
+
 async def test_sequence_numbers_that_start_anew_lose_nothing(store: RawStore) -> None:
     assert await store.append([frame(1), frame(1, data=b"{}", recv_ts=NOON + 90)]) == 2
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from onetape.archive.folder import Files
 from onetape.domain.errors import Damaged
-from onetape.domain.market import RawFrame
+from onetape.domain.market import ANSWERS, RawFrame
 from onetape.domain.parts import RAW, Archived
 from onetape.domain.units import DAY, EARLIEST, HOUR, LATEST, Micros
 from onetape.observe import log
@@ -40,11 +40,11 @@ class ArchivedRawStore:
         recent = self._clock.now() - _LIVE
         old = [frame for frame in frames if frame.ts < recent]
         if old and (known := await self._known(old)):
-            frames = [frame for frame in frames if _key(frame) not in known]
+            frames = [frame for frame in frames if _same(frame) not in known]
         return await self._database.append(frames)
 
     async def _known(self, frames: Sequence[RawFrame]) -> set[tuple[Any, ...]]:
-        """The keys of all archived messages in the stretches that the frames lie in."""
+        """What is the same, of all archived messages in the stretches that the frames lie in."""
         spans: dict[tuple[str, str, str], tuple[Micros, Micros]] = {}
         for frame in frames:
             series = (frame.exchange, frame.symbol, frame.channel)
@@ -54,7 +54,7 @@ class ArchivedRawStore:
         for series, (first, last) in spans.items():
             for entry in await self._archived(series):
                 if entry.first_ts <= last and entry.last_ts >= first:
-                    known |= {_key(frame) for frame in await self._rows_if_sound(entry, first, last + 1)}
+                    known |= {_same(frame) for frame in await self._rows_if_sound(entry, first, last + 1)}
         return known
 
     async def _archived(self, series: tuple[str, str, str]) -> list[Archived]:
@@ -135,6 +135,13 @@ class ArchivedRawStore:
 
 def _key(frame: RawFrame) -> tuple[Any, ...]:
     return frame.exchange, frame.symbol, frame.channel, frame.ts, frame.seq, frame.recv_ts
+
+
+def _same(frame: RawFrame) -> tuple[Any, ...]:
+    """As the table has it: an answer is told from others by what it says, whenever it was asked for."""
+    if frame.channel.endswith(ANSWERS):
+        return frame.exchange, frame.symbol, frame.channel, frame.ts, frame.data
+    return _key(frame)
 
 
 def _received(frame: RawFrame) -> tuple[Micros, int]:

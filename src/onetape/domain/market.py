@@ -222,6 +222,9 @@ class Drained(msgspec.Struct, frozen=True, tag="drained"):
     exchange: str
 
 
+ANSWERS: Final = "_rest"  # so end the channels of answers to requests: `trades_rest`
+
+
 class RawFrame(msgspec.Struct, frozen=True, gc=False):
     """A message exactly as the venue sent it. `data` is JSON text."""
 

@@ -71,12 +71,40 @@ class LatestWins:
         return told
 
 
-class Bars:
-    """Candles: by open time, whether closed, and content. What is closed does not run again, and what runs does not
-    run backward."""
+class _Bar:
+    """What was told of one candle: how it ran, and each word on how it ended, with how many of these a line brought."""
+
+    __slots__ = ("brought", "by", "running", "words")
 
     def __init__(self) -> None:
-        self._rows: dict[Micros, tuple[bool, tuple[float, ...], str]] = {}
+        self.running: tuple[float, ...] | None = None
+        self.by = ""  # the line that told how it runs
+        self.words: list[tuple[float, ...]] = []
+        self.brought: dict[str, int] = {}
+
+    def runs(self, source: str, content: tuple[float, ...]) -> bool:
+        was = self.running
+        if self.words or was == content or (was is not None and content[4] < was[4] and source != self.by):
+            return False
+        self.running, self.by = content, source
+        return True
+
+    def ends(self, source: str, content: tuple[float, ...]) -> bool:
+        """Not new: the last word of the same line, or one that the other line was faster with."""
+        ahead = range(max(0, self.brought.get(source, 0) - 1), len(self.words))
+        place = next((i for i in ahead if self.words[i] == content), None)
+        if place is None:
+            self.words.append(content)
+        self.brought[source] = len(self.words) if place is None else place + 1
+        return place is None
+
+
+class Bars:
+    """Candles: by open time, whether closed, and content. What is closed does not run again, what runs does not run
+    backward, and a line that lags does not bring back the word before a correction."""
+
+    def __init__(self) -> None:
+        self._bars: dict[Micros, _Bar] = {}
         self._newest: Micros = 0
 
     def new(self, source: str, ts: Micros, told: Events, data: Any, recv_ts: Micros) -> Events | None:  # noqa: ARG002
@@ -85,23 +113,18 @@ class Bars:
 
     def _take(self, source: str, bar: Candle | Forming) -> bool:
         closed = isinstance(bar, Candle)
+        known = self._bars.get(bar.open_ts)
+        if known is None:
+            if len(self._bars) >= _BARS and bar.open_ts < min(self._bars):
+                return False  # a venue that tells the past anew at every subscription
+            if not closed and bar.open_ts < self._newest:
+                return False
+            known = self._bars[bar.open_ts] = _Bar()
+            self._newest = max(self._newest, bar.open_ts)
+            if len(self._bars) > _BARS:
+                del self._bars[min(self._bars)]
         content = (bar.open, bar.high, bar.low, bar.close, bar.volume)
-        known = self._rows.get(bar.open_ts)
-        if known is not None:
-            was_closed, was, by = known
-            if (was_closed and not closed) or (was_closed == closed and was == content):
-                return False
-            if not closed and bar.volume < was[4] and source != by:
-                return False
-        elif len(self._rows) >= _BARS and bar.open_ts < min(self._rows):
-            return False  # a venue that tells the past anew at every subscription
-        elif not closed and bar.open_ts < self._newest:
-            return False
-        self._newest = max(self._newest, bar.open_ts)
-        self._rows[bar.open_ts] = (closed, content, source)
-        if len(self._rows) > _BARS:
-            del self._rows[min(self._rows)]
-        return True
+        return known.ends(source, content) if closed else known.runs(source, content)
 
 
 class ByContent:

@@ -8,16 +8,18 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from onetape.domain.market import RawFrame
+from onetape.domain.market import ANSWERS, RawFrame
 from onetape.domain.units import Micros
 from onetape.storage.partitions import SPANS, ensure_partitions
-from onetape.storage.pool import reading
+from onetape.storage.pool import reading, transaction
 from onetape.storage.sql import load
 
 TABLE: Final = "raw_market_data"
 _PAGE: Final = 5_000  # rows of one page of `read`
 _json: Final = msgspec.json.Decoder(msgspec.Raw)
-_KEY: Final = ("exchange", "symbol", "channel", "ts", "seq", "recv_ts")
+_SERIES: Final = ("exchange", "symbol", "channel", "ts")
+_KEY: Final = (*_SERIES, "seq", "recv_ts")
+_LOCK: Final = 7_313_004
 
 
 class PgRawStore:
@@ -30,7 +32,8 @@ class PgRawStore:
     async def append(self, frames: Sequence[RawFrame]) -> int:
         """Stores a batch in one durable transaction and gives how many were new: a message comes only once, and a
         server that is killed must not lose what was said to be stored. A frame is the same when its series, times and
-        sequence number are; messages that share a millisecond are all kept."""
+        sequence number are; messages that share a millisecond are all kept. An answer to a request is the same when its
+        series, time and text are, whenever it was asked for."""
         if not frames:
             return 0
         try:
@@ -41,12 +44,11 @@ class PgRawStore:
 
     async def _append(self, frames: Sequence[RawFrame]) -> int:
         await self._make_partitions(frames)
-        # Lists, because the interpreter keeps thousands of dead tuples of every length up to 20: a batch of each length
-        # would seem to need ever more memory.
-        columns = [[getattr(frame, name) for frame in frames] for name in _KEY]
-        texts = [_text(frame.data) for frame in frames]
+        if any(frame.channel.endswith(ANSWERS) for frame in frames):
+            async with transaction(self._pool) as connection:
+                return await _insert(connection, await _without_known(connection, frames))
         async with reading(self._pool) as connection:  # one statement is a transaction: two ways to the server less
-            return len(await connection.fetch(load("raw_append"), *columns, texts))
+            return await _insert(connection, frames)
 
     async def _make_partitions(self, frames: Sequence[RawFrame]) -> None:
         floor, times = SPANS[TABLE].floor, [frame.ts for frame in frames]
@@ -79,6 +81,29 @@ class PgRawStore:
             cursor = await connection.cursor(load("raw_read"), exchange, symbol, list(channels), start_ts, end_ts)
             while rows := await cursor.fetch(_PAGE):
                 yield [_frame(row) for row in rows]
+
+
+async def _insert(connection: Any, frames: Sequence[RawFrame]) -> int:
+    # Lists, because the interpreter keeps thousands of dead tuples of every length up to 20: a batch of each length
+    # would seem to need ever more memory.
+    columns = [[getattr(frame, name) for frame in frames] for name in _KEY]
+    texts = [_text(frame.data) for frame in frames]
+    return len(await connection.fetch(load("raw_append"), *columns, texts))
+
+
+async def _without_known(connection: Any, frames: Sequence[RawFrame]) -> list[RawFrame]:
+    """Leaves out answers that were stored when they were asked for before. The lock is held until they are stored, as a
+    server may still be at work for a program that is dead."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    found: dict[tuple[Any, ...], RawFrame] = {}
+    for frame in frames:
+        if frame.channel.endswith(ANSWERS):
+            found.setdefault((*(getattr(frame, name) for name in _SERIES), _text(frame.data)), frame)
+    columns = [list(column) for column in zip(*found, strict=True)]
+    times = columns[_SERIES.index("ts")]
+    known = {row["place"] for row in await connection.fetch(load("raw_known"), *columns, min(times), max(times))}
+    new = [frame for place, frame in enumerate(found.values(), 1) if place not in known]
+    return [*(frame for frame in frames if not frame.channel.endswith(ANSWERS)), *new]
 
 
 def _frame(row: Any) -> RawFrame:

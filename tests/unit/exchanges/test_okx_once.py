@@ -81,6 +81,24 @@ def test_closed_candle_that_the_venue_corrects_is_told_again() -> None:
     assert once.new(A, 0, closed(0, 8.0), [], 0) == closed(0, 8.0)
 
 
+def test_candle_and_its_correction_come_once_though_one_line_lags_behind_both() -> None:
+    once = Bars()
+    heard = [
+        once.new(source, 0, closed(0, volume), [], 0) is not None
+        for source, volume in ((A, 7.0), (A, 8.0), (B, 7.0), (B, 8.0), (B, 8.0), (A, 8.0))
+    ]
+    assert heard == [True, True, False, False, False, False]
+
+
+def test_candle_that_the_venue_corrects_back_is_told_again() -> None:
+    once = Bars()
+    for source in (A, B):
+        for volume in (7.0, 8.0):
+            once.new(source, 0, closed(0, volume), [], 0)
+    assert once.new(A, 0, closed(0, 7.0), [], 0) == closed(0, 7.0)
+    assert once.new(B, 0, closed(0, 7.0), [], 0) is None
+
+
 def test_same_list_of_instruments_within_seconds_is_one() -> None:
     once = ByContent()
     assert once.new(A, 0, (), b"[1]", 0) == ()

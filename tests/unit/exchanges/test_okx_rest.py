@@ -12,7 +12,7 @@ from aiohttp import web
 from onetape.domain.errors import BadInput, Refused, Transient
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Print
-from onetape.domain.units import MINUTE, Timeframe
+from onetape.domain.units import MINUTE, SECOND, Timeframe
 from onetape.exchanges.okx import rest
 from onetape.exchanges.okx.history import candles
 from onetape.exchanges.okx.past import Past
@@ -268,6 +268,25 @@ async def test_past_trades_walk_back_by_time_then_by_id_and_come_older_first() -
     ids = [int(e.id) for page in pages for e in page.events if isinstance(e, Print)]
     assert ids == list(range(300, 550))
     assert asked_for == [("2", "550"), ("1", "450"), ("1", "350")]
+
+
+async def test_past_trades_asked_for_again_from_a_later_time_come_in_the_same_answers() -> None:
+    """A trade in every second: three windows of five minutes, each with pages that the next one does not share."""
+
+    def answer(request: web.Request) -> tuple[int, object]:
+        after = int(request.query["after"])
+        before = after - 1 if request.query["type"] == "1" else (after - 1) // 1_000
+        rows = trade_rows(min(before, 1_000), max(1, before - 99))
+        return ok([row | {"ts": f"{row['ts']}000"} for row in rows])
+
+    async with asked(answer) as client:
+        past, end = Past(client), 780 * SECOND
+        whole, rest = [
+            {(page.raw.ts, page.raw.data) async for page in past.trades("BTC-USDT", start * SECOND, end) if page.raw}
+            for start in (10, 250)
+        ]
+    assert len(whole) > len(rest) > 5
+    assert rest < whole
 
 
 async def test_newest_trades_help_out_when_they_reach_back_far_enough() -> None:

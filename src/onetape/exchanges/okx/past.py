@@ -37,10 +37,12 @@ class Past:
         self._seq = itertools.count(1)
 
     async def trades(self, symbol: str, start_ts: Micros, end_ts: Micros) -> AsyncIterator[Received]:
-        """Single trades in [start_ts, end_ts), older pages first. The venue keeps three months."""
+        """Single trades in [start_ts, end_ts), older pages first. The venue keeps three months.
+
+        Windows lie on the clock: who was interrupted and begins anew, wherever, is given the same pages."""
         stream = await self._stream(symbol, Channel.TRADES_ALL, TRADES)
         while start_ts < end_ts:
-            until = min(end_ts, start_ts + _WINDOW)
+            until = min(end_ts, (start_ts // _WINDOW + 1) * _WINDOW)
             pages = [page async for page in self._backward(stream, start_ts, until)]
             for page in reversed(pages):
                 yield page
