@@ -168,3 +168,14 @@ async def test_a_second_opening_gives_the_first_with_what_came_out(ledger: Trial
 async def test_of_two_openings_at_once_one_is_first(ledger: TrialLedger) -> None:
     found = await asyncio.gather(*(ledger.open(an_opening(name)) for name in "abcd"))
     assert len({one.trial_id for one in found}) == 1
+
+
+async def test_the_trials_of_a_search_come_in_order_with_what_became_of_them(ledger: TrialLedger) -> None:
+    await ledger.reserve([a_trial(f"a1-{i:06d}") for i in (2, 10, 1)] + [a_trial("a1b-000001"), a_trial("a1")])
+    scores = {"parameters": {"fast": 5, "exit": "none"}, "values": [1.5, None], "error": ""}
+    await ledger.settle([msgspec.structs.replace(done("a1-000002", 1.5, returns=(0.5,)), scores=scores)])
+    found = await ledger.of_search("a1")
+    assert [name for name, _ in found] == ["a1-000001", "a1-000002", "a1-000010"]
+    [settled] = [one for _, one in found if one]
+    assert (settled.scores, settled.returns) == (scores, pack_returns(np.array([0.5])))
+    assert await ledger.of_search("b") == []

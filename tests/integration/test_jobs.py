@@ -16,6 +16,7 @@ import pytest
 
 from onetape.app import work
 from onetape.app.wiring import Platform, open_platform
+from onetape.backtest.search.wish import OptimizeJob, OptimizeWish
 from onetape.backtest.wish import BacktestWish
 from onetape.clock import RealClock
 from onetape.domain.frame import CandleFrame
@@ -105,6 +106,56 @@ async def test_a_worker_that_is_killed_is_replaced_and_the_job_is_done(platform:
             os.kill(pid, signal.SIGKILL)
         job = await jobs.wait(job.id)
     assert (job.state, job.starts) == (JobState.DONE, 2)
+
+
+def search() -> OptimizeJob:
+    """Of a strategy whose trials take a while."""
+    asked = {
+        "strategy": "ridge_returns",
+        "exchange": "okx",
+        "symbol": "BTC-USDT",
+        "parameters": {"window": 300, "every": 5},
+        "space": {"lags": "2:9", "ahead": "5:10"},
+    }
+    return OptimizeJob(search="a1b2c3d4e5f6", wish=msgspec.convert(asked, OptimizeWish))
+
+
+async def finished(platform: Platform) -> dict[str, Any]:
+    """The trials of the search that have a result."""
+    return {name: one for name, one in await platform.ledger.of_search(search().search) if one}
+
+
+async def test_a_search_whose_worker_is_killed_goes_on_with_what_it_had_found(platform: Platform) -> None:
+    before = children()
+    async with web(platform) as jobs:
+        job = await jobs.submit("optimize", search(), "api")
+        async with asyncio.timeout(60):
+            while not (had := await finished(platform)):
+                await asyncio.sleep(0.05)
+        for pid in children() - before:
+            os.kill(pid, signal.SIGKILL)
+        had = await finished(platform)
+        job = await jobs.wait(job.id)
+    assert (job.state, job.starts, job.error) == (JobState.DONE, 2, "")
+    assert 0 < len(had) < 48
+    now = await finished(platform)
+    assert {name: now[name].ended_ts for name in had} == {name: one.ended_ts for name, one in had.items()}
+    assert len(now) == 48
+    assert (await platform.runs.get(job.result)).view.metrics["luck"]["trials"] == 48
+
+
+async def test_a_search_that_is_cancelled_settles_what_is_done(platform: Platform) -> None:
+    async with web(platform) as jobs:
+        job = await jobs.submit("optimize", search(), "api")
+        async with asyncio.timeout(60):
+            while not (told := (await jobs.get(job.id)).progress.counts.get("done", 0)):
+                await asyncio.sleep(0.01)
+        cancelled = await jobs.cancel(job.id)
+        async with asyncio.timeout(10):
+            while len(await finished(platform)) < told:
+                await asyncio.sleep(0.05)
+    assert cancelled.state is JobState.CANCELLED
+    assert len(await finished(platform)) < 48
 
 
 async def test_a_restart_of_the_web_process_begins_what_ran_and_what_waited_again(platform: Platform) -> None:

@@ -11,7 +11,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.staticfiles import StaticFiles
 
-from onetape.api import audit, bots, data, jobs, market, metrics, research, runs, state, stream
+from onetape.api import audit, bots, data, jobs, market, metrics, research, runs, searches, state, stream
 from onetape.api.answers import COMPONENTS
 from onetape.api.hub import Hub
 from onetape.api.origin import OwnPagesOnly
@@ -45,7 +45,7 @@ def build(
     app.add_middleware(Timed, timings=app.state.timings)
     install(app)
     v1 = APIRouter()
-    for room in (state, market, data, audit, bots, research, runs, jobs, stream):
+    for room in (state, market, data, audit, bots, research, runs, searches, jobs, stream):
         v1.include_router(room.router)
     app.include_router(v1, prefix=PREFIX)
     app.include_router(metrics.router)

@@ -55,6 +55,8 @@ def desk_of(platform: Platform, jobs: Runner) -> Desk:
         catalogue=platform.catalogue,
         audits=platform.audits,
         runs=platform.runs,
+        ledger=platform.ledger,
+        searches=platform.searches,
         bus=platform.bus,
         registry=platform.registry,
         proofs=platform.strategies,

@@ -56,6 +56,22 @@ async def rerun(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
     return await rerun_as_job(means_of(stores, WHO), wish["run_id"], progress)
 
 
+async def optimize(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
+    from onetape.backtest.answer import WHO
+    from onetape.backtest.search.answer import Stores
+    from onetape.backtest.search.job import search_job, told
+    from onetape.backtest.search.wish import OptimizeJob, by_path
+
+    asked, clock = msgspec.convert(wish, OptimizeJob), RealClock()
+    where = Stores(stores.ledger, stores.searches, clock, WHO)
+    with by_path():
+        found = await search_job(
+            asked.search, asked.wish.search(), stores.candles, stores.runs, stores.registry, where,
+            lambda step: progress(told(step, clock.now())),
+        )  # fmt: skip
+    return found.best.run_id if found.best else ""
+
+
 async def download(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
     from onetape.app.feeds import open_feed
     from onetape.marketdata.download import DownloadWish, download_as_job
@@ -76,6 +92,7 @@ class Done(NamedTuple):
 KINDS: Final[Mapping[str, Done]] = {
     "backtest": Done(COMPUTING, backtest),
     "rerun": Done(COMPUTING, rerun),
+    "optimize": Done(COMPUTING, optimize),
     "download": Done(NETWORK, download),
 }
 

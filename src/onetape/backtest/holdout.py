@@ -54,15 +54,19 @@ async def allowed(ledger: TrialLedger, chosen: Chosen, spec: BacktestSpec, openi
     if data.end_ts <= seal.from_ts:
         return Allowed(chosen, spec, seal, {})
     if data.start_ts >= seal.from_ts:
-        raise Conflict(
-            "the period", f"from {rfc3339(data.start_ts)}", f"in the part of {seal.symbol} that is sealed from "
-            f"{rfc3339(seal.from_ts)} on", "Choose an earlier one, or open it once: onetape backtest --open-holdout.",
-        )  # fmt: skip
+        raise wholly_sealed(seal, data.start_ts)
     kept = chosen._replace(frame=before(chosen.frame, seal.from_ts), fills=before(chosen.fills, seal.from_ts))
     if not len(kept.frame) or not len(kept.fills):
         raise Conflict("the seal", rfc3339(seal.from_ts), "so early that no candle is left", "Lift it: --holdout off.")
     asked = msgspec.structs.replace(spec, end_ts=seal.from_ts)
     return Allowed(kept, asked, seal, {"from_ts": seal.from_ts, "made_ts": seal.made_ts, "open": False})
+
+
+def wholly_sealed(seal: Seal, start_ts: Micros) -> Conflict:
+    return Conflict(
+        "the period", f"from {rfc3339(start_ts)}", f"in the part of {seal.symbol} that is sealed from "
+        f"{rfc3339(seal.from_ts)} on", "Choose an earlier one, or open it once: onetape backtest --open-holdout.",
+    )  # fmt: skip
 
 
 def opened(chosen: Chosen, spec: BacktestSpec, seal: Seal | None) -> Allowed:

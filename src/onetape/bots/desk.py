@@ -21,11 +21,24 @@ from onetape.domain.errors import BadInput, Conflict, NotFound
 from onetape.domain.imported import Imported
 from onetape.domain.jobs import Job
 from onetape.domain.markets import Keep
+from onetape.domain.results import BacktestSpec
 from onetape.domain.units import Timeframe
 from onetape.jobs.runner import Runner
 from onetape.marketdata import reading
 from onetape.marketdata.download import DownloadWish, fresh
-from onetape.ports import AuditStore, BotStore, Bus, CandleStore, Catalogue, Coverage, GateStore, Queries, RunStore
+from onetape.ports import (
+    AuditStore,
+    BotStore,
+    Bus,
+    CandleStore,
+    Catalogue,
+    Coverage,
+    GateStore,
+    Queries,
+    RunStore,
+    SearchStore,
+    TrialLedger,
+)
 from onetape.strategies.contract import signalling
 from onetape.strategies.gate import GateReport, check
 from onetape.strategies.registry import Registry
@@ -45,6 +58,8 @@ class Desk:
     catalogue: Catalogue
     audits: AuditStore
     runs: RunStore
+    ledger: TrialLedger
+    searches: SearchStore
     bus: Bus
     registry: Registry
     jobs: Runner
@@ -145,6 +160,11 @@ class Desk:
         """A queued job. Raises BadInput when the question makes no sense or nothing is stored to answer it."""
         spec = wish.spec()
         self.registry.build(spec.strategy, spec.parameters)
+        exchange = await self.answerable(spec)
+        return await self.jobs.submit("backtest", msgspec.structs.replace(wish, exchange=exchange), asked_by)
+
+    async def answerable(self, spec: BacktestSpec) -> str:
+        """The exchange whose candles answer a question. Raises NotFound, BadInput, also for what the gate refuses."""
         rows = [row for row in await self.coverage() if row.symbol == spec.symbol]
         exchanges = sorted({row.exchange for row in rows if spec.exchange in ("", row.exchange)})
         if not exchanges:
@@ -154,7 +174,7 @@ class Desk:
             raise BadInput("$.exchange", spec.exchange, f"needed: {spec.symbol} is stored for {names}", "Name one.")
         await reading.source_timeframe(self.candles, exchanges[0], spec.symbol, Timeframe.parse(spec.timeframe))
         await self._must_pass(spec.strategy, spec.parameters, (exchanges[0], spec.symbol, spec.timeframe))
-        return await self.jobs.submit("backtest", msgspec.structs.replace(wish, exchange=exchanges[0]), asked_by)
+        return exchanges[0]
 
     async def rerun(self, run_id: str, asked_by: str) -> Job:
         """A queued job that makes a stored run again. Raises NotFound for a run or a strategy that is not there."""

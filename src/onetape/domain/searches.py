@@ -135,6 +135,11 @@ def wish_of(document: dict[str, Any]) -> SearchWish:
     return msgspec.convert(document | {"spec": spec | {"exits": exits, "limits": limits}}, SearchWish, strict=False)
 
 
+def result_of(document: dict[str, Any]) -> SearchResult:
+    """From JSON as it was kept: all but the trials' daily returns."""
+    return msgspec.convert({**document, "wish": wish_of(document["wish"])}, SearchResult, strict=False)
+
+
 def search_of(document: dict[str, Any]) -> Search:
     wish = wish_of(document["wish"])
     return msgspec.convert({**document, "wish": wish}, Search, strict=False)

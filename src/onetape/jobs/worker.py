@@ -15,7 +15,7 @@ import msgspec
 from onetape.domain.errors import OnetapeError
 from onetape.domain.jobs import Ending, Job, JobState, Progress, Say
 from onetape.jobs.runner import FAULT
-from onetape.jobs.workers import LONGEST_LINE, Ended, Said
+from onetape.jobs.workers import GRACE, LONGEST_LINE, Ended, Said
 
 PRIORITY: Final = 19  # the lowest: whoever else wants the processor gets it first
 FIRST_TO_DIE: Final = "800"  # of 1000: when memory is out the system ends a job, not a bot
@@ -28,6 +28,8 @@ def stand_back() -> int:
     """Makes this process one that nobody waits for. Gives the file descriptor for answers: what strategies print goes
     to standard error."""
     os.nice(PRIORITY)
+    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as file:
+        file.write(str(PRIORITY))  # where sessions share the processors, a priority counts only inside one
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write(FIRST_TO_DIE)
     answers = os.dup(sys.stdout.fileno())
@@ -36,7 +38,8 @@ def stand_back() -> int:
 
 
 async def work(works: Works, answers: int) -> None:
-    """Does what it is told until its parent closes the line; the death of the parent does that, too."""
+    """Does what it is told until its parent closes the line; the death of the parent does that, too. What is being done
+    then is cancelled and has a moment to write down how far it came."""
     reader = asyncio.StreamReader(limit=LONGEST_LINE)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     with os.fdopen(answers, "wb", buffering=0) as out:
@@ -50,6 +53,8 @@ async def work(works: Works, answers: int) -> None:
             doing = asyncio.ensure_future(_one(works, msgspec.json.decode(line, type=Job), tell))
             await asyncio.wait({asking, doing}, return_when=asyncio.FIRST_COMPLETED)
             if not doing.done():  # nobody sends a second job before the first is answered: the line is closed
+                doing.cancel()
+                await asyncio.wait({doing}, timeout=GRACE)
                 return
             tell(doing.result())
 
@@ -68,8 +73,12 @@ async def _one(works: Works, job: Job, tell: Callable[[Said | Ended], None]) -> 
 
     teller = asyncio.ensure_future(telling())
     working = asyncio.ensure_future(works[job.kind](job, say))
-    await asyncio.wait({working})
-    teller.cancel()
+    try:
+        await asyncio.wait({working})
+    finally:
+        teller.cancel()
+        working.cancel()
+        await asyncio.wait({working})
     if newest:
         tell(Said(newest.pop()))
     error = working.exception()

@@ -1,4 +1,5 @@
-"""Processes for work that computes: of low priority, so that neither pages nor bots wait for it, and killed to cancel.
+"""Processes for work that computes: of low priority, so that neither pages nor bots wait for it. To cancel one the line
+to it is closed, which leaves it a moment to write down what is done, and then it is killed.
 
 A worker is a fresh program (never a fork of one that has threads). It gets a job as a line of JSON on standard input
 and answers with lines on standard output: progress, then one ending. One idle worker is kept, because a fresh one
@@ -22,6 +23,7 @@ from onetape.observe import log
 
 IDLE: Final = 600.0  # seconds that a worker waits for another job
 LONGEST_LINE: Final = 1 << 26  # bytes
+GRACE: Final = 0.5  # seconds from the end of the line to the end of the worker
 
 
 class Said(msgspec.Struct, frozen=True, tag="said"):
@@ -49,12 +51,12 @@ class Workers:
         self._retire: asyncio.Task[None] | None = None
 
     async def work(self, job: Job, say: Say) -> str:
-        """Fulfils runner.Work. Cancelled, it kills the worker. Raises Died, Refused, BadInput."""
+        """Fulfils runner.Work. Cancelled, it ends the worker. Raises Died, Refused, BadInput."""
         worker = self._take_idle() or await self._start()
         try:
             ended = await _talk(worker, job, say)
         except BaseException:
-            await _end(worker)
+            await _end(worker, GRACE)
             raise
         if self._idle:
             await _end(worker)
@@ -110,8 +112,16 @@ def _how(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
-async def _end(worker: asyncio.subprocess.Process) -> None:
-    """Kills it with all that it started, and lets go of its pipes."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(worker.pid, signal.SIGKILL)
-    await worker.communicate()
+async def _end(worker: asyncio.subprocess.Process, grace: float = 0.0) -> None:
+    """Kills it with all that it started, and lets go of its pipes; it has `grace` seconds to leave by itself."""
+    try:
+        if grace and worker.stdin:
+            worker.stdin.close()
+            async with asyncio.timeout(grace):
+                await worker.wait()
+    except TimeoutError:
+        pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        await worker.communicate()

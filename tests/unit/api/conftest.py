@@ -23,6 +23,10 @@ from onetape.backtest.counting import Counter
 from onetape.backtest.luck.memory import MemoryTrialLedger
 from onetape.backtest.means import Means
 from onetape.backtest.memory import MemoryRunStore
+from onetape.backtest.search.answer import Stores
+from onetape.backtest.search.job import search_job, told
+from onetape.backtest.search.store import MemorySearchStore
+from onetape.backtest.search.wish import OptimizeJob
 from onetape.backtest.wish import BacktestWish
 from onetape.bots.desk import Desk
 from onetape.bus.memory import MemoryBus
@@ -223,12 +227,19 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     candles, runs, registry = MemoryCandleStore(), MemoryRunStore(SimulatedClock(START)), Registry.load(None)
     await candles.append(one_day())
     bus = MemoryBus()
-    ledger = MemoryTrialLedger()
+    ledger, searches = MemoryTrialLedger(), MemorySearchStore()
     answer = answering(candles, runs, registry, ledger)
     means = Means(candles, runs, registry, Counter(ledger, SimulatedClock(START), "server"), nothing_recorded)
 
     async def backtest(job: Job, say: Say) -> str:
         return (await answer(msgspec.convert(job.wish, BacktestWish).spec(), say)).run_id
+
+    async def optimize(job: Job, say: Say) -> str:
+        asked, stores = msgspec.convert(job.wish, OptimizeJob), Stores(ledger, searches, SimulatedClock(START), "api")
+        found = await search_job(
+            asked.search, asked.wish.search(), candles, runs, registry, stores, lambda step: say(told(step, START))
+        )
+        return found.best.run_id if found.best else ""
 
     async def download(job: Job, say: Say) -> str:
         wish = msgspec.convert(job.wish, DownloadWish)
@@ -240,6 +251,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     kinds = {
         "backtest": Kind("computing", backtest),
         "rerun": Kind("computing", rerun),
+        "optimize": Kind("computing", optimize),
         "download": Kind("network", download),
     }
     jobs = Runner(MemoryJobStore(), bus, SimulatedClock(START + DAY * MINUTE), kinds, {"computing": 1, "network": 1})
@@ -250,6 +262,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         catalogue=FakeCatalogue(),
         audits=FakeAudits(),
         runs=runs,
+        ledger=ledger,
+        searches=searches,
         bus=bus,
         registry=registry,
         jobs=jobs,

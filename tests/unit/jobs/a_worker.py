@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from onetape.domain.errors import BadInput
 from onetape.domain.jobs import Job, Progress, Say
@@ -31,6 +32,23 @@ async def hang(job: Job, say: Say) -> str:
     return ""
 
 
+async def keep(job: Job, say: Say) -> str:
+    """Writes down what is done when it is told to stop."""
+    say(Progress(text=str(os.getpid())))
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0.05)
+        Path(job.wish["file"]).write_text("what is done")
+    return ""
+
+
+async def group(job: Job, say: Say) -> str:
+    say(Progress(text=Path("/proc/self/autogroup").read_text().strip()))
+    await asyncio.sleep(0.1)
+    return ""
+
+
 async def die(job: Job, say: Say) -> str:
     os.kill(os.getpid(), signal.SIGKILL)
     return ""
@@ -45,4 +63,4 @@ async def fault(job: Job, say: Say) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(work({work.__name__: work for work in (count, hang, die, refuse, fault)}, stand_back()))
+    asyncio.run(work({work.__name__: work for work in (count, hang, keep, group, die, refuse, fault)}, stand_back()))

@@ -38,7 +38,7 @@ def lives(pid: int) -> bool:
     """Not so for one that ended and waits for its parent."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -80,6 +80,25 @@ async def test_cancelled_in_the_middle_of_code_that_hears_nothing_it_dies_at_onc
         await working
     await until(lambda: not any(lives(pid) for pid in pids))
     assert await workers.work(job("count", to=1), nobody)  # a fresh one does the next
+
+
+async def test_cancelled_it_writes_down_what_is_done_before_it_ends(workers: Workers, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    working = asyncio.create_task(workers.work(job("keep", file=str(tmp_path / "kept")), told.append))
+    await until(lambda: told)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert (tmp_path / "kept").read_text() == "what is done"
+    await until(lambda: not lives(int(told[0].text)))
+
+
+async def test_where_sessions_share_the_processors_the_session_of_a_worker_stands_back_too(workers: Workers) -> None:
+    if not Path("/proc/self/autogroup").exists():
+        pytest.skip("this system shares the processors by process alone")
+    told: list[Progress] = []
+    await workers.work(job("group"), told.append)
+    assert told[-1].text.endswith(f"nice {PRIORITY}")
 
 
 async def test_a_worker_that_nobody_needs_for_long_ends(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:

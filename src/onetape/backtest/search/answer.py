@@ -58,20 +58,27 @@ def first_strategy(registry: Registry, wish: SearchWish) -> AnyStrategy:
 
 
 def prepared(
-    wish: SearchWish, registry: Registry, may: Allowed, stores: Stores, resumed: Search | None = None
+    wish: SearchWish,
+    registry: Registry,
+    may: Allowed,
+    stores: Stores,
+    resumed: Search | None = None,
+    search_id: str = "",
 ) -> Prepared:
     """Everything that may be refused is refused here, before anything is entered. Raises BadInput, NotFound; Conflict
-    when a resumed search is about other code or data by now."""
+    when a resumed search is about other code or data by now. A new search ends where the data end now, so that it can
+    go on when more have come."""
     base = single(first_strategy(registry, wish))
     given = {name: value for name, value in base.parameters().items() if name in wish.spec.parameters}
     spec = msgspec.structs.replace(may.spec, strategy=wish.spec.strategy, parameters=given)
     plan = planned(wish, type(base), (may.chosen.frame, may.chosen.fills), spec)
-    known = {name: getattr(may.spec, name) for name in ("exchange", "symbol", "timeframe")}
+    data = data_of(may.chosen, may.spec)
+    known = {name: getattr(may.spec, name) for name in ("exchange", "symbol", "timeframe")} | {"end_ts": data.end_ts}
     search = Search(
-        id=secrets.token_hex(6),
+        id=search_id or secrets.token_hex(6),
         wish=msgspec.structs.replace(wish, spec=msgspec.structs.replace(wish.spec, **known)),
         source_hash=registry.source_hash(wish.spec.strategy),
-        data=data_of(may.chosen, may.spec),
+        data=data,
         who=stores.who,
         created_ts=stores.clock.now(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,12 @@ from onetape.domain.luck import SearchLuck
 from onetape.domain.searches import HeatMap, Scored, Search, SearchResult
 from onetape.domain.trials import unpack_returns
 
+ALONE: Final = (
+    "No trial has three neighbours within a tenth of what was searched: nothing can be said about how well a result "
+    "holds when the parameters change a little. Search on a grid, or with more trials."
+)
+UNFINISHED: Final = "The search has not ended: trials beside the best ones may be missing."
+
 Work = tuple[float, int, float | None]  # seconds, workers, share of their time in which they worked
 
 
@@ -28,14 +35,15 @@ def read(
     work: Work,
     complete: bool = True,
 ) -> SearchResult:
-    """At least one trial must have a score."""
+    """At least one trial must have a score. Of a search that is not `complete` nothing is recommended and its luck is
+    not judged: neighbours may be missing."""
     trials = sorted((one for one in scored if one.values), key=lambda one: one.number)
     failed = [one for one in scored if not one.values]
     signs = np.array([objective.sign for objective in objectives])
     values = np.array([[np.nan if v is None else v for v in one.values] for one in trials], np.float64)
     turned = values * signs
     places = placed(spaces, trials)
-    columns = [robust(places, turned[:, k], reaches(spaces)) for k in range(len(objectives))]
+    columns = [robust(places, turned[:, k], reaches(spaces)) if complete else {} for k in range(len(objectives))]
     order = mean_rank(columns)
     best = front(turned)
     peak = best[0] if best else None
@@ -44,12 +52,11 @@ def read(
     first = values[:, 0]
     reasons: dict[str, str] = {}
     if recommended is None:
-        reasons["recommended"] = (
-            "No trial has three neighbours within a tenth of what was searched: nothing can be said about how well a "
-            "result holds when the parameters change a little. Search on a grid, or with more trials."
-        )
+        reasons["recommended"] = ALONE if complete else UNFINISHED
     weights = importance(spaces, trials, first)
-    luck = _luck(trials, search, reasons)
+    luck = _luck(trials, search, reasons) if complete else None
+    if not complete:
+        reasons["luck"] = UNFINISHED
     return SearchResult(
         id=search.id,
         wish=search.wish,
@@ -76,6 +83,15 @@ def read(
         complete=complete,
         reasons=reasons,
     )
+
+
+def so_far(
+    search: Search, spaces: Sequence[Space], objectives: Sequence[Objective], scored: Sequence[Scored]
+) -> SearchResult | None:
+    """Of a search that goes on or was stopped; None before a trial has a score."""
+    if not any(one.values for one in scored):
+        return None
+    return read(search, spaces, objectives, scored, 0, (0.0, 0, None), complete=False)
 
 
 def _heat(

@@ -51,13 +51,13 @@ def spaces_of(kind: type[AnyStrategy], texts: Mapping[str, str], fixed: Mapping[
         if name not in fields:
             raise NotFound("--space", name, f"not a parameter of {kind.name()}", f"It takes {', '.join(fields)}.")
         if name in fixed:
-            raise BadInput("--space", name, "also given a value by --set", "Leave one of them away.")
+            raise BadInput("--space", name, "also given a value", "Leave one of them away.")
     kinds = typing.get_type_hints(kind, include_extras=True)
     chosen = [name for name in fields if (name in texts if texts else name not in fixed)]
     found = [_space(kind, name, kinds[name], texts.get(name, "")) for name in chosen]
     spaces = tuple(space for space in found if space is not None)
     if not spaces:
-        raise BadInput("--space", "", f"{kind.name()} has no number to search", "Name a space: --space name=a,b,c.")
+        raise BadInput("--space", "", f"{kind.name()} has no number to search", "Name what to try: name=a,b,c.")
     return spaces
 
 
@@ -128,7 +128,7 @@ def _around(kind: type[AnyStrategy], name: str, annotation: Any, base: type) -> 
     """From a fourth of the default to four times it, inside what the strategy allows, in steps of equal length."""
     default = next(field.default for field in msgspec.structs.fields(kind) if field.name == name)
     if default is msgspec.NODEFAULT or not isinstance(default, int | float) or not default:
-        raise BadInput("--space", name, "without a default to search around", f"Write --space {name}=low:high.")
+        raise BadInput("--space", name, "without a default to search around", f"Write {name}=low:high.")
     low, high = _bounds(annotation)
     ends = sorted((default / WIDE, default * WIDE))
     low, high = max(low, ends[0]), min(high, ends[1])

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from onetape.backtest.search.constraints import rule_of
+import msgspec
+
+from onetape.backtest.search.constraints import Rule, rule_of
 from onetape.backtest.search.ground import Ground
-from onetape.backtest.search.objectives import objectives_of
+from onetape.backtest.search.objectives import Objective, objectives_of
 from onetape.backtest.search.reading import read
 from onetape.backtest.search.spaces import Space, spaces_of
 from onetape.backtest.search.walks import USUAL, Accepts, Asked, Walk, size_of, walk_of
@@ -52,18 +54,33 @@ class Plan(NamedTuple):
     accepts: Accepts
 
 
-def planned(
-    wish: SearchWish, kind: type[AnyStrategy], candles: tuple[CandleFrame, CandleFrame], spec: BacktestSpec
-) -> Plan:
-    """Raises BadInput naming what cannot be used, before anything runs. `spec` has the fixed parameters."""
+class Question(NamedTuple):
+    """What a wish comes to without candles: what is looked for, where, under which rules, in how many trials."""
+
+    objectives: tuple[Objective, ...]
+    spaces: tuple[Space, ...]
+    rules: tuple[Rule, ...]
+    expected: int
+
+
+def question(wish: SearchWish, kind: type[AnyStrategy]) -> Question:
+    """Raises BadInput naming what cannot be used. `wish.spec` has the fixed parameters."""
     if wish.method not in METHODS:
         raise BadInput("--method", wish.method, "not a method", f"There are {', '.join(METHODS)}.")
     if wish.trials < 0 or wish.jobs < 0:
         raise BadInput("--trials", wish.trials, "not a positive number")
     objectives = objectives_of(wish.objectives)
-    spaces = spaces_of(kind, wish.spaces, spec.parameters)
-    rules = [rule_of(text, kind.__struct_fields__) for text in wish.constraints]
+    spaces = spaces_of(kind, wish.spaces, wish.spec.parameters)
+    rules = tuple(rule_of(text, kind.__struct_fields__) for text in wish.constraints)
     expected = size_of(spaces, wish.trials) if wish.method == GRID else wish.trials or USUAL
+    return Question(objectives, spaces, rules, expected)
+
+
+def planned(
+    wish: SearchWish, kind: type[AnyStrategy], candles: tuple[CandleFrame, CandleFrame], spec: BacktestSpec
+) -> Plan:
+    """Raises BadInput naming what cannot be used, before anything runs. `spec` has the fixed parameters."""
+    objectives, spaces, rules, expected = question(msgspec.structs.replace(wish, spec=spec), kind)
     ground = Ground(kind, spec, candles, objectives, expected)
 
     def accepts(parameters: Mapping[str, Any]) -> bool:
@@ -109,8 +126,10 @@ class Sweep:
             await self._work(walk, crew)
         finally:
             self.seconds = time.perf_counter() - self._begun
-            await asyncio.to_thread(crew.close)
-            await self._settle()
+            try:
+                await self._settle()  # first: whoever was cancelled has little time left
+            finally:
+                await asyncio.to_thread(crew.close)
         if not any(one.values for one in self._scored.values()):
             raise _nothing(self._scored, walk)
         self._refused = walk.refused

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from onetape.backtest.search.spaces import Space
+from onetape.backtest.search.objectives import objective_of
+from onetape.backtest.search.spaces import Space, spaces_of
+from onetape.domain.errors import BadInput
 from onetape.domain.frame import Floats, Ints
-from onetape.domain.searches import HeatMap, Scored, Slice
+from onetape.domain.searches import HeatMap, Scored, SearchResult, Slice
+from onetape.strategies.contract import AnyStrategy
 
 BANDS: Final = 40  # of a parameter that has more values than that, or a continuous one
 FEW: Final = 10  # bands in which importance is measured: each needs some trials
@@ -56,6 +60,42 @@ def heat_map(x: Space, y: Space, trials: Sequence[Scored], scores: Floats) -> He
         for lines in zip(sums.tolist(), counts.tolist(), strict=True)
     ]
     return HeatMap(x=x.name, y=y.name, xs=xs, ys=ys, scores=means)
+
+
+def map_of(kind: type[AnyStrategy], result: SearchResult, x: str, y: str) -> HeatMap:
+    """Of two parameters that somebody chose. Raises BadInput."""
+    spaces = {space.name: space for space in spaces_of(kind, result.wish.spaces, result.wish.spec.parameters)}
+    for field, name in (("x", x), ("y", y)):
+        if name not in spaces:
+            raise BadInput(field, name, "not a parameter that was searched", f"There are {', '.join(spaces)}.")
+    if x == y:
+        raise BadInput("y", y, "the same parameter as x", "Name another one.")
+    trials = [one for one in result.trials if one.values]
+    scores = np.array([np.nan if one.values[0] is None else one.values[0] for one in trials], np.float64)
+    return heat_map(spaces[x], spaces[y], trials, scores)
+
+
+def ranked(result: SearchResult) -> list[Scored]:
+    """All trials, the best robust score first, then the best single score, at the end those that failed."""
+    rank = {number: place for place, number in enumerate(result.order)}
+    sign = objective_of(result.wish.objectives[0]).sign
+
+    def place(one: Scored) -> tuple[int, int, float]:
+        value = one.values[0] if one.values else None
+        return not one.values, rank.get(one.number, len(rank)), math.inf if value is None else -sign * value
+
+    return sorted(result.trials, key=place)
+
+
+def why(result: SearchResult) -> str:
+    """Why that trial is recommended, or why none is."""
+    if result.recommended is None:
+        return result.reasons["recommended"]
+    robust, name = result.robust[result.recommended], result.wish.objectives[0]
+    better = (
+        "or better" if len(result.wish.objectives) == 1 else "or better, and it ranks best in all objectives together"
+    )
+    return f"Three of four trials beside it reach a {name} of {robust:,.4g} {better}: no other has neighbours as good."
 
 
 def slice_of(space: Space, trials: Sequence[Scored], scores: Floats, sign: float, centre: Scored | None) -> Slice:

@@ -93,14 +93,14 @@ def size_of(spaces: Sequence[Space], trials: int) -> int:
         if space.continuous:
             raise BadInput(
                 "--space", f"{space.name}={space.text}", "continuous, and a grid needs steps",
-                f"Write {space.name}={space.low:g}:{space.high:g}:STEP, or take --method random.",
+                f"Write {space.name}={space.low:g}:{space.high:g}:STEP, or take the method random.",
             )  # fmt: skip
     size = math.prod(len(space.values) for space in spaces)
     most = trials or LARGEST
     if size > most:
         raise BadInput(
             "--trials" if trials else "--space", trials or size, f"the grid has {size:,} combinations, more than "
-            f"{most:,}", "Take wider steps or more --trials, or draw some: --method random --trials N.",
+            f"{most:,}", "Take wider steps, allow more trials, or draw some of them: the method random.",
         )  # fmt: skip
     return size
 

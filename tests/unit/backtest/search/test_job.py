@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -15,6 +16,7 @@ from onetape.backtest.search.sweep import Step
 from onetape.clock import SimulatedClock
 from onetape.domain.errors import NotFound
 from onetape.domain.searches import SearchWish
+from onetape.domain.units import HOUR
 from onetape.storage.memory import MemoryCandleStore
 from onetape.strategies.registry import Registry
 
@@ -32,11 +34,16 @@ async def test_a_job_searches_stored_candles_and_stores_the_recommended_run(spec
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await search_job(wish, candles, runs, Registry.load(None), stores, stop)
+        await search_job("a1", wish, candles, runs, Registry.load(None), stores, stop)
     assert steps[-1].total == 20
-    [search] = stores.searches._begun.values()
-    found = await search_job(search, candles, runs, Registry.load(None), stores, steps.append)
+    [(name, search)] = stores.searches._begun.items()
+    assert name == "a1"
+    done = [name for name, settled in await stores.ledger.of_search("a1") if settled]
+    assert len(done) >= 3
+    await candles.append(dataclasses.replace(frame, ts=frame.ts + len(frame) * HOUR))  # more came meanwhile
+    found = await search_job("a1", wish, candles, runs, Registry.load(None), stores, steps.append)
     assert len(found.result.trials) == 20
+    assert [name for name, _ in await stores.ledger.of_search("a1")] == [f"a1-{i:06d}" for i in range(20)]
     assert steps[-1].done == 20
     assert steps[-1].best is not None
     [stored] = (await runs.list()).views
@@ -49,6 +56,6 @@ async def test_a_job_without_candles_is_refused_before_anything_is_entered(spec)
     stores = Stores(MemoryTrialLedger(), MemorySearchStore(), SimulatedClock(7), "me")
     with pytest.raises(NotFound, match="no candles"):
         await search_job(
-            SearchWish(spec=spec), MemoryCandleStore(), MemoryRunStore(), Registry.load(None), stores, print
+            "a1", SearchWish(spec=spec), MemoryCandleStore(), MemoryRunStore(), Registry.load(None), stores, print
         )
     assert not stores.searches._begun
