@@ -56,6 +56,11 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return _compiled(function, _nrt=False, inline="always")
 
 
+def merged(function: Callable[P, R]) -> Callable[P, R]:
+    """A kernel whose machine code is copied into its callers: each array that is passed in a call is seven numbers."""
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
 def array_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """A kernel that may make arrays, as indicators do."""
     return _compiled(function)

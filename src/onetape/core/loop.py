@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from onetape.core.bars import Bars, Funding, bar_at, length_of
-from onetape.core.compiled import inlined, kernel
+from onetape.core.compiled import inlined, kernel, merged
 from onetape.core.portfolio import charged, coasted
 from onetape.core.state import (
     F_BAR,
@@ -30,11 +30,12 @@ from onetape.core.state import (
     TOOK,
     TRAILS,
 )
-from onetape.core.step import acts, on_candle, on_signal
+from onetape.core.step import on_candle, on_signal
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.frame import Floats, Ints
 
-STRETCH: Final = 32  # candles that are looked at together
+STRETCH: Final = 64  # candles that are looked at together
+AHEAD: Final = 4096  # candles whose signals are looked at together
 
 
 @inlined
@@ -44,71 +45,40 @@ def pick(column: Floats, row: int) -> float:
 
 
 @kernel
-def next_wish(target: Floats, i: int, end: int, said: float) -> int:
-    """The first row in [i, end) that wishes something new after `said`, or `end`. Looks at a stretch at a time, so that
-    the comparisons become vector code."""
-    if i >= end or (target[i] == target[i] and target[i] != said):
-        return i
-    i += 1
-    while i < end:
-        stop = min(i + STRETCH, end)
-        now, before, news = target[i:stop], target[i - 1 : stop - 1], 0
-        for j in range(len(now)):
-            news += (now[j] == now[j]) & (now[j] != before[j])
-        if news > 0:
-            while not (target[i] == target[i] and target[i] != target[i - 1]):
-                i += 1
-            return i
-        i = stop
-    return end
+def awaken(target: Floats, s: int, said: float, known: Ints, i: int, end: int, found: Ints) -> int:
+    """Writes the candles in [i, end) at whose close a signal row from s on wishes something new, after a row that said
+    `said`; gives their number."""
+    n, last = 0, said
+    if len(known) == 0:
+        rows = target[i:end]
+        for j in range(len(rows)):
+            wish = rows[j]
+            if wish == wish and wish != last:
+                found[n] = i + j
+                n += 1
+            last = wish
+        return n
+    for candle in range(i, end):
+        new = False
+        for row in range(s, known[candle]):
+            wish = target[row]
+            new = new or (wish == wish and wish != last)
+            last = wish
+        if new:
+            found[n] = candle
+            n += 1
+        s = max(s, known[candle])
+    return n
 
 
-@kernel
-def glide(
-    i: int,
-    end: int,
-    closes: Floats,
-    target: Floats,
-    said: float,
-    cash: float,
-    qty: float,
-    peak: float,
-    drawdown: float,
-    equity: Floats,
-) -> tuple[int, int, float, float]:
-    """`coast` where no order rests and no row before `end` wishes anything: a stretch without a new peak and above the
-    drawdown limit is written at once."""
-    begin = i
-    while i < end:
-        stop = min(i + STRETCH, end)
-        floor, moved = peak * (1.0 - drawdown), 0
-        prices, worths = closes[i:stop], equity[i:stop]
-        for j in range(len(prices)):
-            worth = cash + qty * prices[j]
-            worths[j] = worth
-            moved += (worth > peak) | (worth < floor)
-        if moved > 0:
-            for j in range(i, stop):
-                worth = equity[j]
-                if worth < peak * (1.0 - drawdown):
-                    return j, j, peak, target[j - 1] if j > begin else said
-                peak = max(peak, worth)
-        i = stop
-    return end, end, peak, target[end - 1] if end > begin else said
-
-
-@kernel
+@merged
 def coast(
     i: int,
     end: int,
-    s: int,
     opens: Floats,
     highs: Floats,
     lows: Floats,
     closes: Floats,
-    known: Ints,
-    target: Floats,
-    said: float,
     cash: float,
     qty: float,
     peak: float,
@@ -116,47 +86,33 @@ def coast(
     low: float,
     high: float,
     equity: Floats,
-) -> tuple[int, int, float, float]:
+) -> tuple[int, float]:
     """Goes on as long as nothing can happen but a new equity: a short cut that folds the same steps over plain numbers.
 
-    Stops before the first candle that leaves the band (low, high) of the resting orders, reaches the drawdown limit, or
-    brings a signal row that wishes something new, and before candle `end`. Returns it, the next signal row, the peak,
-    and what was said last.
+    Stops before the first candle that leaves the band (low, high) of the resting orders or reaches the drawdown limit,
+    and before candle `end`. Returns it and the peak; equity may be written a stretch further. Candles are looked at a
+    stretch at a time, so that it becomes vector code, and one by one where something happens.
 
     An open below the band implies a low below it: it is read here only because reading in sequence brings it into the
     cache, where the step that stops the coasting needs it. Waiting for main memory there took a third of the time.
     """
-    if len(known) == 0:
-        if low == -np.inf and high == np.inf:
-            end = next_wish(target, i, end, said)
-            return glide(i, end, closes, target, said, cash, qty, peak, drawdown, equity)
-        while i < end:
-            wish = target[i]
-            if lows[i] <= low or highs[i] >= high or opens[i] <= low or (wish == wish and wish != said):
-                break
-            worth = cash + qty * closes[i]
-            if worth < peak * (1.0 - drawdown):
-                break
-            peak, said = max(peak, worth), wish
-            equity[i] = worth
-            i += 1
-        return i, i, peak, said
     while i < end:
-        if lows[i] <= low or highs[i] >= high or opens[i] <= low:
-            break
-        until = known[i]
-        row, last = s, said
-        while row < until and not (acts(last, target[row]) and target[row] == target[row]):
-            last = target[row]
-            row += 1
-        worth = cash + qty * closes[i]
-        if row < until or worth < peak * (1.0 - drawdown):
-            break
-        peak, said = max(peak, worth), last
-        equity[i] = worth
-        s = until
-        i += 1
-    return i, s, peak, said
+        stop = min(i + STRETCH, end)
+        floor, events = peak * (1.0 - drawdown), 0
+        first, top, bottom = opens[i:stop], highs[i:stop], lows[i:stop]
+        last, curve = closes[i:stop], equity[i:stop]
+        for j in range(len(last)):
+            worth = cash + qty * last[j]
+            curve[j] = worth
+            events += (worth > peak) | (worth < floor) | (bottom[j] <= low) | (top[j] >= high) | (first[j] <= low)
+        if events > 0:
+            for j in range(len(last)):
+                worth = curve[j]
+                if bottom[j] <= low or top[j] >= high or worth < peak * (1.0 - drawdown):
+                    return i + j, peak
+                peak = max(peak, worth)
+        i = stop
+    return end, peak
 
 
 @kernel
@@ -190,7 +146,6 @@ def tally(book: Floats, rejected: Ints) -> None:
     book[SLOTS, LOST : LATE + 1] = 0.0
 
 
-@kernel
 def run(
     bars: Bars,
     known: Ints,
@@ -212,22 +167,54 @@ def run(
     each close, `fills` and the counts of `rejected` by reason; `book` changes in place. Returns the account and `at`;
     when it stops before `end`, `fills` is full: call again with a larger copy.
     """
+    return fold(
+        bars, known, columns, account, book, rules, funding, at, end, equity, fills, rejected, np.empty(AHEAD, np.int64)
+    )
+
+
+@kernel
+def fold(
+    bars: Bars,
+    known: Ints,
+    columns: tuple[Floats, Floats, Floats, Floats, Floats],
+    account: Account,
+    book: Floats,
+    rules: Rules,
+    funding: Funding,
+    at: tuple[int, int, int, int],
+    end: int,
+    equity: Floats,
+    fills: Floats,
+    rejected: Ints,
+    awake: Ints,
+) -> tuple[Account, int, int, int, int]:
+    """`run`, with room for the candles at whose close a signal wishes something new."""
     target, stop, take, trail, limit = columns
     drawdown = rules.limits.max_drawdown
     i, s, n, f = at
+    seen, w, wakes = i, 0, 0
     while i < end:
         if book[SLOTS, TRAILS] == 0.0 and bars.low[i] > book[SLOTS, LOW] and bars.high[i] < book[SLOTS, HIGH]:
-            until = end
+            if i >= seen:
+                seen = min(i + AHEAD, end)
+                w, wakes = 0, awaken(target, s, account.said, known, i, seen, awake)
+            while w < wakes and awake[w] < i:
+                w += 1
+            until = awake[w] if w < wakes else seen
             if len(funding.at) > 0 or book[SLOTS, NEXT] < np.inf:
-                until = horizon(i, end, account.qty, book[SLOTS, NEXT], bars.ts, funding.at, f)
-            i, s, peak, said = coast(
-                i, until, s, bars.open, bars.high, bars.low, bars.close, known, target,
-                account.said, account.cash, account.qty, account.peak, drawdown,
-                book[SLOTS, LOW], book[SLOTS, HIGH], equity,
+                until = horizon(i, until, account.qty, book[SLOTS, NEXT], bars.ts, funding.at, f)
+            begin = i
+            i, peak = coast(
+                i, until, bars.open, bars.high, bars.low, bars.close,
+                account.cash, account.qty, account.peak, drawdown, book[SLOTS, LOW], book[SLOTS, HIGH], equity,
             )  # fmt: skip
-            account = coasted(account, peak, said)
+            if i > begin:
+                s = i if len(known) == 0 else known[i - 1]
+                account = coasted(account, peak, target[s - 1] if s > 0 else account.said)
             if i == end:
                 break
+            if i == seen:
+                continue
         if n + MAX_FILLS > len(fills):
             break
         while f < len(funding.at) and funding.at[f] <= i:
