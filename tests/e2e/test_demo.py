@@ -14,6 +14,7 @@ PAGES = {
     "/bots": "#bot-detail canvas",
     "/strategies": ".strategies table",
     "/backtest": "#bt-run",
+    "/optimise": "#op-run",
     "/runs": "#run-history tr[data-run]",
     "/data": "#coverage .strip",
 }

@@ -59,16 +59,15 @@ async def rerun(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
 async def optimize(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
     from onetape.backtest.answer import WHO
     from onetape.backtest.search.answer import Stores
-    from onetape.backtest.search.job import search_job, told
+    from onetape.backtest.search.job import search_job
     from onetape.backtest.search.wish import OptimizeJob, by_path
 
-    asked, clock = msgspec.convert(wish, OptimizeJob), RealClock()
-    where = Stores(stores.ledger, stores.searches, clock, WHO)
+    asked = msgspec.convert(wish, OptimizeJob)
+    where = Stores(stores.ledger, stores.searches, RealClock(), WHO)
     with by_path():
         found = await search_job(
-            asked.search, asked.wish.search(), stores.candles, stores.runs, stores.registry, where,
-            lambda step: progress(told(step, clock.now())),
-        )  # fmt: skip
+            asked.search, asked.wish.search(), stores.candles, stores.runs, stores.registry, where, progress
+        )
     return found.best.run_id if found.best else ""
 
 

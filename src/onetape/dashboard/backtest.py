@@ -11,8 +11,7 @@ from dash import ALL, Dash, Input, Output, State, dcc, html, no_update, set_prop
 
 from onetape.backtest.wish import BacktestWish
 from onetape.bots.desk import Desk
-from onetape.dashboard import forms, report
-from onetape.dashboard.bots import market_choices
+from onetape.dashboard import asking, forms, report
 from onetape.domain.errors import Conflict, OnetapeError
 from onetape.domain.frame import CandleFrame
 from onetape.domain.units import Timeframe, rfc3339
@@ -20,10 +19,7 @@ from onetape.marketdata import reading
 from onetape.ports import StoredRun
 
 LISTED: Final = 40
-FIELDS: Final = (
-    "market", "timeframe", "start", "end", "strategy", "cash", "sizing", "size", "fee", "slippage", "stop", "take",
-    "short",
-)  # fmt: skip
+FILLED: Final = ("strategy", "market", "timeframe", "start", "end", "cash", "fee", "slippage")
 
 
 async def content(desk: Desk) -> Any:
@@ -57,60 +53,16 @@ async def content(desk: Desk) -> Any:
 async def form(desk: Desk) -> Any:
     rows = await desk.coverage()
     if not rows:
-        return html.P(
-            "No candles are stored yet. Import a file (onetape data import FILE) or let the collector run for a while.",
-            className="empty",
-        )
-    markets, strategies = await market_choices(desk), desk.registry.list()
-    best = max(rows, key=lambda row: row.rows)
+        return html.P(asking.NOTHING, className="empty")
     return html.Div(
         [
-            html.Div(
-                [
-                    choice("market", "Market", markets, f"{best.exchange}:{best.symbol}"),
-                    choice("timeframe", "Timeframe", list(forms.TIMEFRAMES), "1h"),
-                    dmc.TextInput(id="bt-start", label="From", placeholder=rfc3339(best.first_ts)[:10], size="xs"),
-                    dmc.TextInput(id="bt-end", label="To", placeholder=rfc3339(best.last_ts)[:10], size="xs"),
-                ],
-                className="fields",
-            ),
-            html.P(id="bt-coverage", className="quiet small"),
-            html.Div(
-                [choice("strategy", "Strategy", strategies, forms.first_choice(strategies))],
-                className="fields one",
-            ),
+            *await asking.data(desk, "bt", rows),
             html.Div(id="bt-parameters", className="fields"),
-            html.H2("Money and assumptions"),
-            html.Div(
-                [
-                    dmc.NumberInput(id="bt-cash", label="Cash", value=10_000, min=0, step=1000, size="xs",
-                                    thousandSeparator=","),
-                    choice("short", "Short selling", forms.YES_NO, "false"),
-                    choice("sizing", "Size of an entry", forms.SIZINGS, "fraction"),
-                    forms.amount("bt-size", "Amount", 0.95, step=0.05),
-                    forms.amount("bt-fee", "Fee", 0.001, "a rate: 0.001 is 0.1 %"),
-                    forms.amount("bt-slippage", "Slippage", 0, "a rate: 0.0005 is 0.05 %"),
-                    forms.amount("bt-stop", "Stop-loss", None, "a rate, or empty", 0.005),
-                    forms.amount("bt-take", "Take-profit", None, "a rate, or empty", 0.005),
-                ],
-                className="fields",
-            ),
+            *asking.money("bt"),
             html.Div(id="bt-problem", role="alert"),
-            html.Div(
-                [
-                    html.Div(dmc.Progress(id="bt-progress", value=0, size="sm"), className="progress"),
-                    html.Span(id="bt-stage", className="quiet small"),
-                    dmc.Button("Cancel", id="bt-cancel", size="xs", variant="default", style={"display": "none"}),
-                    dmc.Button("Run backtest", id="bt-run", size="xs"),
-                ],
-                className="actions",
-            ),
+            asking.actions("bt", "Run backtest"),
         ]
-    )  # fmt: skip
-
-
-def choice(name: str, label: str, data: list[Any], value: str) -> Any:
-    return dmc.Select(id=f"bt-{name}", label=label, data=data, value=value, allowDeselect=False, size="xs")
+    )
 
 
 async def run_choices(desk: Desk) -> list[dict[str, str]]:
@@ -123,25 +75,8 @@ async def run_choices(desk: Desk) -> list[dict[str, str]]:
 
 def wish_of(desk: Desk, given: dict[str, Any], parameters: dict[str, Any]) -> BacktestWish:
     """The question that a filled-in form asks. Raises BadInput."""
-    exchange, _, symbol = str(given["market"] or "").partition(":")
-    fee = forms.number(given["fee"], 0.0)
-    return BacktestWish(
-        strategy=given["strategy"],
-        parameters=desk.registry.build(given["strategy"], parameters, text=True).parameters(),
-        exchange=exchange,
-        symbol=symbol,
-        timeframe=given["timeframe"],
-        start=str(given["start"] or "").strip(),
-        end=str(given["end"] or "").strip(),
-        cash=forms.number(given["cash"], 0.0),
-        fee_maker=fee,
-        fee_taker=fee,
-        slippage=forms.number(given["slippage"], 0.0),
-        sizing=f"{given['sizing']}:{given['size']}",
-        allow_short=given["short"] == "true",
-        stop=forms.optional(given["stop"]),
-        take=forms.optional(given["take"]),
-    )
+    whole = desk.registry.build(given["strategy"], parameters, text=True).parameters()
+    return BacktestWish(**asking.asked(given), parameters=whole)
 
 
 async def candles_of(desk: Desk, run: StoredRun) -> CandleFrame:
@@ -150,31 +85,28 @@ async def candles_of(desk: Desk, run: StoredRun) -> CandleFrame:
     return await reading.load(desk.candles, series, spec.start_ts or metrics["start_ts"], metrics["end_ts"])
 
 
+def address(search: str | None) -> dict[str, str]:
+    """What stands behind the question mark, the first of each name."""
+    return {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
+
+
 def register(app: Dash, desk: Desk) -> None:
+    asking.register(app, desk, "bt")
     _form_callbacks(app, desk)
     _job_callbacks(app, desk)
     _result_callbacks(app, desk)
 
 
 def _form_callbacks(app: Dash, desk: Desk) -> None:
-    @app.callback(Output("bt-parameters", "children"), Input("bt-strategy", "value"))
-    async def show_parameters(strategy: str | None) -> Any:
-        return forms.parameters("bt", desk.registry.schema(strategy)) if strategy else []
-
-    @app.callback(
-        Output("bt-coverage", "children"),
-        Output("bt-start", "placeholder"),
-        Output("bt-end", "placeholder"),
-        Input("bt-market", "value"),
-    )
-    async def show_coverage(market: str | None) -> Any:
-        rows = [row for row in await desk.coverage() if f"{row.exchange}:{row.symbol}" == market]
-        if not rows:
-            return "", "", ""
-        best = max(rows, key=lambda row: row.rows)
-        first, last = rfc3339(best.first_ts)[:10], rfc3339(best.last_ts)[:10]
-        gaps = f", {best.gaps} gaps" if best.gaps else ""
-        return f"Stored: {first} to {last}, {best.rows:,} candles of {best.timeframe}{gaps}.", first, last
+    @app.callback(Output("bt-parameters", "children"), Input("bt-strategy", "value"), State("url", "search"))
+    async def show_parameters(strategy: str | None, search: str | None) -> Any:
+        """`?strategy=NAME&p.fast=5` fills them in."""
+        if not strategy:
+            return []
+        asked = address(search)
+        values = {name[2:]: value for name, value in asked.items() if name.startswith("p.")}
+        schema = desk.registry.schema(strategy)
+        return forms.parameters("bt", schema, values if asked.get("strategy") == strategy else None)
 
 
 def _job_callbacks(app: Dash, desk: Desk) -> None:
@@ -182,7 +114,7 @@ def _job_callbacks(app: Dash, desk: Desk) -> None:
         output=(Output("bt-job", "data"), Output("bt-problem", "children")),
         inputs={"run": Input("bt-run", "n_clicks")},
         state={
-            "fields": {name: State(f"bt-{name}", "value") for name in FIELDS},
+            "fields": asking.states("bt"),
             "values": State({"form": "bt", "parameter": ALL}, "value"),
             "ids": State({"form": "bt", "parameter": ALL}, "id"),
         },
@@ -226,15 +158,15 @@ def _job_callbacks(app: Dash, desk: Desk) -> None:
 def _result_callbacks(app: Dash, desk: Desk) -> None:
     @app.callback(
         Output("bt-runs", "value"),
-        Output("bt-strategy", "value"),
+        {name: Output(f"bt-{name}", "value") for name in FILLED},
         Input("bt-runs", "id"),
         State("url", "search"),
-        State("bt-strategy", "value"),
     )
-    async def from_address(_: str, search: str | None, strategy: str | None) -> Any:
-        """`?run=ID` shows a run (several: compares), `?strategy=NAME` chooses it in the form."""
-        asked = parse_qs((search or "").lstrip("?"))
-        return asked.get("run", []), next(iter(asked.get("strategy", [])), strategy)
+    async def from_address(_: str, search: str | None) -> Any:
+        """`?run=ID` shows a run (several: compares), `?strategy=NAME&market=...` fills the form in."""
+        asked = address(search)
+        runs = parse_qs((search or "").lstrip("?")).get("run", [])
+        return runs, {name: asked.get(name, no_update) for name in FILLED}
 
     @app.callback(Output("bt-result", "children"), Input("bt-runs", "value"))
     async def show(run_ids: list[str] | None) -> Any:

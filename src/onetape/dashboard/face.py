@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, dcc, html, set_props
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onetape.bots.desk import Desk
-from onetape.dashboard import backtest, bots, data, history, market, strategies
+from onetape.dashboard import backtest, bots, data, history, market, optimise, strategies
 from onetape.dashboard.widgets import widget
 from onetape.domain.errors import OnetapeError
 from onetape.observe import log
@@ -57,6 +57,7 @@ PAGES: Final = (
     Page("/bots", "Bots", bots.content),
     Page("/strategies", "Strategies", strategies.content),
     Page("/backtest", "Backtest", backtest.content),
+    Page("/optimise", "Optimise", optimise.content),
     Page("/runs", "Runs", history.content),
     Page("/data", "Data", data.content),
 )
@@ -86,11 +87,12 @@ def attach(server: Any, desk: Desk) -> Dash:
     untyped.clientside_callback(
         """(path) => { document.querySelectorAll(".nav a").forEach(
              (a) => a.classList.toggle("here", a.getAttribute("href") === path)); document.title = "onetape";
+           document.querySelector(".nav a.here")?.scrollIntoView({ block: "nearest", inline: "center" });
            return window.dash_clientside.no_update; }""",
         Output("nav", "title"),
         Input("url", "pathname"),
     )
-    for room in (market, bots, strategies, backtest, history, data):
+    for room in (market, bots, strategies, backtest, optimise, history, data):
         room.register(app, desk)
     untyped._setup_server()  # all callbacks are known: a page that comes back after a restart finds them at once
     server.add_middleware(EveryPage)

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
 
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
-from plotly.subplots import make_subplots
 
 from onetape.backtest.luck.words import rows_of_search
 from onetape.backtest.report import kept
-from onetape.dashboard.report_charts import ACCENT, CLEAR, DOWN, FAINT, GREY, UP
 from onetape.dashboard.report_html import STYLE, section
+from onetape.dashboard.search_charts import SLICES_SAY, front_chart, given, heat_chart, slices_chart
 from onetape.domain.results import Result
-from onetape.domain.searches import Scored, SearchResult
+from onetape.domain.searches import SearchResult
 
 MOST: Final = 500  # rows of the table of trials
 FIGURES: Final = ("total_return", "max_drawdown", "sharpe", "trades")
@@ -63,65 +61,26 @@ def told(result: SearchResult) -> str:
     return said
 
 
-def chart(figure: Any, height: int = 460) -> str:
-    figure.update_layout(
-        height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"color": GREY, "size": 12}, showlegend=False,
-        margin={"l": 8, "r": 8, "t": 28, "b": 8},
-    )  # fmt: skip
-    figure.update_xaxes(gridcolor=FAINT, zerolinecolor=FAINT)
-    figure.update_yaxes(gridcolor=FAINT, zerolinecolor=FAINT)
+def chart(figure: Any) -> str:
     return f'<div class="card">{figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG)}</div>'
 
 
 def heat_card(result: SearchResult) -> str:
-    found = result.heat
-    if found is None:
+    if result.heat is None:
         return ""
-    drawn = go.Figure(heat_trace(result))
-    drawn.update_xaxes(title=found.x)
-    drawn.update_yaxes(title=found.y)
-    return f"<h2>Mean {escape(result.wish.objectives[0])} over all other parameters</h2>{chart(drawn)}"
-
-
-def heat_trace(result: SearchResult) -> Any:
-    found = result.heat
-    assert found is not None
-    scale = [[0.0, DOWN], [0.5, "#2a2d33"], [1.0, UP]]
-    texts = [str(value) for value in found.xs], [str(value) for value in found.ys]
-    return go.Heatmap(x=texts[0], y=texts[1], z=found.scores, colorscale=scale, hoverongaps=False)
+    name = result.wish.objectives[0]
+    chosen = None if result.recommended is None else result.trial(result.recommended)
+    return f"<h2>Mean {escape(name)} over all other parameters</h2>{chart(heat_chart(result.heat, name, chosen))}"
 
 
 def slices_card(result: SearchResult) -> str:
-    titles = [f"{one.parameter}: {100 * result.importance[one.parameter]:.0f} %" for one in result.slices]
-    drawn = make_subplots(rows=1, cols=len(titles), subplot_titles=titles)
-    for i, one in enumerate(result.slices):
-        at = [str(value) for value in one.at]
-        for values, name, colour in ((one.best, "best", UP), (one.mean, "mean", GREY)):
-            drawn.add_trace(go.Scatter(x=at, y=values, name=name, line={"color": colour}), row=1, col=i + 1)
-        if any(value is not None for value in one.beside):
-            trace = go.Scatter(x=at, y=one.beside, name="all else as recommended", line={"color": ACCENT})
-            drawn.add_trace(trace, row=1, col=i + 1)
-    note = (
-        "Blue: only this parameter differs from the recommended trial. Grey: mean of all trials there, green: their "
-        "best. The percentages say how much of the score's variance each parameter explains by itself."
-    )
-    return f'<h2>Along each parameter</h2>{chart(drawn, 340)}<p class="quiet">{note}</p>'
+    return f'<h2>Along each parameter</h2>{chart(slices_chart(result))}<p class="quiet">{SLICES_SAY}</p>'
 
 
 def front_card(result: SearchResult) -> str:
-    names = result.wish.objectives
-    if len(names) < 2:
+    if len(result.wish.objectives) < 2:
         return ""
-    front = set(result.front)
-    drawn = go.Figure()
-    for chosen, colour, size in ((False, GREY, 4), (True, UP, 8)):
-        rows = [one for one in result.trials if one.values and (one.number in front) == chosen]
-        x, y = [one.values[0] for one in rows], [one.values[1] for one in rows]
-        mark = {"color": colour, "size": size}
-        drawn.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=mark, text=[given(one) for one in rows]))
-    drawn.update_xaxes(title=names[0])
-    drawn.update_yaxes(title=names[1])
-    return f"<h2>No other trial beats the green ones in every objective</h2>{chart(drawn)}"
+    return f"<h2>No other trial beats the green ones in every objective</h2>{chart(front_chart(result))}"
 
 
 def around(result: SearchResult) -> str:
@@ -167,10 +126,6 @@ def rows_html(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     top = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{top}</tr>{body}</table>"
-
-
-def given(one: Scored) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in one.parameters.items())
 
 
 def number(value: Any) -> str:

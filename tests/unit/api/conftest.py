@@ -24,7 +24,7 @@ from onetape.backtest.luck.memory import MemoryTrialLedger
 from onetape.backtest.means import Means
 from onetape.backtest.memory import MemoryRunStore
 from onetape.backtest.search.answer import Stores
-from onetape.backtest.search.job import search_job, told
+from onetape.backtest.search.job import search_job
 from onetape.backtest.search.store import MemorySearchStore
 from onetape.backtest.search.wish import OptimizeJob
 from onetape.backtest.wish import BacktestWish
@@ -236,9 +236,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
     async def optimize(job: Job, say: Say) -> str:
         asked, stores = msgspec.convert(job.wish, OptimizeJob), Stores(ledger, searches, SimulatedClock(START), "api")
-        found = await search_job(
-            asked.search, asked.wish.search(), candles, runs, registry, stores, lambda step: say(told(step, START))
-        )
+        found = await search_job(asked.search, asked.wish.search(), candles, runs, registry, stores, say)
         return found.best.run_id if found.best else ""
 
     async def download(job: Job, say: Say) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from onetape.backtest.search.objectives import Objective
 from onetape.backtest.search.spaces import Space
-from onetape.backtest.search.walks import USUAL, Accepts, Asked
+from onetape.backtest.search.walks import Accepts, Asked, most_of
 from onetape.domain.searches import Scored, SearchWish
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Guided:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spaces, self._objectives, self._accepts = spaces, objectives, accepts
-        self._most, self._asked = wish.trials or USUAL, len(done)
+        self._most, self._asked = most_of(spaces, wish.trials), len(done)
         self._next = max(started, default=-1) + 1
         self._open: dict[int, optuna.trial.Trial] = {}
         self._known = {key_of(one.parameters) for one in done}

@@ -11,10 +11,10 @@ from onetape.backtest.candles import choose, instrument_of
 from onetape.backtest.holdout import Allowed, allowed
 from onetape.backtest.margin import settled
 from onetape.backtest.search.answer import Found, Stores, first_strategy, prepared, searched
-from onetape.backtest.search.sweep import Say, Step
+from onetape.backtest.search.sweep import Step
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.frame import CandleFrame
-from onetape.domain.jobs import Progress
+from onetape.domain.jobs import Progress, Say
 from onetape.domain.results import BacktestSpec
 from onetape.domain.searches import Scored, Search, SearchWish
 from onetape.domain.units import SECOND, Micros
@@ -35,8 +35,7 @@ async def search_job(
     stores: Stores,
     say: Say,
 ) -> Found:
-    """Searches, or goes on with the search of that id that was begun, and stores the recommended run. `say` hears of
-    each step.
+    """Searches, or goes on with the search of that id that was begun, and stores the recommended run.
 
     Cancelled, it settles what was done. Raises BadInput and NotFound for a wish that cannot be granted, before anything
     is entered, also when the gate does not hold.
@@ -44,11 +43,13 @@ async def search_job(
     begun = await begun_before(stores.searches, search_id)
     asked = begun.wish if begun else wish
     strategy = first_strategy(registry, asked)
+    say(Progress(text="reading candles"))
     may = await opened(asked.spec, strategy, candles, stores)
     made = prepared(asked, registry, may, stores, begun, search_id)
     if begun is None:
+        say(Progress(text="trying whether it looks ahead"))
         await asyncio.to_thread(must_pass, strategy, may.chosen.frame)
-    found = await searched(made, may, stores, say)
+    found = await searched(made, may, stores, lambda step: say(told(step, stores.clock.now())))
     if found.best is not None:
         await runs.put(found.best)
     return found

@@ -164,6 +164,15 @@ def _choice(name: str, text: str, base: Any) -> Space:
     return Space(name=name, text=text, values=tuple(values), numeric=False)
 
 
+def written(space: Space) -> str:
+    """A space as a person would write it, to be changed by one: 5:50:5, 0.01:0.16:0.0136, none,cross."""
+    if space.continuous:
+        return f"{space.low:g}:{space.high:g}"
+    if not space.numeric or len(space.values) < 2:
+        return ",".join(map(str, space.values))
+    return f"{space.values[0]:g}:{space.values[-1]:g}:{space.values[1] - space.values[0]:.3g}"
+
+
 def parse_spaces(given: Sequence[str]) -> dict[str, str]:
     """The texts of repeated `--space fast=5:50:5` flags. Raises BadInput."""
     found: dict[str, str] = {}

@@ -17,7 +17,7 @@ from onetape.backtest.search.ground import Ground
 from onetape.backtest.search.objectives import Objective, objectives_of
 from onetape.backtest.search.reading import read
 from onetape.backtest.search.spaces import Space, spaces_of
-from onetape.backtest.search.walks import USUAL, Accepts, Asked, Walk, size_of, walk_of
+from onetape.backtest.search.walks import Accepts, Asked, Walk, most_of, size_of, walk_of
 from onetape.backtest.search.workers import Done, Threads, Workers, cores
 from onetape.domain import trials as kinds
 from onetape.domain.errors import BadInput
@@ -72,7 +72,7 @@ def question(wish: SearchWish, kind: type[AnyStrategy]) -> Question:
     objectives = objectives_of(wish.objectives)
     spaces = spaces_of(kind, wish.spaces, wish.spec.parameters)
     rules = tuple(rule_of(text, kind.__struct_fields__) for text in wish.constraints)
-    expected = size_of(spaces, wish.trials) if wish.method == GRID else wish.trials or USUAL
+    expected = size_of(spaces, wish.trials) if wish.method == GRID else most_of(spaces, wish.trials)
     return Question(objectives, spaces, rules, expected)
 
 

@@ -54,7 +54,7 @@ class Listed:
 
     @property
     def total(self) -> int:
-        return self._total - self.refused
+        return self._next if self._over else self._total - self.refused
 
     def ask(self, most: int) -> list[Asked]:
         found: list[Asked] = []
@@ -84,8 +84,14 @@ def walk_of(
     if method == GRID:
         return Listed(grid(spaces), accepts, size_of(spaces, trials), done)
     assert method == RANDOM
-    most = trials or USUAL
+    most = most_of(spaces, trials)
     return Listed(drawn(spaces, accepts, most, seed), lambda _: True, most, done)
+
+
+def most_of(spaces: Sequence[Space], trials: int) -> int:
+    """How many trials a search that is not a grid has at most: what there is to draw may be less than was asked for."""
+    there = math.inf if any(space.continuous for space in spaces) else math.prod(len(space.values) for space in spaces)
+    return int(min(trials or USUAL, there))
 
 
 def size_of(spaces: Sequence[Space], trials: int) -> int:

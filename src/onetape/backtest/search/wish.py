@@ -4,7 +4,7 @@ What is at fault is named by its path in the JSON; the search itself names the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -44,15 +44,20 @@ class OptimizeWish(BacktestWish, frozen=True, kw_only=True, forbid_unknown_field
     trials: int = 0
     seed: int = 1
 
+    @staticmethod
+    def some(objectives: Sequence[str]) -> None:
+        """Raises BadInput for none, and for code: it would come from whoever reaches the API."""
+        if not objectives:
+            raise BadInput("$.objective", [], "empty", "Name what is looked for: sharpe.")
+        for name in objectives:
+            if ".py:" in name:
+                raise BadInput("$.objective", name, "a function in a file, which only the command line runs")
+
     def search(self) -> SearchWish:
         """Raises BadInput naming the field as a JSON path."""
         if self.detail not in CANDLES:
             raise BadInput("$.detail", self.detail, "not possible in a search, which fills on candles", "Leave it out.")
-        if not self.objective:
-            raise BadInput("$.objective", [], "empty", "Name what is looked for: sharpe.")
-        for name in self.objective:
-            if ".py:" in name:
-                raise BadInput("$.objective", name, "a function in a file, which only the command line runs")
+        self.some(self.objective)
         return SearchWish(
             spec=self.spec(),
             spaces=self.space,

@@ -12,9 +12,9 @@ from onetape.backtest.memory import MemoryRunStore
 from onetape.backtest.search.answer import Stores
 from onetape.backtest.search.job import search_job
 from onetape.backtest.search.store import MemorySearchStore
-from onetape.backtest.search.sweep import Step
 from onetape.clock import SimulatedClock
 from onetape.domain.errors import NotFound
+from onetape.domain.jobs import Progress
 from onetape.domain.searches import SearchWish
 from onetape.domain.units import HOUR
 from onetape.storage.memory import MemoryCandleStore
@@ -26,16 +26,17 @@ async def test_a_job_searches_stored_candles_and_stores_the_recommended_run(spec
     await candles.append(frame)
     stores = Stores(MemoryTrialLedger(), MemorySearchStore(), SimulatedClock(7), "me")
     wish = SearchWish(spec=spec, spaces={"fast": "2:10:2", "slow": "12:30:6"})
-    steps: list[Step] = []
+    steps: list[Progress] = []
 
-    def stop(step: Step) -> None:
+    def stop(step: Progress) -> None:
         steps.append(step)
-        if step.done >= 3:
+        if step.counts.get("done", 0) >= 3:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
         await search_job("a1", wish, candles, runs, Registry.load(None), stores, stop)
-    assert steps[-1].total == 20
+    assert [step.text for step in steps[:2]] == ["reading candles", "trying whether it looks ahead"]
+    assert steps[-1].counts["total"] == 20
     [(name, search)] = stores.searches._begun.items()
     assert name == "a1"
     done = [name for name, settled in await stores.ledger.of_search("a1") if settled]
@@ -44,8 +45,8 @@ async def test_a_job_searches_stored_candles_and_stores_the_recommended_run(spec
     found = await search_job("a1", wish, candles, runs, Registry.load(None), stores, steps.append)
     assert len(found.result.trials) == 20
     assert [name for name, _ in await stores.ledger.of_search("a1")] == [f"a1-{i:06d}" for i in range(20)]
-    assert steps[-1].done == 20
-    assert steps[-1].best is not None
+    assert (steps[-1].fraction, steps[-1].counts["done"]) == (1.0, 20)
+    assert steps[-1].detail["best"]["parameters"].keys() == {"fast", "slow"}
     [stored] = (await runs.list()).views
     assert found.best is not None
     assert stored.run_id == found.best.run_id

@@ -193,3 +193,12 @@ async def test_searches_are_kept_as_files(spec, may, tmp_path: Path) -> None:
     assert kept["recommended"] == found.result.recommended
     with pytest.raises(BadInput, match="not a search"):
         await at.searches.get("ff00")
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+async def test_a_search_for_more_trials_than_there_are_says_how_many_that_is(spec, may, method) -> None:
+    at, steps = stores(), list[Step]()
+    made = made_of(spec, may, at, method=method, trials=500)
+    found = await searched(made, may, at, steps.append)
+    assert steps[0].total <= 25  # 5 x 5
+    assert (steps[-1].done, steps[-1].total) == (len(found.result.trials),) * 2

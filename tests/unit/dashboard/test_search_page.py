@@ -1,0 +1,144 @@
+"""What the form of a search comes to, and what its page says."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+from urllib.parse import parse_qs
+
+import pytest
+
+from onetape.backtest.search.spaces import spaces_of, written
+from onetape.bots.desk import Desk
+from onetape.dashboard import optimise, search_blocks, search_charts, search_form
+from onetape.domain.accounts import Costs
+from onetape.domain.errors import BadInput
+from onetape.domain.jobs import Job, JobState, Progress
+from onetape.domain.results import BacktestSpec
+from onetape.domain.searches import HeatMap, Scored, SearchWish
+from onetape.domain.units import SECOND, parse_time
+from onetape.strategies.registry import Registry
+
+
+class Registered:
+    registry = Registry.load(None)
+
+
+DESK = cast(Desk, Registered())
+
+
+def tried(tag: str, **given: str) -> Any:
+    ids = [search_form.space_id("op", name) for name in given]
+    return search_form.tried(DESK, tag, ids, list(given.values()))
+
+
+def test_one_value_stays_as_it_is_and_several_are_tried() -> None:
+    spaces, fixed = tried("sma_cross", fast="5:50:5", slow=" 40 ", exit="none,cross", short="true")
+    assert spaces == {"fast": "5:50:5", "exit": "none,cross"}
+    assert fixed == {"slow": 40, "short": True}
+
+
+def test_an_empty_box_is_left_to_the_default() -> None:
+    assert tried("sma_cross", fast="5:9", slow="") == ({"fast": "5:9"}, {})
+
+
+def test_a_value_that_is_none_is_refused_at_its_box_and_so_is_nothing_to_try() -> None:
+    with pytest.raises(BadInput) as refusal:
+        tried("sma_cross", fast="5:9", slow="many")
+    ids = [search_form.space_id("op", name) for name in ("fast", "slow")]
+    assert search_form.place(refusal.value, ids) == ids[1]
+    with pytest.raises(BadInput, match="nothing is left open"):
+        tried("sma_cross", fast="5")
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [("$.space.fast", "box"), ("$.constraint", "constraint"), ("$.space", None), ("$.strategy", None)],
+)
+def test_an_error_is_told_where_it_belongs(field: str, found: str | None) -> None:
+    ids = [search_form.space_id("op", "fast")]
+    assert search_form.place(BadInput(field, "x", "wrong"), ids) == (ids[0] if found == "box" else found)
+
+
+def test_beside_its_field_an_error_is_a_sentence_of_its_own() -> None:
+    assert search_form.sentence(BadInput("$.x", "5:1", "not rising", "Write 1:5.")) == "Not rising. Write 1:5."
+
+
+@pytest.mark.parametrize("tag", DESK.registry.list())
+def test_what_is_usually_tried_can_be_written_into_the_form_and_read_again(tag: str) -> None:
+    kind = DESK.registry.get(tag)
+    usual = {space.name: written(space) for space in search_form.usual(DESK, tag)}
+    if usual:
+        again = {space.name: space for space in spaces_of(kind, usual, {})}
+        for space in search_form.usual(DESK, tag):
+            assert again[space.name].values[0] == space.values[0]
+            assert len(again[space.name].values) in (len(space.values) - 1, len(space.values), len(space.values) + 1)
+
+
+def test_a_grid_is_proposed_where_it_is_small() -> None:
+    assert search_form.method(DESK, "sma_cross") == "grid"
+    assert search_form.method(DESK, "ridge_returns") == "random"
+
+
+def test_how_much_there_is_to_do_is_said_before_it_begins() -> None:
+    wish = {"space": {"fast": "5:50:5"}, "parameters": {}, "constraint": (), "objective": ("sharpe",)}
+    assert "10 combinations" in search_form.expected(DESK, "sma_cross", wish | {"method": "grid", "trials": 0})
+    assert search_form.expected(DESK, "sma_cross", wish | {"method": "random", "trials": 7}) == "7 trials."
+    with pytest.raises(BadInput, match=r"\$\.trials"):
+        search_form.expected(DESK, "sma_cross", wish | {"method": "grid", "trials": 3})
+
+
+def test_a_trial_opens_the_backtest_form_with_all_that_was_asked() -> None:
+    spec = BacktestSpec(
+        strategy="sma_cross", parameters={"exit": "none"}, exchange="okx", symbol="BTC-USDT", timeframe="4h",
+        start_ts=parse_time("2024-01-01"), costs=Costs(maker=0.0005, taker=0.0007),
+    )  # fmt: skip
+    address = search_blocks.as_backtest(SearchWish(spec=spec), {"fast": 5})
+    asked = parse_qs(address.partition("?")[2])
+    assert asked == {
+        "strategy": ["sma_cross"], "market": ["okx:BTC-USDT"], "timeframe": ["4h"], "start": ["2024-01-01T00:00:00Z"],
+        "cash": ["10000"], "fee": ["0.0007"], "slippage": ["0"], "p.exit": ["none"], "p.fast": ["5"],
+    }  # fmt: skip
+
+
+def job(state: JobState, **told: Any) -> Job:
+    return Job(
+        id="a", kind="optimize", wish={"wish": {"objective": ["sharpe"]}}, state=state, progress=Progress(**told)
+    )
+
+
+def test_a_running_search_says_how_far_it_is_how_long_yet_and_the_best() -> None:
+    counts = {"done": 30, "total": 1_200, "failed": 2}
+    detail = {"best": {"number": 3, "parameters": {"fast": 5, "slow": 20}, "values": [1.234]}}
+    one = job(JobState.RUNNING, counts=counts, eta_ts=200 * SECOND, detail=detail)
+    assert optimise.head(one, 80 * SECOND) == (
+        "Running: 30 of 1,200 trials, 2 of them failed; 2 min left; best so far sharpe 1.23 (fast 5, slow 20)."
+    )
+    assert optimise.head(job(JobState.QUEUED, text="waiting"), 0) == "Queued: waiting."
+    over = job(JobState.CANCELLED, counts=counts | {"failed": 0}, eta_ts=200 * SECOND)
+    assert optimise.head(over, 80 * SECOND) == "Cancelled: 30 of 1,200 trials."
+
+
+def heat(scores: list[list[float | None]], objective: str = "sharpe") -> Any:
+    found = HeatMap(x="fast", y="slow", xs=[5, 6], ys=[20, 30], scores=scores)
+    return search_charts.heat_chart(found, objective, Scored(number=1, parameters={"fast": 6, "slow": 20}))
+
+
+def test_the_heat_map_leaves_open_what_was_not_tried_and_rings_what_is_recommended() -> None:
+    chart = heat([[1.0, None], [-1.0, 0.5]])
+    assert list(chart.data[0].z) == [[1.0, None], [-1.0, 0.5]]
+    assert chart.data[0].zmid == 0.0
+    assert (chart.data[1].x, chart.data[1].y) == (("6",), ("20",))
+    assert heat([[1.0, 2.0], [3.0, 0.5]]).data[0].zmid is None
+
+
+def test_where_less_is_better_the_low_end_is_green() -> None:
+    ends = [colour for _, colour in heat([[0.1, 0.2], [0.3, 0.4]], "max_drawdown").data[0].colorscale]
+    assert ends == [colour for _, colour in heat([[0.1, 0.2], [0.3, 0.4]]).data[0].colorscale][::-1]
+
+
+def test_figures_are_told_as_what_they_are() -> None:
+    texts = [search_blocks.told(*pair) for pair in (("total_return", 0.1234), ("trades", 1200), ("sharpe", 0.01234))]
+    assert texts == ["12.34 %", "1,200", "0.0123"]
+    assert search_blocks.told("sharpe", None) == "–"
+    assert not math.isnan(float(search_blocks.told("sharpe", 2.5)))
