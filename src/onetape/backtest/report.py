@@ -54,6 +54,7 @@ def report_of(result: Result) -> Report:
         said=said(result),
         levels=levels(result, rows),
         warnings=warnings(result, found),
+        detail=result.data,
     )
 
 
@@ -200,6 +201,7 @@ def blocks(report: Report) -> dict[str, Any]:
         "rolling_sharpe": report.rolling,
         "cost_of_reality": report.reality,
         "warnings": report.warnings,
+        "detail": report.detail,
     }
 
 

@@ -14,7 +14,8 @@ from onetape.backtest.detail import Detail, detail_of, shares
 from onetape.backtest.funding import PERPETUAL, counts
 from onetape.domain.frame import CandleFrame
 from onetape.domain.recorded import NOTHING, Recorded
-from onetape.domain.results import BacktestSpec, DataUsed
+from onetape.domain.report import DataUsed
+from onetape.domain.results import BacktestSpec
 
 
 class Used(NamedTuple):
@@ -90,6 +91,19 @@ def recorded_hash(used: Used) -> str:
 def told(used: Used) -> dict[str, Any]:
     """For the manifest, and with it for stored runs."""
     return {} if used.told is None else {"detail": msgspec.to_builtins(used.told)}
+
+
+def rows(used: DataUsed) -> list[tuple[str, str]]:
+    """What orders filled on and what was charged, row by row, as every report shows it."""
+    found = [(f"Candles of {used.timeframe}", f"{100 * used.candles_share:.3g} % of the time")]
+    if used.prints_share:
+        found.append(("Single trades", f"{100 * used.prints_share:.3g} % of the time, {used.prints:,} of them"))
+    if used.books_share:
+        found.append(("Recorded order book", f"{100 * used.books_share:.3g} % of the time, beside them"))
+    if used.funding or used.funding_missing:
+        missing = f", {used.funding_missing:,} have no recorded rate" if used.funding_missing else ""
+        found.append(("Funding payments", f"{used.funding:,} recorded{missing}"))
+    return found
 
 
 def line(manifest: dict[str, Any]) -> str:

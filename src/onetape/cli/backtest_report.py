@@ -13,8 +13,9 @@ from rich.text import Text
 from onetape.backtest.compare import comparison
 from onetape.backtest.provenance import line
 from onetape.backtest.report import assumptions, sections, years
+from onetape.backtest.used import rows
 from onetape.cli.luck_report import luck_table
-from onetape.domain.report import CostOfReality, Group, Month, Report
+from onetape.domain.report import CostOfReality, DataUsed, Group, Month, Report
 from onetape.domain.units import rfc3339
 from onetape.ports import RunView, StoredRun
 
@@ -92,6 +93,8 @@ def blocks(report: Report, metrics: dict[str, Any]) -> list[Table | Text]:
     made.append(monthly(report.months))
     if report.reality is not None:
         made.append(reality_table(report.reality, metrics))
+    if report.detail is not None:
+        made.append(detail_table(report.detail))
     return made
 
 
@@ -135,6 +138,17 @@ def reality_table(found: CostOfReality, metrics: dict[str, Any]) -> Table:
     paid = ", ".join(f"{name} {amount(value)}" for name, value in parts if value) or "nothing was charged"
     table.caption = f"{paid}; on {amount(found.turnover)} traded"
     table.caption_justify, table.caption_style = "left", "dim"
+    return table
+
+
+def detail_table(used: DataUsed) -> Table:
+    """On what orders filled, for what share of the time."""
+    table = titled("Orders filled on")
+    table.show_header = False
+    table.add_column(style="dim")
+    table.add_column()
+    for row in rows(used):
+        table.add_row(*row)
     return table
 
 

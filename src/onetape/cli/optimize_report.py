@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from onetape.backtest.figures import figure, is_rate
 from onetape.backtest.luck.words import rows_of_search
 from onetape.backtest.report import kept
 from onetape.backtest.search.answer import found_document
@@ -30,9 +31,9 @@ def show(result: SearchResult, best: Result | None, console: Console | None = No
     recommended(result, out)
     table(result, out)
     if result.heat is not None:
-        heat(result.heat, better_low(result), out)
+        heat(result.heat, result.wish.objectives[0], better_low(result), out)
     for one in result.slices:
-        slice_table(one, out)
+        slice_table(one, result.wish.objectives[0], out)
     held(result, out)
     luck(result, out)
     if best is not None:
@@ -63,15 +64,17 @@ def recommended(result: SearchResult, out: Console) -> None:
     if result.recommended is not None:
         one = result.trial(result.recommended)
         out.print(Text.assemble("Recommended: ", (given(one), "bold")))
-        reached = number(result.robust[one.number])
-        out.print(f"{name} {number(one.values[0])}; three of four neighbours reach {reached} or better")
+        reached = figure(name, result.robust[one.number])
+        out.print(f"{name} {figure(name, one.values[0])}; three of four neighbours reach {reached} or better")
     else:
         out.print(Text(f"Nothing is recommended. {result.reasons['recommended']}", style="yellow"))
     if result.peak is not None and result.peak != result.recommended:
         one = result.trial(result.peak)
         robust = result.robust.get(one.number)
-        tail = f", but its neighbours only {number(robust)}" if robust is not None else ", with too few neighbours"
-        out.print(Text(f"Highest single score: {number(one.values[0])} ({given(one)}){tail}", style="dim"))
+        tail = (
+            f", but its neighbours only {figure(name, robust)}" if robust is not None else ", with too few neighbours"
+        )
+        out.print(Text(f"Highest single score: {figure(name, one.values[0])} ({given(one)}){tail}", style="dim"))
 
 
 def table(result: SearchResult, out: Console) -> None:
@@ -88,23 +91,23 @@ def table(result: SearchResult, out: Console) -> None:
         found.add_column(name, justify="right")
     for trial in shown[:ROWS]:
         one = result.trial(trial)
-        figures = [figure(name, one.figures[name]) for name in columns if name not in objectives]
-        robust = number(result.robust.get(trial))
-        found.add_row(
-            *(plain(one.parameters[name]) for name in names), *(number(v) for v in one.values), robust, *figures
-        )
+        figures = [toned(name, one.figures[name]) for name in columns if name not in objectives]
+        robust = figure(objectives[0], result.robust.get(trial))
+        values = [figure(name, value) for name, value in zip(objectives, one.values, strict=True)]
+        found.add_row(*(plain(one.parameters[name]) for name in names), *values, robust, *figures)
     out.print()
     out.print(found)
 
 
-def heat(found: HeatMap, low_is_better: bool, out: Console) -> None:
+def heat(found: HeatMap, objective: str, low_is_better: bool, out: Console) -> None:
     """Coloured from the worst to the best score; wide maps are thinned."""
     known = [score for row in found.scores for score in row if score is not None]
     if not known:
         return
     columns = range(0, len(found.xs), -(-len(found.xs) // WIDEST))
     rows = range(0, len(found.ys), -(-len(found.ys) // WIDEST))
-    title = f"Mean score: {found.x} across, {found.y} down"
+    factor = 100.0 if is_rate(objective) else 1.0
+    title = f"Mean {objective}{', %' if is_rate(objective) else ''}: {found.x} across, {found.y} down"
     grid = Table(box=None, header_style="dim", padding=(0, 1, 0, 0), title=title, title_justify="left",
                  title_style="dim")  # fmt: skip
     grid.add_column("")
@@ -112,24 +115,28 @@ def heat(found: HeatMap, low_is_better: bool, out: Console) -> None:
         grid.add_column(plain(found.xs[i]), justify="right")
     low, high = min(known), max(known)
     for j in rows:
-        cells = [shaded(found.scores[j][i], (low, high), low_is_better) for i in columns]
+        cells = [shaded(found.scores[j][i], (low, high), low_is_better, factor) for i in columns]
         grid.add_row(Text(plain(found.ys[j]), style="dim"), *cells)
     out.print()
     out.print(grid)
 
 
-def shaded(score: float | None, ends: tuple[float, float], low_is_better: bool) -> Text:
+def shaded(score: float | None, ends: tuple[float, float], low_is_better: bool, factor: float = 1.0) -> Text:
     if score is None:
         return Text("·", style="dim")
     part = (score - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 1.0
     part = 1.0 - part if low_is_better else part
-    return Text(f"{score:.2f}", style=SHADES[min(len(SHADES) - 1, int(part * len(SHADES)))])
+    return Text(f"{factor * score:.2f}", style=SHADES[min(len(SHADES) - 1, int(part * len(SHADES)))])
 
 
-def slice_table(one: Slice, out: Console) -> None:
+def slice_table(one: Slice, objective: str, out: Console) -> None:
     """One line: what each value gives, all else as recommended where it was tried, else on average."""
     scores = [mean if beside is None else beside for beside, mean in zip(one.beside, one.mean, strict=True)]
-    shown = [f"{plain(at)}: {number(score)}" for at, score in zip(one.at, scores, strict=True) if score is not None]
+    shown = [
+        f"{plain(at)}: {figure(objective, score)}"
+        for at, score in zip(one.at, scores, strict=True)
+        if score is not None
+    ]
     step = -(-len(shown) // 12) or 1
     out.print(Text(f"{one.parameter:<12} " + "   ".join(shown[::step]), style="dim"))
 
@@ -140,7 +147,10 @@ def held(result: SearchResult, out: Console) -> None:
     out.print(f"Share of the score's variance that each parameter explains by itself: {weights}")
     rings = [ring for ring in result.rings if ring.trials and ring.mean is not None]
     if rings:
-        told = "; ".join(f"up to {100 * r.upto:.0f} % away {number(r.mean)} (worst {number(r.worst)})" for r in rings)
+        name = result.wish.objectives[0]
+        told = "; ".join(
+            f"up to {100 * r.upto:.0f} % away {figure(name, r.mean)} (worst {figure(name, r.worst)})" for r in rings
+        )
         out.print(f"Around it, by distance in what was searched: {told}")
 
 
@@ -169,15 +179,7 @@ def plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.2f}" if abs(value) >= 1.0 or value == 0.0 else f"{value:.4f}"
-
-
-def figure(name: str, value: Any) -> str | Text:
+def toned(name: str, value: Any) -> str | Text:
     if name == "total_return":
         return backtest_report.rate(value, signed=True)
-    if name == "max_drawdown":
-        return backtest_report.rate(-value)
-    return f"{value:,}" if isinstance(value, int) else backtest_report.number(value)
+    return figure(name, -value if name == "max_drawdown" else value)

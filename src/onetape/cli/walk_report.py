@@ -8,7 +8,8 @@ from rich.text import Text
 
 from onetape.backtest.report import kept
 from onetape.backtest.walkforward import Walk
-from onetape.cli.backtest_report import WIDTH, day, number, one, rate
+from onetape.backtest.walkwords import TEXTS, columns, rows, said
+from onetape.cli.backtest_report import WIDTH, one
 
 
 def show(walk: Walk, console: Console | None = None) -> None:
@@ -31,33 +32,9 @@ def show(walk: Walk, console: Console | None = None) -> None:
 
 
 def windows(walk: Walk) -> Table:
-    objective = walk.wish.search.objectives[0]
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("Traded from", "to", "Parameters"):
-        table.add_column(name)
-    for name in ("Trials", f"{objective} searched", "traded", "Return", "Drawdown", "Trades"):
-        table.add_column(name, justify="right")
-    searched = set(walk.wish.search.spaces) or set(walk.windows[0].parameters)
-    for window in walk.windows:
-        given = ", ".join(f"{name}={value}" for name, value in window.parameters.items() if name in searched)
-        figures = window.figures
-        table.add_row(
-            day(window.span.test_start)[:10], day(window.span.test_end - 1)[:10], given, f"{window.trials:,}",
-            number(window.searched), number(window.traded), rate(figures["total_return"], signed=True),
-            rate(-figures["max_drawdown"]), f"{figures['trades']:,}",
-        )  # fmt: skip
+    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
+    for i, name in enumerate(columns(walk)):
+        table.add_column(name, justify="left" if i < TEXTS else "right")
+    for row in rows(walk):
+        table.add_row(*row)
     return table
-
-
-def said(walk: Walk) -> list[str]:
-    """What the walk comes to, in sentences."""
-    objective = walk.wish.search.objectives[0]
-    better = sum(1 for window in walk.windows if window.figures["total_return"] > 0.0)
-    lines = [f"{better} of {len(walk.windows)} windows made money on what their search had not seen."]
-    if walk.kept is None:
-        lines.append(f"The searches promised no {objective} above 0, so there is nothing to compare with.")
-    else:
-        lines.append(f"Of the {objective} that they promised {100 * walk.kept:.0f} % was left when it was traded.")
-    if walk.kept_cagr is not None:
-        lines.append(f"Of the yearly return that they promised {100 * walk.kept_cagr:.0f} % was left.")
-    return lines

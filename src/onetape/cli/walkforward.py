@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from onetape.cli import backtest, optimize
 from onetape.cli.output import DONE, NOT_HELD, Usage, print_json
-from onetape.domain.units import Micros, parse_span, rfc3339
+from onetape.domain.units import parse_span
 
 if TYPE_CHECKING:
     from onetape.backtest.search.sweep import Step
@@ -86,8 +86,10 @@ async def go(wish: argparse.Namespace) -> int:
     if wish.html:
         from onetape.backtest.report import kept
         from onetape.dashboard.report_html import page
+        from onetape.dashboard.walk_html import section
 
-        wish.html.expanduser().write_text(page([kept(walk.whole)], [walk.whole.candles]), encoding="utf-8")
+        text = page([kept(walk.whole)], [walk.whole.candles], section(walk))
+        wish.html.expanduser().write_text(text, encoding="utf-8")
         print(f"Report: {wish.html}", file=sys.stderr)
     return DONE
 
@@ -131,26 +133,11 @@ class Meter:
 def document(walk: Walk) -> dict[str, Any]:
     """The stitched run as any other, with its windows."""
     from onetape.backtest import report
+    from onetape.backtest.walkwords import documents
 
-    def time_of(ts: Micros) -> str:
-        return rfc3339(ts)
-
-    windows = [
-        {
-            "train": [time_of(one.span.train_start), time_of(one.span.train_end)],
-            "test": [time_of(one.span.test_start), time_of(one.span.test_end)],
-            "parameters": one.parameters,
-            "trials": one.trials,
-            "objective": walk.wish.search.objectives[0],
-            "searched": one.searched,
-            "traded": one.traded,
-            **one.figures,
-        }
-        for one in walk.windows
-    ]
     run = report.kept(walk.whole)
     return report.document(run) | {
-        "windows": windows,
+        "windows": documents(walk),
         "kept": walk.kept,
         "kept_cagr": walk.kept_cagr,
         "trade_list": run.trades,

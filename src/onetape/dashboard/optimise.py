@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
+from onetape.backtest.figures import figure
 from onetape.backtest.search.views import map_of
 from onetape.backtest.search.wish import OptimizeWish
 from onetape.bots import searching
@@ -114,7 +115,7 @@ def head(job: Job, now: int) -> str:
     best = (told.detail or {}).get("best")
     if best and not (job.over and job.result):
         name = job.wish["wish"]["objective"][0]
-        score = search_blocks.told(name, best["values"][0])
+        score = figure(name, best["values"][0])
         parts.append(f"best so far {name} {score} ({search_blocks.given(best['parameters'])})")
     return "; ".join(parts) + "."
 

@@ -9,7 +9,7 @@ import numpy as np
 from dash import dcc, html
 
 from onetape.dashboard import figures
-from onetape.dashboard.report_blocks import doubts_card, groups_cards, reality_card, spread_card
+from onetape.dashboard.report_blocks import detail_card, doubts_card, groups_cards, reality_card, spread_card
 from onetape.dashboard.report_luck import luck_card
 from onetape.dashboard.widgets import widget
 from onetape.domain.frame import CandleFrame, Floats, Ints
@@ -202,6 +202,7 @@ def page(run: StoredRun, candles: CandleFrame) -> Any:
         html.Section([merits(metrics), html.P(drawdown_dates(metrics), className="quiet small")], className="card"),
         doubts_card(run.report),
         reality_card(run.report.reality if run.report else None, metrics),
+        detail_card(run.report.detail if run.report else None),
         luck_card(metrics, view.manifest),
         html.Section(
             [

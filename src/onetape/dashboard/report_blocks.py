@@ -8,9 +8,10 @@ from typing import Any, Final
 from dash import dcc, html
 
 from onetape.backtest.report import sections
+from onetape.backtest.used import rows as detail_rows
 from onetape.dashboard.report_charts import spread_chart
 from onetape.dashboard.report_html import number, percent, span
-from onetape.domain.report import CostOfReality, Group, Report
+from onetape.domain.report import CostOfReality, DataUsed, Group, Report
 
 GRAPH: Final[Any] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 COMPARED: Final = (
@@ -41,6 +42,14 @@ def reality_card(found: CostOfReality | None, metrics: dict[str, Any]) -> Any:
     note = f"{paid[0].upper()}{paid[1:]}; {number(found.turnover)} were traded in all."
     body = [table(("", "As it was", "Without costs"), rows), html.P(note, className="quiet small")]
     return html.Section([html.H2("Cost of reality"), html.Div(body, className="scroll")], className="card")
+
+
+def detail_card(used: DataUsed | None) -> Any:
+    """On what orders filled, for what share of the time."""
+    if used is None:
+        return None
+    lines = html.Tbody([html.Tr([html.Td(name), html.Td(text)]) for name, text in detail_rows(used)])
+    return html.Section([html.H2("Orders filled on"), html.Table(lines, className="grid")], className="card")
 
 
 def groups_cards(report: Report | None) -> list[Any]:

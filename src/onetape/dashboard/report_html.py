@@ -11,10 +11,11 @@ from plotly.offline import get_plotlyjs
 from onetape.backtest.compare import comparison
 from onetape.backtest.provenance import line
 from onetape.backtest.report import assumptions, sections, years
+from onetape.backtest.used import rows as detail_rows
 from onetape.dashboard import report_charts
 from onetape.dashboard.report_luck import luck_section
 from onetape.domain.frame import CandleFrame
-from onetape.domain.report import CostOfReality, Group, Month
+from onetape.domain.report import CostOfReality, DataUsed, Group, Month
 from onetape.domain.results import Trade
 from onetape.domain.units import rfc3339
 from onetape.ports import RunView, StoredRun
@@ -81,7 +82,7 @@ def section(run: StoredRun, candles: CandleFrame | None) -> str:
         charted(run, candles),
     ]
     if report is not None:
-        parts += [reality_section(report.reality, metrics), luck_section(metrics)]
+        parts += [reality_section(report.reality, metrics), detail_section(report.detail), luck_section(metrics)]
         parts += [f'<h2>Return by month, %</h2><div class="card">{month_table(report.months)}</div>']
         parts += [f'<div class="pair">{"".join(grouped(*part) for part in sections(report))}</div>', spread(run)]
     parts.append(f"<h2>Trades</h2>{trade_table(run.trades)}")
@@ -171,6 +172,16 @@ def reality_section(found: CostOfReality | None, m: dict[str, Any]) -> str:
         f'<div class="card">{table(("Paid", "Money", "Of what was traded"), costs)}</div></div>'
         '<p class="quiet">Without costs: the same signals with no fee, slippage, spread, impact, funding or delay.</p>'
     )
+
+
+def detail_section(used: DataUsed | None) -> str:
+    """On what orders filled, for what share of the time."""
+    if used is None:
+        return ""
+    lines = "".join(
+        f'<tr><td>{escape(name)}</td><td class="said">{escape(text)}</td></tr>' for name, text in detail_rows(used)
+    )
+    return f'<h2>Orders filled on</h2><div class="card"><table>{lines}</table></div>'
 
 
 def grouped(title: str, found: Sequence[Group]) -> str:

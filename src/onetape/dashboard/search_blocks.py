@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from dash import dcc, html
 
+from onetape.backtest.figures import figure as told
 from onetape.backtest.luck.words import rows_of_search
 from onetape.backtest.search.views import ranked, why
 from onetape.dashboard.report_blocks import GRAPH, table
@@ -19,18 +20,6 @@ ROWS: Final = 200  # of the table of trials
 FIGURES: Final = (
     ("total_return", "Return"), ("max_drawdown", "Drawdown"), ("sharpe", "Sharpe"), ("trades", "Trades"),
 )  # fmt: skip
-RATES: Final = frozenset(
-    ("total_return", "cagr", "max_drawdown", "volatility", "win_rate", "exposure", "best_day", "worst_day")
-)
-
-
-def told(name: str, value: Any) -> str:
-    """A figure as text: rates in percent."""
-    if value is None:
-        return "–"
-    if name in RATES:
-        return f"{100 * value:,.2f} %"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}" if abs(value) >= 1.0 else f"{value:.3g}"
 
 
 def given(one: Scored | dict[str, Any]) -> str:

@@ -7,11 +7,13 @@ from typing import Any, Final
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from onetape.backtest.figures import is_rate
 from onetape.backtest.search.objectives import objective_of
 from onetape.dashboard.report_charts import ACCENT, CLEAR, DOWN, FAINT, GREY, UP
 from onetape.domain.searches import HeatMap, Scored, SearchResult
 
 MIDDLE: Final = "#2a2d33"
+PERCENT: Final = ".1%"  # of axes whose figure is a rate
 WIDE: Final = 3  # slices beside each other; more go below
 
 
@@ -53,9 +55,13 @@ def heat_trace(found: HeatMap, objective: str) -> Any:
     return go.Heatmap(
         x=[str(value) for value in found.xs], y=[str(value) for value in found.ys], z=found.scores, zmid=middle,
         colorscale=[[0.0, colours[0]], [0.5, colours[1]], [1.0, colours[2]]], hoverongaps=False, xgap=1, ygap=1,
-        colorbar={"thickness": 10, "outlinewidth": 0, "len": 1.0},
-        hovertemplate=f"{found.x} %{{x}}, {found.y} %{{y}}: %{{z:.4g}}<extra></extra>",
+        colorbar={"thickness": 10, "outlinewidth": 0, "len": 1.0, "tickformat": ticks(objective)},
+        hovertemplate=f"{found.x} %{{x}}, {found.y} %{{y}}: %{{z:{ticks(objective) or '.4g'}}}<extra></extra>",
     )  # fmt: skip
+
+
+def ticks(objective: str) -> str | None:
+    return PERCENT if is_rate(objective) else None
 
 
 def slices_chart(result: SearchResult, height: int = 250) -> Any:
@@ -71,6 +77,7 @@ def slices_chart(result: SearchResult, height: int = 250) -> Any:
             trace = go.Scatter(x=at, y=one.beside, name="all else as recommended", line={"color": ACCENT})
             drawn.add_trace(trace, **place)
     drawn.update_xaxes(type="category")
+    drawn.update_yaxes(tickformat=ticks(result.wish.objectives[0]))
     return dressed(drawn, height * rows)
 
 
@@ -89,6 +96,6 @@ def front_chart(result: SearchResult, height: int = 460) -> Any:
         x, y = [one.values[0] for one in rows], [one.values[1] for one in rows]
         mark = {"color": colour, "size": size}
         drawn.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=mark, text=[given(one) for one in rows]))
-    drawn.update_xaxes(title=names[0])
-    drawn.update_yaxes(title=names[1])
+    drawn.update_xaxes(title=names[0], tickformat=ticks(names[0]))
+    drawn.update_yaxes(title=names[1], tickformat=ticks(names[1]))
     return dressed(drawn, height)

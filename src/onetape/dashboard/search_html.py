@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from plotly.offline import get_plotlyjs
 
+from onetape.backtest.figures import figure
 from onetape.backtest.luck.words import rows_of_search
 from onetape.backtest.report import kept
 from onetape.dashboard.report_html import STYLE, section
@@ -50,14 +51,17 @@ def told(result: SearchResult) -> str:
         return f'<p class="warn">Nothing is recommended. {escape(result.reasons["recommended"])}</p>'
     one, name = result.trial(result.recommended), result.wish.objectives[0]
     text = (
-        f"{name} {number(one.values[0])}; three of four neighbours reach {number(result.robust[one.number])} or better"
+        f"{name} {figure(name, one.values[0])}; three of four neighbours reach "
+        f"{figure(name, result.robust[one.number])} or better"
     )
     said = f"<h2>Recommended: {escape(given(one))}</h2><p>{escape(text)}</p>"
     if result.peak is not None and result.peak != result.recommended:
         top = result.trial(result.peak)
         near = result.robust.get(top.number)
-        tail = "too few neighbours to say more" if near is None else f"its neighbours only {number(near)}"
-        said += f'<p class="quiet">Highest single score: {number(top.values[0])} ({escape(given(top))}); {tail}</p>'
+        tail = "too few neighbours to say more" if near is None else f"its neighbours only {figure(name, near)}"
+        said += (
+            f'<p class="quiet">Highest single score: {figure(name, top.values[0])} ({escape(given(top))}); {tail}</p>'
+        )
     return said
 
 
@@ -84,12 +88,13 @@ def front_card(result: SearchResult) -> str:
 
 
 def around(result: SearchResult) -> str:
+    name = result.wish.objectives[0]
     rows = [
         (
             f"{100 * ring.above:.0f} to {100 * ring.upto:.0f} %",
             f"{ring.trials:,}",
-            number(ring.mean),
-            number(ring.worst),
+            figure(name, ring.mean),
+            figure(name, ring.worst),
         )
         for ring in result.rings
         if ring.trials
@@ -112,9 +117,9 @@ def trial_table(result: SearchResult) -> str:
     lines = [
         (
             *(str(one.parameters[name]) for name in result.spaces),
-            *(number(value) for value in one.values),
-            number(result.robust.get(one.number)),
-            *(number(one.figures[name]) for name in extra),
+            *(figure(name, value) for name, value in zip(names, one.values, strict=True)),
+            figure(names[0], result.robust.get(one.number)),
+            *(figure(name, one.figures[name]) for name in extra),
         )
         for one in rows
     ]
@@ -126,11 +131,3 @@ def rows_html(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     top = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{top}</tr>{body}</table>"
-
-
-def number(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.2f}" if abs(value) >= 1.0 or value == 0.0 else f"{value:.4f}"

@@ -63,6 +63,22 @@ class CostOfReality(msgspec.Struct, frozen=True, kw_only=True):
     free_equity: list[Money]
 
 
+class DataUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """On what the orders of a run filled. Shares are of the time of all fill candles; `notes` are sentences."""
+
+    timeframe: str  # of the fill candles
+    prints_share: float = 0.0  # single trades in the place of candles
+    books_share: float = 0.0  # a recorded order book beside them
+    prints: int = 0  # trades that were used
+    funding: int = 0  # payments whose rate is recorded
+    funding_missing: int = 0  # payments that were due and of which no rate is recorded
+    notes: list[str] = []
+
+    @property
+    def candles_share(self) -> float:
+        return 1.0 - self.prints_share
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """Signal rows that said something new, at the close of their candle: the last ones where there are many."""
 
@@ -98,3 +114,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     said: Said
     levels: list[Level]
     warnings: list[str]
+    detail: DataUsed | None = None  # None: not known, in runs from before it was kept

@@ -10,7 +10,7 @@ import msgspec
 from onetape.domain.accounts import Account, Costs, Execution, Exits, RiskLimits, Sizing, Terms
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.recorded import NOTHING, Recorded
-from onetape.domain.report import Report
+from onetape.domain.report import DataUsed, Report
 from onetape.domain.signals import Signals
 from onetape.domain.units import Micros, Money
 
@@ -62,22 +62,6 @@ class Tape:
     def close_ts(self) -> Ints:
         """Close times of the fill candles, worked out at each call."""
         return self.candles.close_ts
-
-
-class DataUsed(msgspec.Struct, frozen=True, kw_only=True):
-    """On what the orders of a run filled. Shares are of the time of all fill candles; `notes` are sentences."""
-
-    timeframe: str  # of the fill candles
-    prints_share: float = 0.0  # single trades in the place of candles
-    books_share: float = 0.0  # a recorded order book beside them
-    prints: int = 0  # trades that were used
-    funding: int = 0  # payments whose rate is recorded
-    funding_missing: int = 0  # payments that were due and of which no rate is recorded
-    notes: list[str] = []
-
-    @property
-    def candles_share(self) -> float:
-        return 1.0 - self.prints_share
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,6 +61,24 @@ def test_a_search_is_told_counted_and_kept(
     assert 'src="http' not in text
 
 
+def test_rates_are_told_in_percent_on_a_terminal_and_in_the_page(
+    candle_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = tmp_path / "search.html", tmp_path / "search.json"
+    more = ["--objective", "total_return", "--html", str(files[0])]
+    assert main(asked(candle_file, *more)) == 0
+    told = capsys.readouterr().out
+    assert main(asked(candle_file, "--objective", "total_return", "--json", str(files[1]))) == 0
+    found = json.loads(files[1].read_text())
+    top = max(found["trials"], key=lambda one: one["values"][0])
+    percent = f"{100 * top['values'][0]:,.2f} %"
+    assert f"Highest single score: {percent}" in told or f"total_return {percent}" in told
+    text = files[0].read_text()
+    assert f"<td>{percent}</td>" in text
+    assert f"<td>{100 * top['figures']['max_drawdown']:,.2f} %</td>" in text
+    assert '"tickformat":".1%"' in text
+
+
 @pytest.mark.parametrize(
     ("wanted", "space"),
     [("grid", "spacing=0.005:0.02:0.005"), ("ridge_returns", "lags=2:8:2")],

@@ -33,7 +33,12 @@ def test_a_walk_is_told_window_by_window_and_as_one_run(
     assert "3 windows, 30 days searched (rolling), 10 traded" in told
     assert "of 3 windows made money" in told
     assert "How likely is it luck?" in told
-    assert "<script" in report.read_text()
+    assert "0 closed trades" not in told
+    assert "no signals of its own" in told
+    text = report.read_text()
+    assert "<script" in text
+    for words in ("<h2>Windows</h2>", "sharpe searched", "Ratio", "2018-01-31", "slow=", "of 3 windows made money"):
+        assert words in text
 
 
 def test_as_json_every_window_has_its_span_parameters_and_both_scores(
@@ -47,6 +52,9 @@ def test_as_json_every_window_has_its_span_parameters_and_both_scores(
     ]
     assert {"fast", "slow"} <= set(found["windows"][0]["parameters"])
     assert found["windows"][0]["trials"] == 6
+    for one in found["windows"]:
+        promised = one["searched"]
+        assert one["ratio"] == (one["traded"] / promised if promised > 0.0 else None)
     assert found["start"] == "2018-01-31T00:00:00Z"
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from onetape.backtest.report import kept
+from onetape.backtest.report import document, kept
 from onetape.backtest.run import run as run_strategy
+from onetape.cli import backtest_report
 from onetape.dashboard import figures, report, report_html, report_luck
 from onetape.domain.frame import CandleFrame
 from onetape.domain.luck import Luck
+from onetape.domain.report import DataUsed
 from onetape.domain.results import BacktestSpec, Result
 from onetape.domain.signals import Signals
 from onetape.domain.units import DAY, parse_time
@@ -61,6 +65,24 @@ def test_a_run_says_how_likely_it_is_luck_and_what_is_sealed_and_an_old_one_says
     note = {"holdout": {"from_ts": 0, "made_ts": 1, "open": False}}
     assert "The candles from 1970-01-01 on are sealed" in str(report_luck.luck_card({}, note))
     assert report_luck.luck_card({}, {}) is None
+
+
+def test_the_detail_used_is_told_alike_on_the_page_in_the_file_on_a_terminal_and_as_json() -> None:
+    # a third of the time single trades, a tenth with a book; 3 of 4 payments are recorded
+    used = DataUsed(
+        timeframe="1m", prints_share=1 / 3, books_share=0.1, prints=1_234, funding=3, funding_missing=1,
+    )  # fmt: skip
+    run = kept(dataclasses.replace(a_result(), data=used))
+    out = Console(file=io.StringIO(), width=110)
+    backtest_report.one(run, out)
+    shown = str(report.page(run, a_result().candles)), report_html.page([run], [None]), out.file.getvalue()
+    for text in shown:
+        for words in (
+            "Orders filled on", "Candles of 1m", "66.7 % of the time", "33.3 % of the time, 1,234 of them",
+            "10 % of the time, beside them", "3 recorded, 1 have no recorded rate",
+        ):  # fmt: skip
+            assert words in text
+    assert document(run)["detail"] == used
 
 
 def test_the_page_of_a_run_shows_doubts_costs_groups_and_spread_and_an_old_run_does_without() -> None:

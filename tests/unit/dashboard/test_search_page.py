@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from onetape.backtest.figures import figure
 from onetape.backtest.search.spaces import spaces_of, written
 from onetape.bots.desk import Desk
 from onetape.dashboard import optimise, search_blocks, search_charts, search_form
@@ -138,7 +139,7 @@ def test_where_less_is_better_the_low_end_is_green() -> None:
 
 
 def test_figures_are_told_as_what_they_are() -> None:
-    texts = [search_blocks.told(*pair) for pair in (("total_return", 0.1234), ("trades", 1200), ("sharpe", 0.01234))]
+    texts = [figure(*pair) for pair in (("total_return", 0.1234), ("trades", 1200), ("sharpe", 0.01234))]
     assert texts == ["12.34 %", "1,200", "0.0123"]
-    assert search_blocks.told("sharpe", None) == "–"
-    assert not math.isnan(float(search_blocks.told("sharpe", 2.5)))
+    assert figure("sharpe", None) == "–"
+    assert not math.isnan(float(figure("sharpe", 2.5)))

@@ -152,6 +152,10 @@ def of_order(result: Result, seed: int) -> Parts:
 
 
 def of_confidence(result: Result) -> Parts:
+    if not (result.signals.target == result.signals.target).any():
+        return missing(
+            "This run has no signals of its own whose confidence could be held against outcome.", "calibration"
+        )
     sure, won = calibration.pairs(result)
     if why := calibration.why_not(sure, won):
         return missing(why, "calibration")
