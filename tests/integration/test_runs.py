@@ -174,3 +174,72 @@ def test_a_deleted_run_is_gone_and_still_counted(ask: Ask, stored: str) -> None:
     assert ask("runs", "list")["items"] == []
     again = ask("backtest", "--no-gate", "-s", "ema_cross", "--symbol", "BTC-USDT")
     assert again["luck"]["trials"] == 2
+
+
+def market_file(folder: Path, symbol: str, rows: list[str]) -> Path:
+    path = folder / f"okx_{symbol}_1h.csv"
+    path.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def markets(ask: Ask, tmp_path: Path) -> Path:
+    """1,500 hours of two markets in the database, and a folder with three bots on them."""
+    for seed, symbol in enumerate(("BTC-USDT", "ETH-USDT"), 1):
+        ask("data", "import", market_file(tmp_path, symbol, rows_of(0, 1_500, seed)))
+    folder = tmp_path / "bots"
+    folder.mkdir()
+    for name, symbol, slow in (("one", "BTC-USDT", 20), ("two", "ETH-USDT", 30), ("three", "BTC-USDT", 40)):
+        bot = {"name": name, "exchange": "okx", "symbol": symbol, "timeframe": "1h", "strategy": "sma_cross"}
+        bot |= {"parameters": {"fast": 5, "slow": slow}, "limits": {"stop": 0.03}}
+        (folder / f"{name}.json").write_text(json.dumps(bot))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--timerange", "20190115-20190220"), ("--one-account", "9000", "--max-positions", "2")]
+)
+def test_a_fleet_is_made_again_to_the_last_bit_although_candles_came_since(
+    ask: Ask, markets: Path, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    made = ask("backtest", "--no-gate", "--fleet", markets, *more)
+    assert made["trades"] > 10
+    ask("data", "import", market_file(tmp_path, "BTC-USDT", rows_of(1_500, 100)))
+    found = ask("runs", "rerun", made["run_id"])
+    assert found == {"run_id": made["run_id"], "same": True, "ran": True, "changed": [], "figures": [], "notes": []}
+
+
+def test_a_portfolio_is_made_again_to_the_last_bit(ask: Ask, markets: Path) -> None:
+    del markets
+    asked = ("-s", "rotation:look=48,hold=1,every=24", "--symbol", "ETH-USDT,BTC-USDT", "--timerange", "20190110-")
+    made = ask("backtest", "--no-gate", *asked)
+    assert made["trades"] > 5
+    assert ask("runs", "rerun", made["run_id"])["same"]
+
+
+def test_what_changed_under_a_fleet_is_named(ask: Ask, markets: Path, tmp_path: Path) -> None:
+    made = ask("backtest", "--no-gate", "--fleet", markets)
+    ask("data", "import", market_file(tmp_path, "ETH-USDT", rows_of(700, 5, seed=9)))
+    found = ask("runs", "rerun", made["run_id"], code=NOT_HELD)
+    assert [one["part"] for one in found["changed"]] == ["data"]
+    assert found["ran"]
+
+
+def test_a_stored_fleet_tells_of_its_bots_and_whose_each_trade_was(ask: Ask, markets: Path, tmp_path: Path) -> None:
+    ask("backtest", "--no-gate", "--fleet", markets, "--max-positions", "2")
+    page = tmp_path / "fleet.html"
+    found = ask("runs", "show", "last", "--html", page)
+    assert found["parameters"] == {"bots": ["one", "three", "two"], "max_positions": 2.0}
+    assert [(book["name"], book["symbol"]) for book in found["books"]] == [
+        ("one", "BTC-USDT"), ("three", "BTC-USDT"), ("two", "ETH-USDT"),
+    ]  # fmt: skip
+    trades = [trade["book"] for trade in found["trade_list"] if not trade["open"]]
+    assert {name: trades.count(name) for name in set(trades)} == {
+        book["name"]: book["metrics"]["trades"] for book in found["books"]
+    }
+    text = page.read_text()
+    assert "By bot" in text
+    assert "An index of the markets" in text
+    assert "bots one + three + two, max positions 2" in text
+    [listed] = ask("runs", "list", "--symbol", "ETH-USDT")["items"]
+    assert (listed["symbol"], listed["exchange"]) == ("BTC-USDT+ETH-USDT", "okx")

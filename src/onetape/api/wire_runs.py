@@ -42,7 +42,7 @@ class RunsOut(Items, frozen=True, kw_only=True):
 
 
 class TradeOut(msgspec.Struct, frozen=True, kw_only=True):
-    """`tag` is that of the signal which it began by."""
+    """`tag` is that of the signal which it began by, `book` whose it was where several books are one run."""
 
     entry: str
     exit: str
@@ -56,6 +56,7 @@ class TradeOut(msgspec.Struct, frozen=True, kw_only=True):
     exit_role: str
     open: bool
     tag: str
+    book: str
 
 
 class CurvePoint(msgspec.Struct, frozen=True):
@@ -120,6 +121,7 @@ def trade_out(trade: Trade) -> TradeOut:
         exit_role=trade.exit_role,
         open=trade.open,
         tag=trade.tag,
+        book=trade.book,
     )
 
 

@@ -32,3 +32,23 @@ def labels(specs: Sequence[BacktestSpec]) -> list[str]:
         given = ",".join(f"{name}={value}" for name, value in apart.items())
         found.append(f"{spec.strategy}:{given}" if given else spec.strategy)
     return found
+
+
+def given(parameters: dict[str, Any]) -> str:
+    """Parameters in one line of text; what is switched off is left out."""
+    return ", ".join(
+        name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {told(value)}"
+        for name, value in parameters.items()
+        if value is not False and value is not None
+    )
+
+
+def told(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " + ".join(map(told, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def market(name: str) -> str:
+    """One or several symbols or exchanges, `BTC-USDT+ETH-USDT`, as people read them."""
+    return name.replace("+", " + ")

@@ -82,8 +82,14 @@ def run(members: Sequence[Member], limits: CommonLimits, shared_cash: Money | No
     wrote = Wrote(accounts, books, fills[: counts[0]], whole[: counts[1]], rejected)
     question = BacktestSpec(
         strategy="fleet",
-        parameters={"bots": [m.name for m in members], "limits": list(limits), "shared": shared},
+        parameters={"bots": [m.name for m in members], **said(limits), **({"one_account": True} if shared else {})},
         timeframe=str(together.finest(members)),
         cash=float(start),
     )
     return together.group_of("fleet", question, members, float(start), wrote)
+
+
+def said(limits: CommonLimits) -> dict[str, float]:
+    """Those that limit anything, by name."""
+    free = CommonLimits()._asdict()
+    return {name: limit for name, limit in limits._asdict().items() if limit != free[name]}

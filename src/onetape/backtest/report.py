@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from onetape.backtest import groups
@@ -21,10 +22,10 @@ from onetape.backtest.used import line
 from onetape.core.state import ENTRY, F_PRICE, F_QTY, F_ROLE
 from onetape.core.stats import T_ENTRY, T_EXIT, T_OPEN, T_PROFIT, T_ROLE, T_SIDE
 from onetape.domain.orders import Role
-from onetape.domain.report import Group, Month, Report
+from onetape.domain.report import Book, Group, Month, Report
 from onetape.domain.results import Result
 from onetape.domain.units import DAY, rfc3339
-from onetape.ports import RunView, StoredRun
+from onetape.ports import FLEET, RunView, StoredRun
 
 LONG, SHORT = "long", "short"
 UNTAGGED: Final = "no tag"
@@ -55,6 +56,7 @@ def report_of(result: Result) -> Report:
         levels=levels(result, rows),
         warnings=warnings(result, found),
         detail=result.data,
+        books=list(result.books),
     )
 
 
@@ -75,7 +77,7 @@ def kept(result: Result, created_ts: int = 0) -> StoredRun:
     )
     return StoredRun(
         view=view,
-        trades=trades_of(tape, tags_of(result.signals, entry_rows(result))),
+        trades=trades_of(tape, tags_of(result.signals, entry_rows(result)), result.owners),
         ts=ts,
         equity=equity,
         fills=tape.fills,
@@ -202,7 +204,13 @@ def blocks(report: Report) -> dict[str, Any]:
         "cost_of_reality": report.reality,
         "warnings": report.warnings,
         "detail": report.detail,
+        "books": [timed_book(book) for book in report.books],
     }
+
+
+def timed_book(book: Book) -> dict[str, Any]:
+    metrics = {name.removesuffix("_ts"): timed(name, value) for name, value in book.metrics.items()}
+    return msgspec.structs.asdict(book) | {"metrics": metrics}
 
 
 def timed(name: str, value: Any) -> Any:
@@ -216,6 +224,8 @@ def assumptions(view: RunView) -> str:
     where = "the same candles" if fine == spec.timeframe else f"{fine} candles"
     finer = line(view.manifest)
     where += f" ({finer})" if finer else ""
+    if view.kind == FLEET:
+        return f"each bot with its own strategy, costs and size, fills from the next open on in {where}"
     more = [f"{name} {percent(rate)}" for name, rate in (("spread", costs.spread),) if rate]
     more += ["impact of size"] if costs.share_impact or costs.root_impact else []
     more += [f"orders on their way for {how.latency / 1e3:g} ms"] if how.latency else []
@@ -223,7 +233,7 @@ def assumptions(view: RunView) -> str:
     return (
         f"signals at the close of {spec.timeframe} candles, fills from the next open on in {where}; "
         f"fees {percent(costs.maker)} maker, {percent(costs.taker)} taker, "
-        + ", ".join((f"slippage {percent(costs.slippage)}", *more))
+        + ", ".join((f"slippage {percent(costs.slippage)}", *more, f"size {spec.sizing}"))
     )
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
+from onetape.backtest.index import index_of
 from onetape.backtest.metrics import measure
 from onetape.backtest.provenance import provenance
-from onetape.backtest.run import known_rows, manifest_of, rules_of, run_id
+from onetape.backtest.run import known_rows, manifest_of, rules_of, run_id, span_of
 from onetape.core.fleet import COMMON_LIMIT, F_BOOK, FILL_WIDTH, Series
 from onetape.core.state import F_BAR, F_FEE, F_PRICE, F_QTY, F_SIDE, F_WIDTH, MAX_FILLS, REASONS, empty_book
 from onetape.core.stats import T_ENTRY, T_EXIT, T_WIDTH, round_trips
 from onetape.domain.accounts import Account, Rules
 from onetape.domain.frame import CandleFrame, Floats, Ints
+from onetape.domain.report import Book
 from onetape.domain.results import BacktestSpec, Result, Tape
 from onetape.domain.signals import Signals
 from onetape.domain.units import Micros, Money, Timeframe
@@ -151,9 +153,11 @@ def whole_of(
 ) -> Result:
     """All members as one run."""
     ts = wrote.whole[:, 0].astype(np.int64)
-    index = index_of(members, ts)
+    index = index_of([member.fills for member in members], ts)
     trips = np.concatenate([moved(result, ts) for result in results])
-    trips = trips[np.argsort(trips[:, T_EXIT], kind="stable")]
+    order = np.argsort(trips[:, T_EXIT], kind="stable")
+    trips = trips[order]
+    owners = np.repeat([member.name for member in members], [len(result.tape.trips) for result in results])[order]
     rejected: dict[str, int] = {}
     for result in results:
         for reason, times in result.tape.rejected.items():
@@ -164,17 +168,38 @@ def whole_of(
     added = {field: float(sums[names.index(field)]) for field in ("realised", "fees", "slippage", "funding", "delay")}
     account = Account(cash=float(equity[-1]))._replace(**added)
     tape = Tape(index, equity, fills_of(members, wrote, ts), trips, account, empty_book(), rejected)
-    manifest = whole_manifest(spec, results)
+    manifest = whole_manifest(spec, members, results)
     empty = np.empty(0)
     return Result(
         run_id=run_id(manifest["hash"]),
-        spec=msgspec.structs.replace(spec, strategy=name, symbol="+".join(sorted({m.fills.symbol for m in members}))),
+        spec=msgspec.structs.replace(
+            spec, strategy=name, symbol=joined(m.fills.symbol for m in members),
+            exchange=joined(m.fills.exchange for m in members),
+        ),
         candles=index,
         fill_timeframe=str(index.timeframe),
         signals=Signals(empty, empty),
         tape=tape,
         metrics=measure(index, tape, cash) | {"exposure": share_held(trips, len(ts))},
         manifest=manifest,
+        books=[book_of(member, result) for member, result in zip(members, results, strict=True)],
+        owners=owners.tolist(),
+    )  # fmt: skip
+
+
+def joined(names: Iterable[str]) -> str:
+    return "+".join(sorted(set(names)))
+
+
+def book_of(member: Member, result: Result) -> Book:
+    return Book(
+        name=member.name,
+        strategy=member.spec.strategy,
+        exchange=member.fills.exchange,
+        symbol=member.fills.symbol,
+        timeframe=member.spec.timeframe,
+        metrics=result.metrics,
+        rejected=result.tape.rejected,
     )
 
 
@@ -204,31 +229,34 @@ def share_held(trips: Floats, bars: int) -> float:
     return float(np.count_nonzero(np.cumsum(change[:bars]) > 0.5) / bars) if bars else 0.0
 
 
-def index_of(members: Sequence[Member], ts: Ints) -> CandleFrame:
-    """The markets of all members as one: the mean of their closes, each over its first, times 100."""
-    frames = {id(member.fills): member.fills for member in members}
-    level = np.zeros(len(ts))
-    for frame in frames.values():
-        at = np.maximum(np.searchsorted(frame.ts, ts, side="right") - 1, 0)
-        level += frame.close[at] / frame.close[0]
-    level *= 100.0 / len(frames)
-    opens = np.concatenate((level[:1], level[:-1]))
-    shortest = min((frame.timeframe for frame in frames.values()), key=lambda timeframe: timeframe.micros)
-    columns: dict[str, object] = {
-        "ts": ts, "open": opens, "high": np.maximum(opens, level), "low": np.minimum(opens, level), "close": level,
-        "volume": np.zeros(len(ts)),
-    }  # fmt: skip
-    return CandleFrame.of("index", "INDEX", shortest, columns)
-
-
-def whole_manifest(spec: BacktestSpec, results: Sequence[Result]) -> dict[str, Any]:
-    """What the whole depends on: the common question, and what each member does."""
-    parts = [result.manifest["hash"] for result in results]
-    manifest: dict[str, Any] = {name: results[0].manifest[name] for name in ("engine", "core", "versions")}
+def whole_manifest(spec: BacktestSpec, members: Sequence[Member], results: Sequence[Result]) -> dict[str, Any]:
+    """What the whole depends on: the common question, and what each member does. `books` is what is needed to ask all
+    of it again."""
+    parts = [result.manifest for result in results]
+    manifest: dict[str, Any] = {name: parts[0][name] for name in ("engine", "core", "versions")}
     manifest["spec"] = hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
-    manifest["members"] = parts
+    manifest["members"] = [part["hash"] for part in parts]
     manifest["hash"] = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()
-    return manifest | {"seed": int(manifest["hash"][:16], 16)}
+    return manifest | {
+        "seed": int(manifest["hash"][:16], 16),
+        "strategy": all_of(part["strategy"] for part in parts),
+        "data": all_of(part["data"] for part in parts),
+        "books": [asked(member) for member in members],
+    }
+
+
+def all_of(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("+".join(hashes).encode()).hexdigest()[:32]
+
+
+def asked(member: Member) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        "spec": msgspec.to_builtins(member.spec),
+        "strategy": member.source_hash,
+        "fill_timeframe": str(member.fills.timeframe),
+        "span": span_of(member.frame, member.fills),
+    }
 
 
 def longest(members: Sequence[Member]) -> int:

@@ -28,13 +28,14 @@ from onetape.domain.results import Tape, Trade
 STRETCHES: Final = 5_000  # a longer curve keeps the lowest, the highest and the last value of each of so many stretches
 
 
-def trades_of(tape: Tape, tags: Sequence[str] = ()) -> list[Trade]:
+def trades_of(tape: Tape, tags: Sequence[str] = (), owners: Sequence[str] = ()) -> list[Trade]:
     """One struct per round trip, oldest first. Times are the opens of the fill candles; an open trade ends at the last
-    close. `tags` are those of the entries, one for each round trip."""
+    close. `tags` are those of the entries, one for each round trip, `owners` the books."""
     entries, exits = tape.ts[bars(tape.trips, T_ENTRY)].tolist(), tape.ts[bars(tape.trips, T_EXIT)].tolist()
     made = []
     end_ts = int(tape.close_ts[-1]) if len(tape.ts) else 0
-    for row, entry_ts, exit_ts, tag in zip(tape.trips.tolist(), entries, exits, tags or repeat(""), strict=False):
+    said = zip(tags or repeat(""), owners or repeat(""), strict=False)
+    for row, entry_ts, exit_ts, (tag, owner) in zip(tape.trips.tolist(), entries, exits, said, strict=False):
         is_open = row[T_OPEN] != 0.0
         made.append(
             Trade(
@@ -50,6 +51,7 @@ def trades_of(tape: Tape, tags: Sequence[str] = ()) -> list[Trade]:
                 exit_role="" if is_open else Role(int(row[T_ROLE])).name.lower(),
                 open=is_open,
                 tag=tag,
+                book=owner,
             )
         )
     return made

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from onetape.cli import backtest, trials
 from onetape.cli.backtest import (
@@ -26,14 +26,12 @@ from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
 from onetape.domain.errors import BadInput
 
 if TYPE_CHECKING:
-    from onetape.app.wiring import Platform
     from onetape.backtest.candles import Chosen
-    from onetape.backtest.counting import Counter
     from onetape.backtest.holdout import Allowed
-    from onetape.backtest.together import Group, Member
+    from onetape.backtest.means import Means
+    from onetape.backtest.together import Group
     from onetape.domain.bots import BotSpec
-    from onetape.domain.results import BacktestSpec, Result
-    from onetape.strategies.registry import Registry
+    from onetape.domain.results import BacktestSpec
 
 _HELP: Final = """\
 All bots of the folder as they are configured, over the same past, in time order: what the fleet would have done.
@@ -41,13 +39,6 @@ All bots of the folder as they are configured, over the same past, in time order
   onetape backtest --fleet config/bots --timerange 20240101-20251231
   onetape backtest --fleet config/bots --one-account 50000 --max-positions 3 --max-exposure 1.5
 """
-
-
-class Bot(NamedTuple):
-    """A bot that may run: what of the candles it may see, and its signals."""
-
-    member: Member
-    may: Allowed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -118,79 +109,32 @@ def bots_of(folder: Path) -> dict[str, BotSpec]:
 
 async def fleet(wish: argparse.Namespace, bots: Mapping[str, BotSpec]) -> Group | None:
     """All bots together; None when one did not pass the gate."""
+    from onetape.backtest.fleets import Fleet, run
+
+    start_ts, end_ts = timerange_of(wish.timerange)
+    asked = Fleet(bots, start_ts, end_ts, limits_of(wish), wish.one_account)
+    return await kept(wish, lambda means: run(means, asked, say, None if wish.no_gate else gated))
+
+
+async def kept(wish: argparse.Namespace, make: Callable[[Means], Awaitable[Group | str]]) -> Group | None:
+    """What is made of stored candles, and stored; None, and a person is told why, where the gate refused it."""
+    from onetape.app.research import means_of
     from onetape.app.wiring import open_platform
-    from onetape.backtest import fleet as fleets
     from onetape.backtest.pages import keep_pages
 
     keep_pages()
-    registry = registry_of(wish)
-    strategies = {name: registry.build(bot.strategy, bot.parameters) for name, bot in bots.items()}
     say("opening the database ...")
     async with open_platform(settings_of(wish)) as platform:
-        counter = trials.in_database(platform.ledger)
-        ready: list[Bot] = []
-        frames: dict[tuple[str, str, str], Any] = {}
-        for name, bot in bots.items():
-            say(f"loading candles for {name} ...")
-            found = await prepared(wish, platform, counter, registry, (name, bot, strategies[name]), frames)
-            if found is None:
-                return None
-            ready.append(found)
-        say("running ...")
-        group = fleets.run([bot.member for bot in ready], limits_of(wish), wish.one_account)
-        for one in ready:
-            await counted(counter, one, group.members[one.member.name])
+        for error in platform.registry.errors:
+            tell_once(f"onetape backtest: left out: {error}")
+        found = await make(means_of(platform, trials.user()))
         say("")
-        if not wish.no_store:
-            await platform.runs.put(group.whole)
-    return group
-
-
-async def prepared(
-    wish: argparse.Namespace,
-    platform: Platform,
-    counter: Counter,
-    registry: Registry,
-    bot: tuple[str, BotSpec, Any],
-    frames: dict[tuple[str, str, str], Any],
-) -> Bot | None:
-    """A bot with its candles and signals, when it passes the gate."""
-    from onetape.backtest.candles import choose, instrument_of
-    from onetape.backtest.fleet import member_of, spec_of
-    from onetape.backtest.margin import settled
-    from onetape.domain.accounts import Terms
-    from onetape.strategies.contract import signalling
-
-    name, config, built = bot
-    strategy = signalling(built)
-    start_ts, end_ts = timerange_of(wish.timerange)
-    spec = settled(
-        spec_of(config, Terms(), start_ts, end_ts),
-        await instrument_of(platform.candles, config.exchange, config.symbol), "--fleet",
-    )  # fmt: skip
-    may = await trials.permitted(
-        wish, counter, await choose(platform.candles, spec, strategy.history()), spec, tell_once
-    )
-    key = (config.exchange, config.symbol, str(may.chosen.fills.timeframe))
-    chosen: Chosen = may.chosen._replace(fills=frames.setdefault(key, may.chosen.fills))
-    if not wish.no_gate:
-        say(f"verifying {name} ...")
-        gate = gated(strategy, chosen.frame)
-        if gate.failed:
-            tell_once(f"onetape backtest: the strategy of {name} did not pass the gate: {gate.failed.evidence}")
+        if isinstance(found, str):
+            tell_once(f"onetape backtest: {found}")
             return None
-    source_hash = registry.source_hash(config.strategy)
-    return Bot(member_of(name, may.spec, (chosen.frame, chosen.fills), strategy, source_hash), may)
-
-
-async def counted(counter: Counter, bot: Bot, result: Result) -> None:
-    """Every bot's run is a trial on its market."""
-    from onetape.backtest.counting import Planned, counted_runs
-
-    async def go() -> Result:
-        return result
-
-    await counted_runs(counter, bot.may, [Planned(bot.member.spec, bot.member.source_hash, go)])
+        if not wish.no_store:
+            await platform.runs.put(found.whole)
+    return found
 
 
 # --- portfolios
@@ -198,6 +142,7 @@ async def counted(counter: Counter, bot: Bot, result: Result) -> None:
 
 def portfolio(args: Sequence[str]) -> int:
     """`onetape backtest -s NAME --symbol A,B,C` with a strategy that answers weights."""
+    from onetape.backtest.portfolios import symbols_of
     from onetape.strategies.portfolio import Portfolio
 
     wish = backtest.parser().parse_args(args)
@@ -215,66 +160,22 @@ def portfolio(args: Sequence[str]) -> int:
         )  # fmt: skip
     if wish.file:
         raise Usage("A portfolio runs on stored candles: import the files first (onetape data import FILE ...).")
-    names = [part.strip().upper().replace("/", "-") for part in wish.symbol.split(",") if part.strip()]
-    if len(set(names)) < max(len(names), 2):
-        raise BadInput("--symbol", wish.symbol, "not two or more different symbols", "Write BTC-USDT,ETH-USDT.")
-    group = asyncio.run(weighed(wish, replaced(spec, timeframe=spec.timeframe or "1h"), strategy, names, registry))
+    names = symbols_of(wish.symbol, "--symbol")
+    group = asyncio.run(weighed(wish, replaced(spec, timeframe=spec.timeframe or "1h"), strategy, names))
     return NOT_HELD if group is None else tell(wish, group, "symbols")
 
 
-async def weighed(
-    wish: argparse.Namespace, spec: BacktestSpec, strategy: Any, names: Sequence[str], registry: Registry
-) -> Group | None:
+async def weighed(wish: argparse.Namespace, spec: BacktestSpec, strategy: Any, names: Sequence[str]) -> Group | None:
     """None when the strategy did not pass the gate."""
-    from onetape.app.wiring import open_platform
-    from onetape.backtest import portfolio as portfolios
-    from onetape.backtest.candles import choose, instrument_of
-    from onetape.backtest.counting import Planned, counted_runs
-    from onetape.backtest.margin import settled
+    from onetape.backtest.portfolios import run
 
-    spec = replaced(spec, strategy=strategy.name(), parameters=strategy.parameters())
-    say("opening the database ...")
-    async with open_platform(settings_of(wish)) as platform:
-        counter = trials.in_database(platform.ledger)
-        frames, fills, terms, end_ts = {}, {}, {}, spec.end_ts
-        may: Allowed | None = None
-        for name in names:
-            say(f"loading candles of {name} ...")
-            own = replaced(spec, symbol=name)
-            chosen = await choose(platform.candles, own, strategy.history())
-            own = settled(
-                replaced(own, exchange=chosen.frame.exchange),
-                await instrument_of(platform.candles, chosen.frame.exchange, name), "--leverage",
-            )  # fmt: skip
-            may = await trials.permitted(wish, counter, chosen, own, tell_once)
-            frames[name], fills[name], terms[name] = may.chosen.frame, may.chosen.fills, own.terms
-            if may.spec.end_ts is not None:
-                end_ts = may.spec.end_ts if end_ts is None else min(end_ts, may.spec.end_ts)
-        if not wish.no_gate and not passes(strategy, portfolios.common(frames)):
-            return None
-        source_hash = registry.source_hash(strategy.name())
-        asked = replaced(spec, end_ts=end_ts)
-        say("running ...")
-        group = portfolios.run(asked, frames, fills, terms, strategy, source_hash)
-        assert may is not None
+    def make(means: Means) -> Awaitable[Group | str]:
+        async def permit(chosen: Chosen, own: BacktestSpec) -> Allowed:
+            return await trials.permitted(wish, means.counter, chosen, own, tell_once)
 
-        async def go() -> Result:
-            return group.whole
+        return run(means, spec, strategy, names, say, None if wish.no_gate else gated, permit)
 
-        await counted_runs(counter, may, [Planned(replaced(may.spec, end_ts=end_ts), source_hash, go)])
-        say("")
-        if not wish.no_store:
-            await platform.runs.put(group.whole)
-    return group
-
-
-def passes(strategy: Any, frames: dict[str, Any]) -> bool:
-    """Whether the weights pass the gate, on the candles that all symbols have; otherwise a person is told why."""
-    say(f"verifying {strategy.name()} ...")
-    gate = gated(strategy, frames)
-    if gate.failed:
-        tell_once(f"onetape backtest: {strategy.name()} did not pass the gate: {gate.failed.evidence}")
-    return gate.ok
+    return await kept(wish, make)
 
 
 # --- telling

@@ -18,7 +18,6 @@ from onetape.ports import RUN_FIGURES, RunView
 if TYPE_CHECKING:
     from onetape.app.wiring import Platform
     from onetape.backtest.candles import Chosen
-    from onetape.domain.frame import CandleFrame
     from onetape.domain.results import BacktestSpec
     from onetape.ports import OnlyRuns, StoredRun
 
@@ -175,22 +174,13 @@ async def _show(platform: Platform, chosen: Any) -> int:
 
         show([stored])
     if chosen.html:
+        from onetape.dashboard.report_candles import candles_of
         from onetape.dashboard.report_html import page
 
-        chosen.html.expanduser().write_text(page([stored], [await charted(platform, stored)]), encoding="utf-8")
+        candles = await candles_of(platform.candles, stored.view)
+        chosen.html.expanduser().write_text(page([stored], [candles]), encoding="utf-8")
         print(f"Report: {chosen.html}", file=sys.stderr)
     return DONE
-
-
-async def charted(platform: Platform, stored: StoredRun) -> CandleFrame | None:
-    """The candles that the chart of a stored run draws, as far as they are in the database."""
-    from onetape.domain.units import Timeframe
-    from onetape.marketdata import reading
-
-    spec, m = stored.view.spec, stored.view.metrics
-    series = (spec.exchange, spec.symbol, Timeframe.parse(spec.timeframe))
-    frame = await reading.load(platform.candles, series, m["start_ts"], m["end_ts"])
-    return frame if len(frame) else None
 
 
 async def _diff(platform: Platform, chosen: Any) -> int:

@@ -12,11 +12,9 @@ from dash import ALL, Dash, Input, Output, State, dcc, html, no_update, set_prop
 from onetape.backtest.wish import BacktestWish
 from onetape.bots.desk import Desk
 from onetape.dashboard import asking, forms, report
+from onetape.dashboard.report_candles import candles_of
 from onetape.domain.errors import Conflict, OnetapeError
-from onetape.domain.frame import CandleFrame
-from onetape.domain.units import Timeframe, rfc3339
-from onetape.marketdata import reading
-from onetape.ports import StoredRun
+from onetape.domain.units import rfc3339
 
 LISTED: Final = 40
 FILLED: Final = ("strategy", "market", "timeframe", "start", "end", "cash", "fee", "slippage")
@@ -77,12 +75,6 @@ def wish_of(desk: Desk, given: dict[str, Any], parameters: dict[str, Any]) -> Ba
     """The question that a filled-in form asks. Raises BadInput."""
     whole = desk.registry.build(given["strategy"], parameters, text=True).parameters()
     return BacktestWish(**asking.asked(given), parameters=whole)
-
-
-async def candles_of(desk: Desk, run: StoredRun) -> CandleFrame:
-    spec, metrics = run.view.spec, run.view.metrics
-    series = (spec.exchange, spec.symbol, Timeframe.parse(spec.timeframe))
-    return await reading.load(desk.candles, series, spec.start_ts or metrics["start_ts"], metrics["end_ts"])
 
 
 def address(search: str | None) -> dict[str, str]:
@@ -178,6 +170,10 @@ def _result_callbacks(app: Dash, desk: Desk) -> None:
             )
         try:
             runs = [await desk.runs.get(run_id) for run_id in run_ids]
-            return report.page(runs[0], await candles_of(desk, runs[0])) if len(runs) == 1 else report.comparison(runs)
+            return (
+                report.page(runs[0], await candles_of(desk.candles, runs[0].view))
+                if len(runs) == 1
+                else report.comparison(runs)
+            )
         except OnetapeError as error:
             return forms.problem(str(error))

@@ -8,8 +8,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from dash import dcc, html
 
+from onetape.backtest.compare import given, market
+from onetape.backtest.report import assumptions
 from onetape.dashboard import figures
-from onetape.dashboard.report_blocks import detail_card, doubts_card, groups_cards, reality_card, spread_card
+from onetape.dashboard.report_blocks import (
+    books_card,
+    detail_card,
+    doubts_card,
+    groups_cards,
+    reality_card,
+    spread_card,
+)
 from onetape.dashboard.report_luck import luck_card
 from onetape.dashboard.widgets import widget
 from onetape.domain.frame import CandleFrame, Floats, Ints
@@ -72,23 +81,16 @@ def told(merit: Merit, metrics: dict[str, Any]) -> tuple[str, str]:
 
 
 def title(view: RunView) -> str:
-    parameters = given(view)
+    parameters = given(view.spec.parameters)
     return f"{view.spec.strategy} ({parameters})" if parameters else view.spec.strategy
-
-
-def given(view: RunView) -> str:
-    """The parameters in one line; what is switched off is left out."""
-    return ", ".join(
-        name if value is True else f"{name} {value}"
-        for name, value in view.spec.parameters.items()
-        if value is not False and value is not None
-    )
 
 
 def label(view: RunView) -> str:
     """For lists: what was run, and how it ended."""
     gain = view.metrics.get("total_return")
-    return f"{title(view)} · {view.spec.symbol} {view.spec.timeframe}" + ("" if gain is None else f" · {percent(gain)}")
+    return f"{title(view)} · {market(view.spec.symbol)} {view.spec.timeframe}" + (
+        "" if gain is None else f" · {percent(gain)}"
+    )
 
 
 def merits(metrics: dict[str, Any]) -> Any:
@@ -142,20 +144,9 @@ def trades_table(trades: Sequence[Trade]) -> Any:
         return html.P(
             "No trades: the strategy never entered. Try other parameters or a longer period.", className="empty"
         )
-    names = (
-        "Entry",
-        "Exit",
-        "Side",
-        "Tag",
-        "Quantity",
-        "Entry price",
-        "Exit price",
-        "Fees",
-        "Profit",
-        "Profit %",
-        "Ended by",
-    )
-    numbers = names[4:10]
+    numbers = ("Quantity", "Entry price", "Exit price", "Fees", "Profit", "Profit %")
+    several = ("Of",) if trades[0].book else ()
+    names = ("Entry", "Exit", *several, "Side", "Tag", *numbers, "Ended by")
     head = html.Tr([html.Th(name, className="num" if name in numbers else "") for name in names])
     rows = [trade_row(trade) for trade in reversed(trades[-TRADES:])]
     note = [] if len(trades) <= TRADES else [html.P(f"The last {TRADES} of {len(trades)} trades.", className="quiet")]
@@ -168,6 +159,7 @@ def trade_row(trade: Trade) -> Any:
         [
             html.Td(times[0]),
             html.Td("open" if trade.open else times[1]),
+            *([html.Td(trade.book)] if trade.book else []),
             html.Td("long" if trade.side > 0 else "short", className="up" if trade.side > 0 else "down"),
             html.Td(trade.tag),
             html.Td(f"{trade.qty:.6g}", className="num"),
@@ -181,11 +173,12 @@ def trade_row(trade: Trade) -> Any:
     )
 
 
-def page(run: StoredRun, candles: CandleFrame) -> Any:
-    """Everything about one run. `candles` are those of its period, on its timeframe."""
+def page(run: StoredRun, candles: CandleFrame | None) -> Any:
+    """Everything about one run. `candles` are those of its period, on its timeframe, or the index of its markets; None
+    where they are not stored any more."""
     view, cash = run.view, run.view.spec.cash
-    metrics = view.metrics
-    hold = (candles.close_ts, cash * candles.close / candles.open[0]) if len(candles) else None
+    metrics, books = view.metrics, run.report.books if run.report else []
+    hold = None if candles is None else (candles.close_ts, cash * candles.close / candles.open[0])
     period = f"{rfc3339(metrics['start_ts'])[:10]} to {rfc3339(metrics['end_ts'] - 1)[:10]}"
     spec = view.spec
     return [
@@ -193,13 +186,15 @@ def page(run: StoredRun, candles: CandleFrame) -> Any:
             [
                 html.H1(title(view)),
                 html.Span(
-                    f"{spec.exchange} {spec.symbol}, {spec.timeframe}, {period}, {metrics['bars']:,} candles",
+                    f"{market(spec.exchange)} {market(spec.symbol)}, {spec.timeframe}, {period}, "
+                    f"{metrics['bars']:,} candles",
                     className="quiet",
                 ),
             ],
             className="run-head",
         ),
         html.Section([merits(metrics), html.P(drawdown_dates(metrics), className="quiet small")], className="card"),
+        books_card(view, books),
         doubts_card(run.report),
         reality_card(run.report.reality if run.report else None, metrics),
         detail_card(run.report.detail if run.report else None),
@@ -218,7 +213,7 @@ def page(run: StoredRun, candles: CandleFrame) -> Any:
         ),
         html.Section(
             [
-                html.H2("Price with entries and exits"),
+                html.Div([html.H2("Price with entries and exits"), html.Div(className="whose")], className="card-head"),
                 widget("run-chart", "run-chart", run=view.run_id),
             ],
             className="card",
@@ -232,13 +227,7 @@ def page(run: StoredRun, candles: CandleFrame) -> Any:
         html.Section(
             [html.H2("Trades"), html.Div(trades_table(run.trades), className="scroll tall")], className="card"
         ),
-        html.P(
-            f"Run {view.run_id}. Fills on {view.manifest.get('fill_timeframe', spec.timeframe)} candles; "
-            f"size {spec.sizing}; "
-            f"fees {percent(spec.costs.maker)} maker, {percent(spec.costs.taker)} taker, slippage "
-            f"{percent(spec.costs.slippage)}. The past promises nothing.",
-            className="quiet small",
-        ),
+        html.P(f"Run {view.run_id}: {assumptions(view)}. The past promises nothing.", className="quiet small"),
     ]
 
 
@@ -248,8 +237,8 @@ def comparison(runs: Sequence[StoredRun]) -> Any:
     head = html.Tr(
         [html.Th(""), *[html.Th(f"{i + 1} {v.spec.strategy}", className="num") for i, v in enumerate(views)]]
     )
-    parameters = [given(view) for view in views]
-    markets = [f"{view.spec.symbol} {view.spec.timeframe}" for view in views]
+    parameters = [given(view.spec.parameters) for view in views]
+    markets = [f"{market(view.spec.symbol)} {view.spec.timeframe}" for view in views]
     rows = [
         html.Tr([html.Td("Parameters"), *[html.Td(text, className="num wrap") for text in parameters]]),
         html.Tr([html.Td("Market"), *[html.Td(text, className="num") for text in markets]]),

@@ -10,8 +10,9 @@ from dash import dcc, html
 from onetape.backtest.report import sections
 from onetape.backtest.used import rows as detail_rows
 from onetape.dashboard.report_charts import spread_chart
-from onetape.dashboard.report_html import number, percent, span
-from onetape.domain.report import CostOfReality, DataUsed, Group, Report
+from onetape.dashboard.report_html import BOOKS, book_rows, books_note, books_title, number, percent, span
+from onetape.domain.report import Book, CostOfReality, DataUsed, Group, Report
+from onetape.ports import RunView
 
 GRAPH: Final[Any] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 COMPARED: Final = (
@@ -50,6 +51,14 @@ def detail_card(used: DataUsed | None) -> Any:
         return None
     lines = html.Tbody([html.Tr([html.Td(name), html.Td(text)]) for name, text in detail_rows(used)])
     return html.Section([html.H2("Orders filled on"), html.Table(lines, className="grid")], className="card")
+
+
+def books_card(view: RunView, books: Sequence[Book]) -> Any:
+    """A line for each of several books."""
+    if not books:
+        return None
+    body = [html.Div(table(BOOKS, book_rows(books)), className="scroll"), html.P(books_note(view), className="quiet")]
+    return html.Section([html.H2(books_title(view)), *body], className="card")
 
 
 def groups_cards(report: Report | None) -> list[Any]:

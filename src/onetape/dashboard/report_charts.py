@@ -41,7 +41,14 @@ def coarser(frame: CandleFrame) -> CandleFrame:
     return frame
 
 
+def several(run: StoredRun) -> bool:
+    """Whether the run is of several books: their prices have no axis in common, so an index is drawn, without fills."""
+    return run.view.kind != "backtest"
+
+
 def caption(run: StoredRun, frame: CandleFrame, shown: CandleFrame) -> str:
+    if several(run):
+        return "An index of the markets, equally weighted, 100 at the beginning. Times are UTC."
     text = "Signals at the close of their candle, fills at their own time and price."
     if shown.timeframe != frame.timeframe:
         text += f" The chart draws candles of {shown.timeframe}, made from those of {frame.timeframe} that were traded."
@@ -57,7 +64,7 @@ def main_chart(run: StoredRun, frame: CandleFrame | None, shown: CandleFrame | N
     """Price (when its candles are there), equity and drawdown below each other."""
     price = shown is not None and frame is not None and len(shown) > 0
     heights = [0.56, 0.27, 0.17] if price else [0.65, 0.35]
-    titles = ("Price", "Equity", "Drawdown, %") if price else ("Equity", "Drawdown, %")
+    titles = ("Index" if several(run) else "Price", "Equity", "Drawdown, %") if price else ("Equity", "Drawdown, %")
     chart = make_subplots(rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=0.04, row_heights=heights,
                           subplot_titles=titles)  # fmt: skip
     row = len(heights) - 1
@@ -65,7 +72,8 @@ def main_chart(run: StoredRun, frame: CandleFrame | None, shown: CandleFrame | N
         prices = {name: getattr(shown, name) for name in ("open", "high", "low", "close")}
         style = {"increasing_line_color": UP, "decreasing_line_color": DOWN, "line_width": 1}
         chart.add_trace(go.Candlestick(x=stamps(shown.ts), name="price", **prices, **style), row=1, col=1)
-        for trace in (*level_traces(run.report), *signal_traces(run.report), *fill_traces(run)):
+        marks = [] if several(run) else [*level_traces(run.report), *signal_traces(run.report), *fill_traces(run)]
+        for trace in marks:
             chart.add_trace(trace, row=1, col=1)
     for trace in equity_traces(run, frame):
         chart.add_trace(trace, row=row, col=1)

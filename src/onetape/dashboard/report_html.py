@@ -8,20 +8,22 @@ from typing import Any, Final
 
 from plotly.offline import get_plotlyjs
 
-from onetape.backtest.compare import comparison
+from onetape.backtest.compare import comparison, given, market
 from onetape.backtest.provenance import line
 from onetape.backtest.report import assumptions, sections, years
 from onetape.backtest.used import rows as detail_rows
 from onetape.dashboard import report_charts
 from onetape.dashboard.report_luck import luck_section
 from onetape.domain.frame import CandleFrame
-from onetape.domain.report import CostOfReality, DataUsed, Group, Month
+from onetape.domain.report import Book, CostOfReality, DataUsed, Group, Month
 from onetape.domain.results import Trade
 from onetape.domain.units import rfc3339
-from onetape.ports import RunView, StoredRun
+from onetape.ports import FLEET, RunView, StoredRun
 
 MOST_TRADES: Final = 2_000  # rows of the table
 NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+BOOKS: Final = ("", "Market", "Profit", "Return", "Drawdown", "Sharpe", "Trades", "Win rate", "Factor", "Fees",
+                "Not sent")  # fmt: skip
 CHART: Final[Any] = {"displaylogo": False, "responsive": True, "scrollZoom": False}
 
 STYLE: Final = """
@@ -70,16 +72,16 @@ def page(runs: Sequence[StoredRun], candles: Sequence[CandleFrame | None], more:
 def section(run: StoredRun, candles: CandleFrame | None) -> str:
     view, report = run.view, run.report
     spec, metrics = view.spec, view.metrics
-    given = ", ".join(f"{name} = {value}" for name, value in spec.parameters.items())
-    where = f"{spec.exchange} {spec.symbol}, {moment(metrics['start_ts'])} to {moment(metrics['end_ts'])} UTC, "
-    where += f"{metrics['bars']:,} candles of {spec.timeframe}"
+    where = f"{market(spec.exchange)} {market(spec.symbol)}, {moment(metrics['start_ts'])} to "
+    where += f"{moment(metrics['end_ts'])} UTC, {metrics['bars']:,} candles of {spec.timeframe}"
     parts = [
-        f"<h1>{escape(spec.strategy)}</h1><p>{escape(given)}</p><p>{escape(where)}</p>",
+        f"<h1>{escape(spec.strategy)}</h1><p>{escape(given(spec.parameters))}</p><p>{escape(where)}</p>",
         f'<p class="quiet">{escape(assumptions(view))}; run {escape(view.run_id)}</p>',
         f'<p class="quiet">{escape(line(view.manifest))}</p>',
         doubts(report.warnings if report else []),
         tiles(metrics, report.summary if report else {}),
         charted(run, candles),
+        books_section(view, report.books if report else []),
     ]
     if report is not None:
         parts += [reality_section(report.reality, metrics), detail_section(report.detail), luck_section(metrics)]
@@ -184,6 +186,34 @@ def detail_section(used: DataUsed | None) -> str:
     return f'<h2>Orders filled on</h2><div class="card"><table>{lines}</table></div>'
 
 
+def books_title(view: RunView) -> str:
+    return "By bot" if view.kind == FLEET else "By symbol"
+
+
+def books_note(view: RunView) -> str:
+    return "Each bot from its own capital." if view.kind == FLEET else "What each symbol added to the whole account."
+
+
+def book_rows(books: Sequence[Book]) -> list[tuple[str, ...]]:
+    """A line for each of several books, under BOOKS."""
+    return [
+        (
+            book.name, f"{book.symbol} {book.timeframe}", number(m["final_equity"] - m["initial_cash"]),
+            percent(m["total_return"]), percent(m["max_drawdown"]), number(m["sharpe"]), f"{m['trades']:,}",
+            percent(m["win_rate"]), number(m["profit_factor"]), number(m["fees"]), f"{sum(book.rejected.values()):,}",
+        )
+        for book in books
+        for m in (book.metrics,)
+    ]  # fmt: skip
+
+
+def books_section(view: RunView, books: Sequence[Book]) -> str:
+    if not books:
+        return ""
+    body = table(BOOKS, ([escape(cell) for cell in row] for row in book_rows(books)))
+    return f'<h2>{books_title(view)}</h2><div class="card">{body}</div><p class="quiet">{books_note(view)}</p>'
+
+
 def grouped(title: str, found: Sequence[Group]) -> str:
     header = ("", "Trades", "Won", "Drawn", "Lost", "Win rate", "Average, %", "Profit", "Duration")
     rows = (
@@ -211,15 +241,18 @@ def month_table(found: Sequence[Month]) -> str:
 def trade_table(trades: Sequence[Trade]) -> str:
     shown = trades[-MOST_TRADES:]
     note = "" if len(shown) == len(trades) else f"<p class='quiet'>The last {len(shown):,} of {len(trades):,}.</p>"
+    several = bool(trades and trades[0].book)
     rows = (
         (
-            moment(t.entry_ts), moment(t.exit_ts), "long" if t.side > 0 else "short", escape(t.tag), f"{t.qty:g}",
+            moment(t.entry_ts), moment(t.exit_ts), *([escape(t.book)] if several else []),
+            "long" if t.side > 0 else "short", escape(t.tag), f"{t.qty:g}",
             number(t.entry_price), number(t.exit_price), number(t.fees), number(t.profit), colored(t.rate, 2),
             "still open" if t.open else t.exit_role.replace("_", " "),
         )
         for t in reversed(shown)
     )  # fmt: skip
-    header = ("Entry", "Exit", "Side", "Tag", "Quantity", "Entry price", "Exit price", "Fees", "Profit", "%", "Left by")
+    header = ("Entry", "Exit", *(["Of"] if several else []), "Side", "Tag", "Quantity", "Entry price", "Exit price",
+              "Fees", "Profit", "%", "Left by")  # fmt: skip
     return f'{note}<div class="card scroll">{table(header, rows)}</div>'
 
 
@@ -228,7 +261,7 @@ def compared(views: Sequence[RunView]) -> str:
               "Fees")  # fmt: skip
     rows = (
         (
-            escape(f"{row['strategy']} ({', '.join(f'{k}={v}' for k, v in row['parameters'].items())})"),
+            escape(f"{row['strategy']} ({given(row['parameters'])})"),
             percent(row["total_return"]), percent(row["cagr"]), percent(-row["max_drawdown"]),
             *(number(row[name]) for name in ("sharpe", "sortino", "calmar")), f"{row['trades']:,}",
             percent(row["win_rate"]), number(row["profit_factor"]), number(row["fees"]),

@@ -99,6 +99,19 @@ class Level(msgspec.Struct, frozen=True):
     price: Price
 
 
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several books of a run, as it did from its own cash: a bot of a fleet, a symbol of a portfolio. `rejected`
+    counts, by reason, what was not sent."""
+
+    name: str
+    strategy: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    metrics: dict[str, Any]
+    rejected: dict[str, int]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a report draws and that is not in the metrics, the manifest, the trades or the curve."""
 
@@ -115,3 +128,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     levels: list[Level]
     warnings: list[str]
     detail: DataUsed | None = None  # None: not known, in runs from before it was kept
+    books: list[Book] = []  # of a run that is several together

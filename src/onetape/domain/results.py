@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +12,7 @@ import msgspec
 from onetape.domain.accounts import Account, Costs, Execution, Exits, RiskLimits, Sizing, Terms
 from onetape.domain.frame import CandleFrame, Floats, Ints
 from onetape.domain.recorded import NOTHING, Recorded
-from onetape.domain.report import DataUsed, Report
+from onetape.domain.report import Book, DataUsed, Report
 from onetape.domain.signals import Signals
 from onetape.domain.units import Micros, Money
 
@@ -34,6 +36,13 @@ class BacktestSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     execution: Execution = Execution()
     funding: bool = True  # recorded rates of perpetuals are charged
     detail: str = "auto"  # the finest recorded data that orders fill on: auto, candles, prints, books
+
+
+def spec_from(document: dict[str, Any]) -> BacktestSpec:
+    """A spec from JSON, which has neither NaN (no exit) nor infinity (no limit): both are null there."""
+    exits = [math.nan if rate is None else rate for rate in document["exits"]]
+    limits = [math.inf if value is None else value for value in document["limits"]]
+    return msgspec.convert(document | {"exits": exits, "limits": limits}, BacktestSpec, strict=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +88,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     exit_role: str
     open: bool = False
     tag: str = ""  # of the signal that it began by
+    book: str = ""  # whose it was, where several books are one run
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -96,3 +106,5 @@ class Result:
     report: Report | None = None  # what reports show beside the figures
     data: DataUsed | None = None
     recorded: Recorded = NOTHING  # what the run used of it; not stored
+    books: Sequence[Book] = ()  # several that are one run
+    owners: Sequence[str] = ()  # the book of each round trip

@@ -132,7 +132,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
         """Whether one strategy traded one instrument, or several books together: backtest, portfolio, fleet."""
         if "members" not in self.manifest:
             return "backtest"
-        return "fleet" if self.spec.strategy == FLEET else "portfolio"
+        return FLEET if self.spec.strategy == FLEET else "portfolio"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import re
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from onetape.backtest.report import kept
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.report import Report
-from onetape.domain.results import BacktestSpec, Result, Trade
+from onetape.domain.results import Result, Trade, spec_from
 from onetape.ports import EVERY_RUN, SMALL_IS_GOOD, OnlyRuns, RunPage, RunView, StoredRun
 from onetape.storage import sql
 from onetape.storage.pool import reading, transaction
@@ -96,18 +95,11 @@ def missing(run_id: str) -> NotFound:
 def view_of(row: Any) -> RunView:
     return RunView(
         run_id=row["run_id"],
-        spec=spec_of(row["spec"]),
+        spec=spec_from(row["spec"]),
         metrics=row["metrics"],
         manifest=row["manifest"],
         created_ts=row["created_at"],
     )
-
-
-def spec_of(document: dict[str, Any]) -> BacktestSpec:
-    """JSON has neither NaN (no exit) nor infinity (no limit): both are null in the row."""
-    exits = [math.nan if rate is None else rate for rate in document["exits"]]
-    limits = [math.inf if value is None else value for value in document["limits"]]
-    return msgspec.convert(document | {"exits": exits, "limits": limits}, BacktestSpec, strict=False)
 
 
 def read_cursor(text: str) -> tuple[float, int, str]:

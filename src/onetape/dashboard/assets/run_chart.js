@@ -18,6 +18,12 @@
     return rows.sort((a, b) => a.time - b.time);
   }
 
+  // A run of several books has a chart for each, one at a time.
+  function choice(books, chosen) {
+    const option = (book) => `<option${book.name === chosen ? " selected" : ""}>${onetape.format.text(book.name)}</option>`;
+    return `<select aria-label="whose chart">${books.map(option).join("")}</select>`;
+  }
+
   onetape.widget("run-chart", (element) => {
     const chart = LightweightCharts.createChart(element, {
       autoSize: true,
@@ -30,10 +36,24 @@
       upColor: "#3fb68b", downColor: "#e0605e", wickUpColor: "#3fb68b", wickDownColor: "#e0605e", borderVisible: false,
     });
     let gone = false;
+    let run = null;
+    let marked = null;
+    const failed = (error) => {
+      if (!gone) element.innerHTML = `<div class="empty">${onetape.format.text(error.message)}</div>`;
+    };
+    const others = element.parentNode.querySelector(".whose");
 
-    async function load() {
-      const run = await onetape.api(`runs/${element.dataset.run}`);
-      const { start, end } = run.metrics;
+    async function load(name) {
+      run = run || (await onetape.api(`runs/${element.dataset.run}`));
+      const books = (run.report && run.report.books) || [];
+      const book = books.find((each) => each.name === name) || books[0];
+      if (book && others && !others.firstChild) {
+        others.innerHTML = choice(books, book.name);
+        others.firstChild.onchange = (event) => load(event.target.value).catch(failed);
+      }
+      await draw(book ? { ...book, trades: run.trades.filter((trade) => trade.book === book.name) } : run, run.metrics);
+    }
+    async function draw(run, { start, end }) {
       const length = seconds(end) - seconds(start);
       const fits = LADDER.filter((t) => span(t) >= span(run.timeframe) && length / span(t) <= MOST);
       const timeframe = length / span(run.timeframe) <= MOST ? run.timeframe : fits[0] || "1d";
@@ -47,13 +67,12 @@
         series.applyOptions({ priceFormat: { type: "price", precision, minMove: 10 ** -precision } });
       }
       series.setData(bars);
-      LightweightCharts.createSeriesMarkers(series, marks(run.trades, span(timeframe)));
+      marked = marked || LightweightCharts.createSeriesMarkers(series, []);
+      marked.setMarkers(marks(run.trades, span(timeframe)));
       chart.timeScale().fitContent();
       element.dataset.drawn = bars.length;
     }
-    load().catch((error) => {
-      if (!gone) element.innerHTML = `<div class="empty">${onetape.format.text(error.message)}</div>`;
-    });
+    load().catch(failed);
     return () => {
       gone = true;
       chart.remove();
