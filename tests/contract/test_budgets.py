@@ -65,6 +65,29 @@ async def test_requests_given_up_while_they_wait_do_not_starve_those_after_them(
     await budgets.close()
 
 
+class Slow(RedisBudgets):
+    """Its answers take a moment."""
+
+    async def delay(self, name: str, capacity: float, rate: float, cost: float = 1.0) -> float:
+        answer = await super().delay(name, capacity, rate, cost)
+        await asyncio.sleep(0.2)
+        return answer
+
+
+async def test_a_request_given_up_while_the_server_answers_gives_back_what_it_took(redis_url: str) -> None:
+    """One token in two hours: five are given up before the answer comes, and the next is let through."""
+    budgets, pace = Slow(redis_url), Pace(1, 3600)
+    shared = SharedBudget("given-back", pace, budgets)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await shared.take()
+    async with asyncio.timeout(5):
+        await shared.take()
+    assert await budgets.delay("given-back", pace.capacity, pace.rate) == pytest.approx(7200, abs=20)
+    await budgets.close()
+
+
 async def test_without_a_server_the_process_goes_on_with_half_for_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,10 @@ redis.call('HSET', KEYS[1], 'closed', string.format('%.6f', now + tonumber(ARGV[
 redis.call('EXPIRE', KEYS[1], 600)
 return '0'
 """
+_GIVE_BACK: Final = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HINCRBYFLOAT', KEYS[1], 'tokens', ARGV[1]) end
+return '0'
+"""
 
 
 class RedisBudgets:
@@ -58,10 +62,14 @@ class RedisBudgets:
         )
         self._delay = self._client.register_script(_DELAY)
         self._exceeded = self._client.register_script(_EXCEEDED)
+        self._give_back = self._client.register_script(_GIVE_BACK)
         self._away_until = 0.0
 
     async def delay(self, name: str, capacity: float, rate: float, cost: float = 1.0) -> float:
         return float(await self._run(self._delay, name, capacity, rate, cost))
+
+    async def give_back(self, name: str, cost: float) -> None:
+        await self._run(self._give_back, name, cost)
 
     async def exceeded(self, name: str, closed: float, slow: float) -> None:
         await self._run(self._exceeded, name, closed, slow)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from onetape.domain.errors import Transient
@@ -84,7 +85,7 @@ class SharedBudget:
 
     async def take(self, cost: float = 1.0) -> None:
         """Returns when a request may be sent that counts as `cost`, in this process in the order of asking. Cancelled
-        while it waits, it has taken nothing."""
+        at any moment, it has taken nothing for good."""
         async with self._turn:
             while (delay := await self._delay(cost)) > 0:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(delay)
@@ -93,12 +94,23 @@ class SharedBudget:
         if self._budgets is None:
             return self._own.delay(cost)
         try:
-            delay = await self._budgets.delay(self._name, self._pace.capacity, self._pace.rate, cost)
+            delay = await self._asked(self._budgets, cost)
         except Transient as error:
             self._told(alone=True, problem=str(error))
             return self._own.delay(cost)
         self._told(alone=False)
         return delay
+
+    async def _asked(self, budgets: Budgets, cost: float) -> float:
+        """Who is cancelled while the answer is on its way waits for it, and gives back what was taken."""
+        asking = asyncio.ensure_future(budgets.delay(self._name, self._pace.capacity, self._pace.rate, cost))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            with suppress(Transient):
+                if await asking == 0.0:
+                    await budgets.give_back(self._name, cost)
+            raise
 
     async def exceeded(self, wait: float = 2.0) -> None:
         """The venue said "too many": nobody asks for a whole window, then all together at half speed for a minute."""

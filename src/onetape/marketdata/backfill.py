@@ -60,6 +60,8 @@ async def backfill(
             await first(symbol, hole)
         got: list[CandleFrame] = []
         async for page in feed.history(symbol, timeframe, *hole):
+            if not len(page):
+                continue
             marked = _marked(page)
             await store.append(marked)
             rows += len(marked)

@@ -85,6 +85,7 @@ class Repairs:
         self._seen = {gap: self._seen.get(gap, time.monotonic()) for gap in found}
         due = self._turns.due(found)
         self._pace.forget([_key(gap) for gap in found])
+        self._got = {piece: span for piece, span in self._got.items() if any(_overlap(piece, gap) for gap in found)}
         now = await self._feed.now() if due else 0
         pause = self._turns.seconds(_LOOK_SECONDS)
         for known in due:
@@ -222,6 +223,11 @@ class Repairs:
 def reached(span: Span, start: Micros) -> Micros:
     """How far from `start` on a span has come; a piece may begin earlier by now than when it was interrupted."""
     return span[1] if span[0] <= start < span[1] else start
+
+
+def _overlap(piece: Gap, gap: Gap) -> bool:
+    same = (piece.symbol, piece.channel) == (gap.symbol, gap.channel)
+    return same and piece.start_ts < gap.end_ts and piece.end_ts > gap.start_ts
 
 
 def _key(gap: Gap) -> tuple[str, str, Micros]:

@@ -239,7 +239,8 @@ class AuditStore(Protocol):
     """What the comparison of venue candles with built ones found."""
 
     async def judged(self, verdicts: Sequence[Verdict]) -> None:
-        """Counts all, and keeps those that differ."""
+        """Counts them, and keeps those that differ. A candle that is judged again is counted once, by its newest
+        verdict; "not judged" replaces none."""
         ...
 
     async def counts(self, exchange: str | None = None, symbol: str | None = None) -> list[AuditCount]: ...

@@ -44,6 +44,10 @@ class Budgets(Protocol):
         say."""
         ...
 
+    async def give_back(self, name: str, cost: float) -> None:
+        """What was taken for a request that is not sent after all. Raises Transient."""
+        ...
+
     async def exceeded(self, name: str, closed: float, slow: float) -> None:
         """The venue said "too many": nothing for `closed` seconds, half the rate for `slow` seconds. Raises
         Transient."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -34,6 +35,20 @@ async def test_only_what_is_missing_is_fetched_and_marked(make_feed: Any, candle
     origins = dict(zip((frame.ts // MINUTE).tolist(), frame.origin.tolist(), strict=True))
     assert origins[3] == Origin.VENUE
     assert origins[5] == Origin.BACKFILLED
+
+
+async def test_an_empty_page_is_passed_over(make_feed: Any) -> None:
+    feed, store = make_feed([m for m in range(100) if m not in (10, 11)], 100), MemoryCandleStore()
+    history = feed.history
+
+    async def with_empty_pages(*wish: Any) -> AsyncIterator[CandleFrame]:
+        yield CandleFrame.empty("okx", SYMBOL, M1)
+        async for page in history(*wish):
+            yield page
+            yield page.rows(0, 0)
+
+    feed.history = with_empty_pages
+    assert await fill(feed, store, 8, 14) == [8, 9, 12, 13]
 
 
 async def test_second_run_asks_for_nothing(make_feed: Any) -> None:

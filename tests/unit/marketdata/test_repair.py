@@ -121,6 +121,17 @@ async def test_interrupted_repair_goes_on_from_the_last_trade_it_got(monkeypatch
     assert desk.store.how() == {(SYMBOL, 100, 199): FROM_TRADES}
 
 
+async def test_progress_of_a_repair_is_forgotten_with_its_hole() -> None:
+    desk = Desk(Venue(range(100, 200)))
+    await desk.store.add_gaps([hole(100, 199)])
+    desk.venue.cut = 2
+    await desk.repairs.work()
+    assert len(desk.repairs._got) == 1
+    await desk.store.close_gaps([hole(100, 199)], "imported")
+    await desk.repairs.work()
+    assert desk.repairs._got == {}
+
+
 async def test_hole_that_cannot_be_filled_does_not_keep_the_others_waiting() -> None:
     desk = Desk(Venue(range(300)))
     desk.venue.away.add(SYMBOL)

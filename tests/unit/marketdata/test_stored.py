@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from onetape.domain.errors import Damaged
 from onetape.domain.frame import CandleFrame
 from onetape.domain.market import Candle, Gap, candle_channel
@@ -49,3 +51,13 @@ async def test_a_gap_over_a_damaged_part_is_recorded() -> None:
     store = DamagedPart()
     gap = Gap("okx", "A-B", candle_channel("1m"), BROKEN.start, BROKEN.stop, "the line was cut")
     assert await store_gaps(store, [gap]) == [gap]
+
+
+async def test_a_candle_off_the_grid_is_set_aside_and_all_others_are_stored() -> None:
+    store = MemoryCandleStore()
+    wrong = msgspec.structs.replace(candle(2 * MINUTE), open_ts=2 * MINUTE + 7)
+    await store_candles(store, [candle(0), candle(MINUTE), wrong, candle(3 * MINUTE)])
+    stored = await store.load("okx", "A-B", Timeframe.parse("1m"), None, None)
+    assert [int(ts) // MINUTE for ts in stored.ts] == [0, 1, 3]
+    (gap,) = await store.gaps("okx", "A-B", None)
+    assert (gap.start_ts // MINUTE, gap.cause) == (2, "it came in an impossible form")
