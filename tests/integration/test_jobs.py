@@ -25,8 +25,10 @@ from onetape.domain.units import HOUR, MINUTE
 from onetape.jobs.runner import Runner
 from onetape.marketdata.download import DownloadWish, fresh
 from onetape.settings import Settings
+from onetape.strategies.gate import GateReport, Verdict
 from onetape.venue.server import Venue
 
+PATIENCE = 240  # seconds: a worker waits for everybody else on the machine
 START = 1_546_300_800_000_000
 
 
@@ -66,7 +68,7 @@ async def web(platform: Platform) -> AsyncIterator[Runner]:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -114,10 +116,21 @@ def search() -> OptimizeJob:
         "strategy": "ridge_returns",
         "exchange": "okx",
         "symbol": "BTC-USDT",
-        "parameters": {"window": 300, "every": 5},
+        "parameters": {"window": 300, "every": 3},
         "space": {"lags": "2:9", "ahead": "5:10"},
     }
     return OptimizeJob(search="a1b2c3d4e5f6", wish=msgspec.convert(asked, OptimizeWish))
+
+
+async def prove(platform: Platform, parameters: dict[str, Any]) -> None:
+    """As the desk does before it submits: what has passed the gate is not tried again."""
+    strategy = platform.registry.build("ridge_returns", parameters)
+    passed = Verdict(ok=True, evidence="")
+    report = GateReport(
+        strategy=strategy.name(), parameters=parameters, source_hash="", symbol="BTC-USDT", timeframe="1h",
+        candles=2_000, warmup=13, causal=passed, finite_memory=passed,
+    )  # fmt: skip
+    await platform.strategies.put(platform.registry.proof_key(strategy), report)
 
 
 async def finished(platform: Platform) -> dict[str, Any]:
@@ -126,10 +139,11 @@ async def finished(platform: Platform) -> dict[str, Any]:
 
 
 async def test_a_search_whose_worker_is_killed_goes_on_with_what_it_had_found(platform: Platform) -> None:
+    await prove(platform, search().wish.parameters)
     before = children()
     async with web(platform) as jobs:
         job = await jobs.submit("optimize", search(), "api")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not (had := await finished(platform)):
                 await asyncio.sleep(0.05)
         for pid in children() - before:
@@ -144,10 +158,32 @@ async def test_a_search_whose_worker_is_killed_goes_on_with_what_it_had_found(pl
     assert (await platform.runs.get(job.result)).view.metrics["luck"]["trials"] == 48
 
 
+async def test_a_walk_whose_worker_is_killed_goes_on_with_its_windows(platform: Platform) -> None:
+    before, asked = children(), msgspec.to_builtins(search().wish)
+    wish = {**asked, "parameters": {"window": 200, "every": 2}, "space": {"lags": "2:5", "ahead": "5:6"}}
+    await prove(platform, wish["parameters"])
+    walk = {"walk": "abcdef123456", "wish": {**wish, "train": "30d", "test": "15d"}}
+    async with web(platform) as jobs:
+        job = await jobs.submit("walkforward", walk, "api")
+        async with asyncio.timeout(PATIENCE):
+            while (await jobs.get(job.id)).progress.counts.get("window", 0) < 2:
+                await asyncio.sleep(0.01)
+        for pid in children() - before:
+            os.kill(pid, signal.SIGKILL)
+        job = await jobs.wait(job.id)
+    assert (job.state, job.starts, job.error) == (JobState.DONE, 2, "")
+    found = await platform.searches.found("abcdef123456")
+    assert found
+    assert len(found["windows"]) == found["planned"] == 4
+    run = await platform.runs.get(job.result)
+    assert run.view.metrics["luck"]["runs"] == 4 * (8 + 1)  # trials, and what was traded of each window
+
+
 async def test_a_search_that_is_cancelled_settles_what_is_done(platform: Platform) -> None:
+    await prove(platform, search().wish.parameters)
     async with web(platform) as jobs:
         job = await jobs.submit("optimize", search(), "api")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not (told := (await jobs.get(job.id)).progress.counts.get("done", 0)):
                 await asyncio.sleep(0.01)
         cancelled = await jobs.cancel(job.id)

@@ -23,7 +23,7 @@ Before = Annotated[str, Query(description="`next` of the page before")]
 @router.get("/jobs", responses=shows(Items), summary="Long work of every kind, newest first")
 async def jobs(
     request: Request,
-    kind: Annotated[str | None, Query(description="`backtest`, `rerun`, `optimize`, `download`")] = None,
+    kind: Annotated[str | None, Query(description="`backtest`, `rerun`, `optimize`, `walkforward`, `download`")] = None,
     state: JobState | None = None,
     limit: Limit = 100,
     before: Before = "",

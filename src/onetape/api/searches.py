@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,9 +13,10 @@ from onetape.api.answers import Items, answer, body, desk, items, shows, takes
 from onetape.api.jobs import ASKED_HERE, Before, Limit, listed, one_of
 from onetape.backtest.search.views import map_of, ranked, why
 from onetape.backtest.search.wish import OptimizeWish
+from onetape.backtest.walkjob import WalkForwardWish
 from onetape.bots import searching
-from onetape.bots.searching import OPTIMIZE
-from onetape.domain.errors import Conflict
+from onetape.bots.searching import OPTIMIZE, WALK
+from onetape.domain.errors import Conflict, NotFound
 from onetape.domain.searches import HeatMap, SearchResult
 from onetape.ports import OnlyJobs
 
@@ -78,3 +80,41 @@ async def _result(request: Request, job_id: str) -> SearchResult:
     if result is None:
         raise Conflict("id", job_id, f"{job.state}, and no trial has a score yet", "Ask again in a moment.")
     return result
+
+
+@router.post(
+    "/walkforwards",
+    status_code=202,
+    openapi_extra=takes(WalkForwardWish),
+    responses=shows(wire_searches.WalkOut, 202),
+    summary="Search on the past, trade what follows unseen, move on",
+)
+async def walk(request: Request) -> Response:
+    """A job: `GET /walkforwards/{id}` has the windows that are done. It goes on after a restart."""
+    job = await searching.walk(desk(request), await body(request, WalkForwardWish), ASKED_HERE)
+    response = answer(wire_searches.walk(job), 202)
+    response.headers["Location"] = f"/api/v1/walkforwards/{job.id}"
+    return response
+
+
+@router.get("/walkforwards", responses=shows(Items), summary="Jobs, newest first")
+async def walks(request: Request, limit: Limit = 100, before: Before = "") -> Response:
+    return await listed(request, OnlyJobs(kind=WALK, limit=limit, before=before), wire_searches.walk)
+
+
+@router.get("/walkforwards/{job_id}", responses=shows(wire_searches.WholeWalkOut))
+async def one_walk(request: Request, job_id: str) -> Response:
+    """The whole as any other run: `GET /runs/{run_id}`."""
+    job = await one_of(request, WALK, job_id)
+    view = await searching.walk_seen(desk(request), job.wish["walk"])
+    run = None
+    with contextlib.suppress(NotFound):  # it waits for its end, or was deleted
+        run = await desk(request).runs.get(job.result)
+    return answer(wire_searches.whole_walk(job, view, run))
+
+
+@router.delete("/walkforwards/{job_id}", responses=shows(wire_searches.WalkOut), summary="Cancel")
+async def cancel_walk(request: Request, job_id: str) -> Response:
+    """The windows that are done stay, and can be read."""
+    await one_of(request, WALK, job_id)
+    return answer(wire_searches.walk(await desk(request).jobs.cancel(job_id)))

@@ -125,13 +125,16 @@ def trade_out(trade: Trade) -> TradeOut:
     )
 
 
-def run_result(run: StoredRun) -> RunResult:
+def curve_of(run: StoredRun) -> list[CurvePoint]:
     picked = np.unique(np.linspace(0, max(0, len(run.ts) - 1), min(POINTS, len(run.ts))).astype(np.int64))
-    curve = [CurvePoint(rfc3339(int(run.ts[i])), wire.money(float(run.equity[i]))) for i in picked]
+    return [CurvePoint(rfc3339(int(run.ts[i])), wire.money(float(run.equity[i]))) for i in picked]
+
+
+def run_result(run: StoredRun) -> RunResult:
     return RunResult(
         **run_fields(run.view),
         trades=[trade_out(trade) for trade in run.trades],
-        equity=curve,
+        equity=curve_of(run),
         report=None if run.report is None else blocks(run.report),
     )
 

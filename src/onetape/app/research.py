@@ -13,3 +13,8 @@ def means_of(platform: Platform, who: str) -> Means:
     """`who` is how the ledger of trials names those who ask."""
     counter = Counter(platform.ledger, RealClock(), who)
     return Means(platform.candles, platform.runs, platform.registry, counter, recording(platform))
+
+
+async def proved(platform: Platform) -> frozenset[str]:
+    """The keys (Registry.proof_key) of what has passed the gate."""
+    return frozenset(key for key, report in (await platform.strategies.load()).items() if report.ok)

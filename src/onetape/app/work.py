@@ -57,18 +57,27 @@ async def rerun(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
 
 
 async def optimize(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
+    from onetape.app.research import means_of, proved
     from onetape.backtest.answer import WHO
-    from onetape.backtest.search.answer import Stores
     from onetape.backtest.search.job import search_job
     from onetape.backtest.search.wish import OptimizeJob, by_path
 
-    asked = msgspec.convert(wish, OptimizeJob)
-    where = Stores(stores.ledger, stores.searches, RealClock(), WHO)
+    asked, means, proofs = msgspec.convert(wish, OptimizeJob), means_of(stores, WHO), await proved(stores)
     with by_path():
-        found = await search_job(
-            asked.search, asked.wish.search(), stores.candles, stores.runs, stores.registry, where, progress
-        )
+        found = await search_job(asked.search, asked.wish.search(), means, stores.searches, proofs, progress)
     return found.best.run_id if found.best else ""
+
+
+async def walkforward(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
+    from onetape.app.research import means_of, proved
+    from onetape.backtest.answer import WHO
+    from onetape.backtest.search.wish import by_path
+    from onetape.backtest.walkjob import WalkJob, walk_job
+
+    asked, means, proofs = msgspec.convert(wish, WalkJob), means_of(stores, WHO), await proved(stores)
+    with by_path():
+        walk = await walk_job(asked.walk, asked.wish.walk(), means, stores.searches, proofs, progress)
+    return walk.whole.run_id
 
 
 async def download(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
@@ -92,6 +101,7 @@ KINDS: Final[Mapping[str, Done]] = {
     "backtest": Done(COMPUTING, backtest),
     "rerun": Done(COMPUTING, rerun),
     "optimize": Done(COMPUTING, optimize),
+    "walkforward": Done(COMPUTING, walkforward),
     "download": Done(NETWORK, download),
 }
 

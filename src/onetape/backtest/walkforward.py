@@ -5,84 +5,29 @@ sold at the last close, at the taker fee."""
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+import hashlib
+import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import msgspec
-import numpy as np
 
 from onetape.backtest.counting import counted, judged, trial_of
 from onetape.backtest.dispatch import run
 from onetape.backtest.holdout import Allowed, data_of
-from onetape.backtest.metrics import measure
-from onetape.backtest.provenance import provenance
-from onetape.backtest.run import run_id
-from onetape.backtest.search.answer import Stores, prepared
+from onetape.backtest.search.answer import Stores, begun_before, prepared
 from onetape.backtest.search.objectives import objective_of
 from onetape.backtest.search.sweep import Step, Sweep
-from onetape.core.state import F_BAR, empty_book
-from onetape.core.stats import T_ENTRY, T_EXIT, T_FEES, T_OPEN, T_PROFIT, T_ROLE
+from onetape.backtest.stitching import ending, figures_of, stitched
 from onetape.domain import trials as kinds
-from onetape.domain.accounts import Account
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import concat
-from onetape.domain.orders import Role
-from onetape.domain.results import BacktestSpec, Result, Tape
-from onetape.domain.searches import SearchWish
-from onetape.domain.signals import Signals
+from onetape.domain.results import Result
+from onetape.domain.searches import Search
 from onetape.domain.units import Micros, rfc3339
+from onetape.domain.walkforward import Span, Walk, WalkView, WalkWish, Window
 from onetape.strategies.registry import Registry
 
 LEAST: Final = 2  # windows: fewer are no walk
-SUMMED: Final = ("realised", "fees", "slippage", "funding", "delay")
-
-
-class WalkWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a walk goes. Times in micros. `train` is the length of the past that is searched (of the first one when
-    `anchored`: then each begins where the first began), `test` of what is traded after it, and by which the walk moves
-    on. `purge` is cut off the end of the searched part, `embargo` is left out between it and the traded one."""
-
-    search: SearchWish
-    train: Micros
-    test: Micros
-    anchored: bool = False
-    purge: Micros = 0
-    embargo: Micros = 0
-
-
-class Span(NamedTuple):
-    """One window: [train_start, train_end) is searched, [test_start, test_end) is traded."""
-
-    train_start: Micros
-    train_end: Micros
-    test_start: Micros
-    test_end: Micros
-
-
-class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one window. `searched` and `traded` are the first objective in both parts, None where it cannot be
-    worked out there; `figures` the usual ones of the traded part; `trials` how many were run to find the parameters."""
-
-    span: Span
-    parameters: dict[str, Any]
-    trials: int
-    searched: float | None
-    traded: float | None
-    searched_cagr: float | None
-    figures: dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Walk:
-    """`whole` is the stitched curve of all that was traded unseen. `kept` says how much of the first objective was left
-    of what the searches promised: mean traded over mean searched, None where the mean searched is not above 0."""
-
-    wish: WalkWish
-    windows: list[Window]
-    whole: Result
-    kept: float | None
-    kept_cagr: float | None
 
 
 def spans(start_ts: Micros, end_ts: Micros, wish: WalkWish) -> list[Span]:
@@ -111,17 +56,30 @@ def spans(start_ts: Micros, end_ts: Micros, wish: WalkWish) -> list[Span]:
 Say = Callable[[int, int, Step], None]
 
 
-async def walked(wish: WalkWish, registry: Registry, may: Allowed, stores: Stores, say: Say | None = None) -> Walk:
-    """Every window's search and trade, each counted in the ledger, and the whole."""
-    data = data_of(may.chosen, may.spec)
+async def walked(
+    wish: WalkWish, registry: Registry, may: Allowed, stores: Stores, say: Say | None = None, walk_id: str = ""
+) -> Walk:
+    """Every window's search and trade, each counted in the ledger, and the whole. With the id of a walk that was begun
+    before it goes on: trials that are done are not run again. What there is is kept after each window.
+
+    Raises BadInput; Conflict when a walk is gone on with and its code or data are others by now."""
+    data, walk_id = data_of(may.chosen, may.spec), walk_id or secrets.token_hex(6)
     found = spans(data.start_ts, data.end_ts, wish)
+    begun = Search(
+        id=walk_id, wish=wish.search, source_hash=registry.source_hash(wish.search.spec.strategy), data=data,
+        who=stores.who, created_ts=stores.clock.now(), walk=True,
+    )  # fmt: skip
+    await stores.searches.begin(begun)
     windows: list[Window] = []
     pieces: list[Result] = []
     cash = may.spec.cash
     for number, span in enumerate(found):
-        window, piece = await _window(wish, registry, may, stores, span, cash, _telling(say, number, len(found)))
+        search_id = of_window(walk_id, number)
+        telling = _telling(say, number, len(found))
+        window, piece = await _window(wish, registry, may, stores, span, cash, search_id, telling)
         windows.append(window)
         pieces.append(piece)
+        await stores.searches.finish(walk_id, msgspec.to_builtins(view_of(wish, len(found), windows)))
         cash = ending(piece)
         if cash <= 0.0:
             break
@@ -129,10 +87,22 @@ async def walked(wish: WalkWish, registry: Registry, may: Allowed, stores: Store
     trial = trial_of(
         whole.spec, data, pieces[0].manifest["strategy"], kinds.WALK_FORWARD, stores.who, stores.clock.now()
     )
-    return Walk(
-        wish=wish,
+    view = view_of(wish, len(found), windows)
+    whole = await judged(stores.ledger, trial, whole)
+    return Walk(wish=wish, view=view, whole=whole)
+
+
+def of_window(walk_id: str, number: int) -> str:
+    """The id of the search of one window: the same each time, so that a walk goes on where it was."""
+    return hashlib.sha256(f"{walk_id}/{number}".encode()).hexdigest()[:12]
+
+
+def view_of(wish: WalkWish, planned: int, windows: list[Window]) -> WalkView:
+    return WalkView(
+        objective=wish.search.objectives[0],
+        searched=list(wish.search.spaces or windows[0].parameters),
+        planned=planned,
         windows=windows,
-        whole=await judged(stores.ledger, trial, whole),
         kept=kept([one.searched for one in windows], [one.traded for one in windows]),
         kept_cagr=kept([one.searched_cagr for one in windows], [one.figures["cagr"] for one in windows]),
     )
@@ -151,12 +121,12 @@ def kept(searched: Sequence[float | None], traded: Sequence[float | None]) -> fl
 
 async def _window(
     wish: WalkWish, registry: Registry, may: Allowed, stores: Stores, span: Span, cash: float,
-    say: Callable[[Step], None] | None,
+    search_id: str, say: Callable[[Step], None] | None,
 ) -> tuple[Window, Result]:  # fmt: skip
     past = may._replace(spec=msgspec.structs.replace(may.spec, start_ts=span.train_start, end_ts=span.train_end))
-    made = prepared(wish.search, registry, past, stores)
+    made = prepared(wish.search, registry, past, stores, await begun_before(stores.searches, search_id), search_id)
     await stores.searches.begin(made.search)
-    result = await Sweep(made.search, made.plan, stores.ledger, stores.clock, say).go()
+    result = await Sweep(made.search, made.plan, stores.ledger, stores.clock, say).go(resumed=made.resumed)
     number = result.recommended if result.recommended is not None else result.peak
     assert number is not None  # a search in which nothing could be scored has raised
     best = result.trial(number)
@@ -170,6 +140,7 @@ async def _window(
         return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, strategy, source_hash)
 
     trial = trial_of(asked, data_of(may.chosen, asked), source_hash, kinds.WALK_FORWARD, stores.who, stores.clock.now())
+    trial = msgspec.structs.replace(trial, id=f"w{search_id}")  # traded again, it counts once
     await stores.ledger.reserve([trial])
     piece = await counted(stores.ledger, stores.clock, trial, go)
     objective = objective_of(wish.search.objectives[0])
@@ -183,99 +154,3 @@ async def _window(
         figures=figures_of(piece),
     )
     return window, piece
-
-
-def figures_of(piece: Result) -> dict[str, Any]:
-    names = ("total_return", "cagr", "max_drawdown", "sharpe", "trades", "win_rate", "profit_factor", "fees")
-    return {name: piece.metrics[name] for name in names}
-
-
-def closing_fee(piece: Result) -> float:
-    """What it costs to sell at the last close what is still held."""
-    tape = piece.tape
-    return abs(tape.account.qty) * float(tape.candles.close[-1]) * piece.spec.costs.taker
-
-
-def ending(piece: Result) -> float:
-    """The money that a window leaves."""
-    return float(piece.tape.equity[-1]) - closing_fee(piece)
-
-
-def stitched(spec: BacktestSpec, wish: WalkWish, windows: Sequence[Window], pieces: Sequence[Result]) -> Result:
-    """All pieces as one run over the candles that were traded."""
-    candles = concat([piece.tape.candles for piece in pieces])
-    starts = np.concatenate(([0], np.cumsum([len(piece.tape.candles) for piece in pieces])))
-    curves, fills, trips = [], [], []
-    for start, piece in zip(starts.tolist(), pieces, strict=False):
-        equity, moved, rounds = piece.tape.equity.copy(), piece.tape.fills.copy(), piece.tape.trips.copy()
-        fee = closing_fee(piece)
-        equity[-1] -= fee
-        moved[:, F_BAR] += start
-        rounds[:, [T_ENTRY, T_EXIT]] += start
-        if fee > 0.0 and len(rounds):
-            rounds[-1, T_FEES] += fee
-            rounds[-1, T_PROFIT] -= fee
-            rounds[-1, T_OPEN], rounds[-1, T_ROLE] = 0.0, float(Role.EXIT)
-        curves.append(equity)
-        fills.append(moved)
-        trips.append(rounds)
-    rejected: dict[str, int] = {}
-    for piece in pieces:
-        for reason, times in piece.tape.rejected.items():
-            rejected[reason] = rejected.get(reason, 0) + times
-    equity = np.concatenate(curves)
-    sums = {name: sum(float(getattr(piece.tape.account, name)) for piece in pieces) for name in SUMMED}
-    sums["fees"] += sum(closing_fee(piece) for piece in pieces)
-    tape = Tape(
-        candles=candles,
-        equity=equity,
-        fills=np.concatenate(fills),
-        trips=np.concatenate(trips),
-        account=Account(cash=float(equity[-1]))._replace(**sums),
-        book=empty_book(),
-        rejected=rejected,
-    )
-    question = msgspec.structs.replace(
-        spec,
-        strategy=wish.search.spec.strategy,
-        parameters={"walk": f"{len(pieces)} windows", **spread(windows)},
-        start_ts=windows[0].span.test_start,
-        end_ts=windows[-1].span.test_end,
-    )
-    frame = concat([piece.candles.between(one.span.test_start, one.span.test_end)
-                    for piece, one in zip(pieces, windows, strict=True)])  # fmt: skip
-    manifest = manifest_of(wish, pieces)
-    nothing = Signals.holding(np.full(len(frame), np.nan), 0.0)
-    return Result(
-        run_id=run_id(manifest["hash"]),
-        spec=question,
-        candles=frame,
-        fill_timeframe=pieces[0].fill_timeframe,
-        signals=nothing,
-        tape=tape,
-        metrics=measure(frame, tape, spec.cash),
-        manifest=manifest | {"candles": provenance(frame, candles)},
-    )
-
-
-def spread(windows: Sequence[Window]) -> dict[str, str]:
-    """Each parameter's lowest and highest value over all windows."""
-    found = {}
-    for name in windows[0].parameters:
-        values = [one.parameters[name] for one in windows]
-        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-        unlike = sorted(set(values)) if numbers else sorted({str(value) for value in values})
-        found[name] = f"{unlike[0]} to {unlike[-1]}" if numbers and len(unlike) > 1 else ", ".join(map(str, unlike))
-    return found
-
-
-def manifest_of(wish: WalkWish, pieces: Sequence[Result]) -> dict[str, Any]:
-    """What the whole depends on: how it walked, and every piece."""
-    import hashlib
-
-    first = pieces[0].manifest
-    manifest: dict[str, Any] = {name: first[name] for name in ("engine", "core", "strategy", "versions")}
-    manifest["walk"] = hashlib.sha256(msgspec.json.encode(wish, order="deterministic")).hexdigest()
-    manifest["pieces"] = [piece.manifest["hash"] for piece in pieces]
-    manifest["hash"] = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()
-    return manifest | {"seed": int(manifest["hash"][:16], 16)}

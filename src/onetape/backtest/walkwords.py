@@ -6,24 +6,23 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from onetape.backtest.figures import figure
-from onetape.backtest.walkforward import Walk, Window
 from onetape.domain.units import rfc3339
+from onetape.domain.walkforward import WalkView, Window
 
 TEXTS: Final = 4  # of the columns below the first are text, the others numbers
 
 
-def columns(walk: Walk) -> tuple[str, ...]:
-    objective = walk.wish.search.objectives[0]
+def columns(view: WalkView) -> tuple[str, ...]:
+    objective = view.objective
     return ("Searched from", "Traded from", "to", "Parameters", "Trials", f"{objective} searched", "traded", "Ratio",
             "Return", "Drawdown", "Trades")  # fmt: skip
 
 
-def rows(walk: Walk) -> Iterator[tuple[str, ...]]:
+def rows(view: WalkView) -> Iterator[tuple[str, ...]]:
     """One row a window, by `columns`: in-sample is what was searched, out-of-sample what was traded."""
-    objective = walk.wish.search.objectives[0]
-    searched = set(walk.wish.search.spaces) or set(walk.windows[0].parameters)
-    for window in walk.windows:
-        given = ", ".join(f"{name}={value}" for name, value in window.parameters.items() if name in searched)
+    objective = view.objective
+    for window in view.windows:
+        given = ", ".join(f"{name}={value}" for name, value in window.parameters.items() if name in view.searched)
         figures, part = window.figures, ratio(window)
         yield (
             day(window.span.train_start), day(window.span.test_start), day(window.span.test_end - 1), given,
@@ -41,21 +40,21 @@ def ratio(window: Window) -> float | None:
     return window.traded / window.searched
 
 
-def said(walk: Walk) -> list[str]:
+def said(view: WalkView) -> list[str]:
     """What the walk comes to, in sentences."""
-    objective = walk.wish.search.objectives[0]
-    better = sum(1 for window in walk.windows if window.figures["total_return"] > 0.0)
-    lines = [f"{better} of {len(walk.windows)} windows made money on what their search had not seen."]
-    if walk.kept is None:
+    objective = view.objective
+    better = sum(1 for window in view.windows if window.figures["total_return"] > 0.0)
+    lines = [f"{better} of {len(view.windows)} windows made money on what their search had not seen."]
+    if view.kept is None:
         lines.append(f"The searches promised no {objective} above 0, so there is nothing to compare with.")
     else:
-        lines.append(f"Of the {objective} that they promised {100 * walk.kept:.0f} % was left when it was traded.")
-    if walk.kept_cagr is not None:
-        lines.append(f"Of the yearly return that they promised {100 * walk.kept_cagr:.0f} % was left.")
+        lines.append(f"Of the {objective} that they promised {100 * view.kept:.0f} % was left when it was traded.")
+    if view.kept_cagr is not None:
+        lines.append(f"Of the yearly return that they promised {100 * view.kept_cagr:.0f} % was left.")
     return lines
 
 
-def documents(walk: Walk) -> list[dict[str, Any]]:
+def documents(view: WalkView) -> list[dict[str, Any]]:
     """The windows as plain JSON values."""
     return [
         {
@@ -63,13 +62,13 @@ def documents(walk: Walk) -> list[dict[str, Any]]:
             "test": [rfc3339(one.span.test_start), rfc3339(one.span.test_end)],
             "parameters": one.parameters,
             "trials": one.trials,
-            "objective": walk.wish.search.objectives[0],
+            "objective": view.objective,
             "searched": one.searched,
             "traded": one.traded,
             "ratio": ratio(one),
             **one.figures,
         }
-        for one in walk.windows
+        for one in view.windows
     ]
 
 

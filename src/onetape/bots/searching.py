@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -17,32 +17,57 @@ from onetape.backtest.search.answer import first_strategy
 from onetape.backtest.search.reading import so_far
 from onetape.backtest.search.sweep import question, scored_of
 from onetape.backtest.search.wish import OptimizeJob, OptimizeWish, by_path
+from onetape.backtest.walkforward import spans
+from onetape.backtest.walkjob import WalkForwardWish, WalkJob
 from onetape.bots.desk import Desk
 from onetape.domain.errors import NotFound
 from onetape.domain.jobs import Job
 from onetape.domain.results import BacktestSpec
 from onetape.domain.searches import Scored, Search, SearchResult, result_of
 from onetape.domain.units import Micros, Timeframe, rfc3339
+from onetape.domain.walkforward import WalkView
 
-OPTIMIZE: Final = "optimize"  # the kind of job
+OPTIMIZE: Final = "optimize"  # the kinds of jobs
+WALK: Final = "walkforward"
+
+Asked = TypeVar("Asked", bound=OptimizeWish)
 
 
 async def optimize(desk: Desk, wish: OptimizeWish, asked_by: str) -> Job:
     """A queued job. Raises BadInput, NotFound and Conflict with the path of what cannot be searched."""
-    checked = await _checked(desk, wish)
+    checked, _, _ = await _checked(desk, wish)
     return await desk.jobs.submit(OPTIMIZE, OptimizeJob(search=secrets.token_hex(6), wish=checked), asked_by)
 
 
-async def _checked(desk: Desk, wish: OptimizeWish) -> OptimizeWish:
-    """The wish with its exchange and its end: more candles that come while it waits change nothing."""
+async def walk(desk: Desk, wish: WalkForwardWish, asked_by: str) -> Job:
+    """As `optimize`. Raises BadInput also for windows that do not fit."""
+    asked = wish.walk()
+    checked, start_ts, end_ts = await _checked(desk, wish)
+    with by_path():
+        spans(start_ts, end_ts, asked)
+    return await desk.jobs.submit(WALK, WalkJob(walk=secrets.token_hex(6), wish=checked), asked_by)
+
+
+async def walk_seen(desk: Desk, walk_id: str) -> WalkView | None:
+    """The windows of a walk that are done; None before the first."""
+    try:
+        found = await desk.searches.found(walk_id)
+    except NotFound:
+        return None
+    return None if found is None else msgspec.convert(found, WalkView, strict=False)
+
+
+async def _checked(desk: Desk, wish: Asked) -> tuple[Asked, Micros, Micros]:
+    """The wish with its exchange and its end: more candles that come while it waits change nothing. And from when to
+    when there are candles for it."""
     asked = wish.search()
     with by_path():
         strategy = single(first_strategy(desk.registry, asked))
         question(asked, type(strategy))
         exchange = await desk.answerable(asked.spec)
         spec = msgspec.structs.replace(asked.spec, exchange=exchange)
-        _, end_ts = await stretch(desk, spec)
-    return msgspec.structs.replace(wish, exchange=exchange, end=rfc3339(end_ts))
+        start_ts, end_ts = await stretch(desk, spec)
+    return msgspec.structs.replace(wish, exchange=exchange, end=rfc3339(end_ts)), start_ts, end_ts
 
 
 async def stretch(desk: Desk, spec: BacktestSpec) -> tuple[Micros, Micros]:

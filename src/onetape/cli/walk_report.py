@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from onetape.backtest.report import kept
-from onetape.backtest.walkforward import Walk
 from onetape.backtest.walkwords import TEXTS, columns, rows, said
 from onetape.cli.backtest_report import WIDTH, one
+from onetape.domain.walkforward import Walk
 
 
 def show(walk: Walk, console: Console | None = None) -> None:
@@ -26,15 +26,15 @@ def show(walk: Walk, console: Console | None = None) -> None:
     out.print()
     out.print(windows(walk))
     out.print()
-    for text in said(walk):
+    for text in said(walk.view):
         out.print(text)
     one(kept(walk.whole), out)
 
 
 def windows(walk: Walk) -> Table:
     table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
-    for i, name in enumerate(columns(walk)):
+    for i, name in enumerate(columns(walk.view)):
         table.add_column(name, justify="left" if i < TEXTS else "right")
-    for row in rows(walk):
+    for row in rows(walk.view):
         table.add_row(*row)
     return table

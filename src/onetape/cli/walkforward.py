@@ -17,7 +17,7 @@ from onetape.domain.units import parse_span
 
 if TYPE_CHECKING:
     from onetape.backtest.search.sweep import Step
-    from onetape.backtest.walkforward import Walk, WalkWish
+    from onetape.domain.walkforward import Walk, WalkWish
 
 _HELP: Final = """\
 In each window the parameters are searched on --train of the past, as `onetape optimize` does, and the recommended ones
@@ -57,7 +57,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
 
 def wish_of(wish: argparse.Namespace) -> WalkWish:
     """The question. Raises BadInput naming the flag."""
-    from onetape.backtest.walkforward import WalkWish
+    from onetape.domain.walkforward import WalkWish
 
     return WalkWish(
         search=optimize.wish_of(wish),
@@ -137,8 +137,8 @@ def document(walk: Walk) -> dict[str, Any]:
 
     run = report.kept(walk.whole)
     return report.document(run) | {
-        "windows": documents(walk),
-        "kept": walk.kept,
-        "kept_cagr": walk.kept_cagr,
+        "windows": documents(walk.view),
+        "kept": walk.view.kept,
+        "kept_cagr": walk.view.kept_cagr,
         "trade_list": run.trades,
     }

@@ -36,7 +36,8 @@ class SearchWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """A search that was begun. It can go on only with the same code on the same data."""
+    """A search that was begun. It can go on only with the same code on the same data. `walk`: a walk-forward, whose
+    windows are searches of their own."""
 
     id: str
     wish: SearchWish
@@ -44,6 +45,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     data: DataKey
     who: str
     created_ts: Micros
+    walk: bool = False
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,10 +23,10 @@ from onetape.backtest.counting import Counter
 from onetape.backtest.luck.memory import MemoryTrialLedger
 from onetape.backtest.means import Means
 from onetape.backtest.memory import MemoryRunStore
-from onetape.backtest.search.answer import Stores
 from onetape.backtest.search.job import search_job
 from onetape.backtest.search.store import MemorySearchStore
 from onetape.backtest.search.wish import OptimizeJob
+from onetape.backtest.walkjob import WalkJob, walk_job
 from onetape.backtest.wish import BacktestWish
 from onetape.bots.desk import Desk
 from onetape.bus.memory import MemoryBus
@@ -235,9 +235,13 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         return (await answer(msgspec.convert(job.wish, BacktestWish).spec(), say)).run_id
 
     async def optimize(job: Job, say: Say) -> str:
-        asked, stores = msgspec.convert(job.wish, OptimizeJob), Stores(ledger, searches, SimulatedClock(START), "api")
-        found = await search_job(asked.search, asked.wish.search(), candles, runs, registry, stores, say)
+        asked = msgspec.convert(job.wish, OptimizeJob)
+        found = await search_job(asked.search, asked.wish.search(), means, searches, (), say)
         return found.best.run_id if found.best else ""
+
+    async def walkforward(job: Job, say: Say) -> str:
+        asked = msgspec.convert(job.wish, WalkJob)
+        return (await walk_job(asked.walk, asked.wish.walk(), means, searches, (), say)).whole.run_id
 
     async def download(job: Job, say: Say) -> str:
         wish = msgspec.convert(job.wish, DownloadWish)
@@ -250,6 +254,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         "backtest": Kind("computing", backtest),
         "rerun": Kind("computing", rerun),
         "optimize": Kind("computing", optimize),
+        "walkforward": Kind("computing", walkforward),
         "download": Kind("network", download),
     }
     jobs = Runner(MemoryJobStore(), bus, SimulatedClock(START + DAY * MINUTE), kinds, {"computing": 1, "network": 1})

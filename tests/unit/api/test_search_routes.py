@@ -152,3 +152,79 @@ async def test_before_a_trial_has_a_score_there_is_nothing_to_draw(client: httpx
     assert "$.objective" in done.error
     assert (await client.get(f"optimizations/{job.id}/trials")).status_code == 409
     assert (await client.get("optimizations/nothing")).status_code == 404
+
+
+WALK = {**WISH, "space": {"fast": "2:4:2", "slow": "10:16:6"}, "train": "8h", "test": "4h"}
+
+
+async def test_a_walk_tells_its_windows_and_the_curve_that_was_traded_unseen(
+    client: httpx.AsyncClient, desk: Desk
+) -> None:
+    answer = await client.post("walkforwards", json=WALK)
+    assert answer.status_code == 202, answer.text
+    await desk.jobs.wait(answer.json()["id"])
+    one = (await client.get(answer.headers["Location"].removeprefix("/api/v1/"))).json()
+    assert (one["state"], one["error"], one["progress"], one["window"], one["windows"]) == ("done", "", 1.0, 4, 4)
+    windows = one["done"]
+    assert [window["test"] for window in windows] == [
+        [
+            f"2024-01-01T{8 + 4 * i:02}:00:00Z",
+            "2024-01-02T00:00:00Z" if i == 3 else f"2024-01-01T{12 + 4 * i:02}:00:00Z",
+        ]
+        for i in range(4)
+    ]
+    assert windows[1]["train"] == ["2024-01-01T04:00:00Z", "2024-01-01T12:00:00Z"]
+    assert all(window["trials"] == 4 and window["parameters"]["fast"] in (2, 4) for window in windows)
+    promised, traded = (sum(window[name] for window in windows) for name in ("searched", "traded"))
+    assert one["kept"] == pytest.approx(traded / promised)
+    run = (await client.get(f"runs/{one['run_id']}")).json()
+    assert run["equity"] == one["equity"] != []
+    assert [each["id"] for each in (await client.get("walkforwards")).json()["items"]] == [one["id"]]
+    assert (await client.get(f"optimizations/{one['id']}")).status_code == 404
+    await client.delete(f"runs/{one['run_id']}")
+    assert (await client.get(f"walkforwards/{one['id']}")).json()["equity"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "status"),
+    [
+        ({"train": "long"}, "$.train", 422),
+        ({"train": "0"}, "$.train", 422),
+        ({"train": "400d"}, "$.train", 422),
+        ({"test": "1 day"}, "$.test", 422),
+        ({"purge": "9h"}, "$.purge", 422),
+        ({"embargo": "x"}, "$.embargo", 422),
+        ({"space": {"fast": "9:1"}}, "$.space.fast", 422),
+        ({"symbol": "NO-SUCH"}, "$.symbol", 404),
+    ],
+)
+async def test_a_walk_that_cannot_be_is_refused_at_once(
+    client: httpx.AsyncClient, change: dict[str, Any], field: str, status: int
+) -> None:
+    answer = await client.post("walkforwards", json={**WALK, **change})
+    assert (answer.status_code, answer.json()["field"]) == (status, field), answer.text
+    assert (await client.get("walkforwards")).json()["items"] == []
+
+
+async def test_a_cancelled_walk_keeps_the_windows_that_are_done(
+    client: httpx.AsyncClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score, goes_on, scored = Ground.score, threading.Event(), [0]
+
+    def slowly(self: Ground, asked: Any) -> Any:
+        scored[0] += 1
+        if scored[0] > 10:  # in the third window
+            goes_on.wait(20)
+        return score(self, asked)
+
+    monkeypatch.setattr(Ground, "score", slowly)
+    job_id = (await client.post("walkforwards", json=WALK)).json()["id"]
+    try:
+        async with asyncio.timeout(20):
+            while len((one := (await client.get(f"walkforwards/{job_id}")).json())["done"]) < 2:
+                await asyncio.sleep(0.02)
+        assert (one["state"], one["run_id"], one["equity"]) == ("running", None, [])
+        assert (await client.delete(f"walkforwards/{job_id}")).json()["state"] == "cancelled"
+    finally:
+        goes_on.set()
+    assert len((await client.get(f"walkforwards/{job_id}")).json()["done"]) == 2

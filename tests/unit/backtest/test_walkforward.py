@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import numpy as np
 import pytest
 
 from onetape.backtest.candles import Chosen
 from onetape.backtest.dispatch import run
-from onetape.backtest.holdout import Allowed
+from onetape.backtest.holdout import Allowed, data_of
 from onetape.backtest.luck.memory import MemoryTrialLedger
-from onetape.backtest.search.answer import Stores
+from onetape.backtest.search.answer import Stores, prepared
 from onetape.backtest.search.store import MemorySearchStore
-from onetape.backtest.walkforward import Span, WalkWish, ending, kept, spans, walked
+from onetape.backtest.search.sweep import Step
+from onetape.backtest.stitching import ending
+from onetape.backtest.walkforward import kept, of_window, spans, walked
 from onetape.clock import RealClock
-from onetape.domain.errors import BadInput
+from onetape.domain.errors import BadInput, Conflict
 from onetape.domain.frame import CandleFrame
 from onetape.domain.results import BacktestSpec
 from onetape.domain.searches import SearchWish
 from onetape.domain.units import DAY
+from onetape.domain.walkforward import Span, WalkView, WalkWish
 from onetape.strategies.registry import Registry
 
 HOUR = 3_600_000_000
@@ -123,3 +128,40 @@ async def test_what_comes_after_a_search_does_not_change_what_it_recommends() ->
         walk = await walked(wish(), REGISTRY, may, stores)
         first.append((walk.windows[0].parameters, walk.windows[0].searched))
     assert first[0] == first[1]
+
+
+async def test_a_walk_that_was_stopped_goes_on_with_what_it_has_found_and_ends_the_same() -> None:
+    frame = frame_of(24 * 26)
+    may = Allowed(Chosen(frame, frame), SPEC, None, {})
+    stores = Stores(MemoryTrialLedger(), MemorySearchStore(), RealClock(), "me")
+
+    def stop(window: int, windows: int, step: Step) -> None:
+        if (window, step.done) == (1, 2):
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await walked(wish(), REGISTRY, may, stores, stop, "abc")
+    view = msgspec.convert(await stores.searches.found("abc"), WalkView)
+    assert (len(view.windows), view.planned) == (1, 3)
+    done = dict(await stores.ledger.of_search(of_window("abc", 1)))
+    assert any(done.values())
+    walk = await walked(wish(), REGISTRY, may, stores, None, "abc")
+    assert len(msgspec.convert(await stores.searches.found("abc"), WalkView).windows) == 3
+    for name, settled in done.items():
+        if settled:
+            assert dict(await stores.ledger.of_search(of_window("abc", 1)))[name] == settled
+    fresh = Stores(MemoryTrialLedger(), MemorySearchStore(), RealClock(), "me")
+    alone = await walked(wish(), REGISTRY, may, fresh)
+    assert walk.whole.tape.equity.tobytes() == alone.whole.tape.equity.tobytes()
+    assert walk.windows == alone.windows
+    data = data_of(may.chosen, SPEC)
+    assert (await stores.ledger.view(data)).runs == (await fresh.ledger.view(data)).runs
+
+
+async def test_a_walk_does_not_go_on_as_a_search() -> None:
+    frame = frame_of(24 * 26)
+    may = Allowed(Chosen(frame, frame), SPEC, None, {})
+    stores = Stores(MemoryTrialLedger(), MemorySearchStore(), RealClock(), "me")
+    await walked(wish(), REGISTRY, may, stores, None, "abc")
+    with pytest.raises(Conflict, match="a walk-forward, not a search"):
+        prepared(SEARCH, REGISTRY, may, stores, await stores.searches.get("abc"))

@@ -18,7 +18,7 @@ from onetape.backtest.holdout import Allowed, data_of
 from onetape.backtest.search.sweep import Plan, Say, Sweep, planned, trial_id
 from onetape.backtest.search.workers import Workers
 from onetape.domain import trials as kinds
-from onetape.domain.errors import Conflict
+from onetape.domain.errors import Conflict, NotFound
 from onetape.domain.results import BacktestSpec, Result
 from onetape.domain.searches import Search, SearchResult, SearchWish
 from onetape.domain.trials import Trial, fingerprint
@@ -50,6 +50,13 @@ class Prepared(NamedTuple):
     search: Search
     plan: Plan
     resumed: bool
+
+
+async def begun_before(searches: SearchStore, search_id: str) -> Search | None:
+    try:
+        return await searches.get(search_id)
+    except NotFound:
+        return None
 
 
 def first_strategy(registry: Registry, wish: SearchWish) -> AnyStrategy:
@@ -84,6 +91,8 @@ def prepared(
     )
     if resumed is None:
         return Prepared(search, plan, False)
+    if resumed.walk:
+        raise Conflict("--resume", resumed.id, "a walk-forward, not a search", "Begin it anew: onetape walkforward.")
     if (resumed.source_hash, resumed.data) != (search.source_hash, search.data):
         what = "code of the strategy" if resumed.source_hash != search.source_hash else "data"
         raise Conflict("--resume", resumed.id, f"begun with other {what}", "Begin a new search.")

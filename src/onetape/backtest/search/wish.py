@@ -25,6 +25,10 @@ PATHS: Final[Mapping[str, str]] = {
     "--objective": "$.objective",
     "--constraint": "$.constraint",
     "--trials": "$.trials",
+    "--train": "$.train",
+    "--test": "$.test",
+    "--train and --test": "$.train",
+    "--purge": "$.purge",
 }
 CANDLES: Final = ("auto", "candles")
 
