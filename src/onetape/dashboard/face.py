@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, dcc, html, set_props
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onetape.bots.desk import Desk
-from onetape.dashboard import backtest, bots, data, history, market, optimise, strategies
+from onetape.dashboard import backtest, bots, data, history, market, optimise, strategies, walkforward
 from onetape.dashboard.widgets import widget
 from onetape.domain.errors import OnetapeError
 from onetape.observe import log
@@ -58,6 +58,7 @@ PAGES: Final = (
     Page("/strategies", "Strategies", strategies.content),
     Page("/backtest", "Backtest", backtest.content),
     Page("/optimise", "Optimise", optimise.content),
+    Page("/walk-forward", "Walk-forward", walkforward.content),
     Page("/runs", "Runs", history.content),
     Page("/data", "Data", data.content),
 )
@@ -92,7 +93,7 @@ def attach(server: Any, desk: Desk) -> Dash:
         Output("nav", "title"),
         Input("url", "pathname"),
     )
-    for room in (market, bots, strategies, backtest, optimise, history, data):
+    for room in (market, bots, strategies, backtest, optimise, walkforward, history, data):
         room.register(app, desk)
     untyped._setup_server()  # all callbacks are known: a page that comes back after a restart finds them at once
     server.add_middleware(EveryPage)

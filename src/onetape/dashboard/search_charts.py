@@ -11,9 +11,12 @@ from onetape.backtest.figures import is_rate
 from onetape.backtest.search.objectives import objective_of
 from onetape.dashboard.report_charts import ACCENT, CLEAR, DOWN, FAINT, GREY, UP
 from onetape.domain.searches import HeatMap, Scored, SearchResult
+from onetape.domain.units import rfc3339
+from onetape.domain.walkforward import WalkView
 
 MIDDLE: Final = "#2a2d33"
 PERCENT: Final = ".1%"  # of axes whose figure is a rate
+MOST: Final = 4  # parameters whose way through the windows is drawn
 WIDE: Final = 3  # slices beside each other; more go below
 
 
@@ -99,3 +102,25 @@ def front_chart(result: SearchResult, height: int = 460) -> Any:
     drawn.update_xaxes(title=names[0], tickformat=ticks(names[0]))
     drawn.update_yaxes(title=names[1], tickformat=ticks(names[1]))
     return dressed(drawn, height)
+
+
+def walk_chart(view: WalkView) -> Any:
+    """Window by window: the objective as it was searched and as it was traded, and the parameters that were chosen."""
+    days = [rfc3339(one.span.test_start)[:10] for one in view.windows]
+    numbers = [name for name in view.searched if isinstance(view.windows[0].parameters[name], int | float)][:MOST]
+    titles = [view.objective, *numbers]
+    drawn = make_subplots(rows=len(titles), cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=0.08,
+                          row_heights=[2.0] + [1.0] * len(numbers))  # fmt: skip
+    for values, name, colour in (
+        ([one.searched for one in view.windows], "searched", GREY),
+        ([one.traded for one in view.windows], "traded unseen", ACCENT),
+    ):
+        drawn.add_trace(go.Bar(x=days, y=values, name=name, marker_color=colour), row=1, col=1)
+    for i, name in enumerate(numbers):
+        given = [one.parameters[name] for one in view.windows]
+        line = {"color": ACCENT, "shape": "hvh"}
+        drawn.add_trace(go.Scatter(x=days, y=given, name=name, line=line, showlegend=False), row=i + 2, col=1)
+    drawn.update_xaxes(type="category")
+    drawn.update_yaxes(tickformat=ticks(view.objective), row=1, col=1)
+    dressed(drawn, 200 + 100 * len(numbers))
+    return drawn.update_layout(showlegend=True, legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.12})

@@ -168,6 +168,12 @@ def tell(prefix: str, error: Exception, ids: Ids) -> None:
         set_props(f"{prefix}-problem", {"children": forms.problem(str(error))})
 
 
+def untell(prefix: str, more: Sequence[str]) -> None:
+    """Takes back what was said of the fields that nobody looks at while they are written."""
+    for name in ("timeframe", "start", "end", "cash", *more):
+        set_props(f"{prefix}-{name}", {"error": None})
+
+
 def register(app: Dash, desk: Desk, prefix: str) -> None:
     @app.callback(
         Output(f"{prefix}-spaces", "children"),

@@ -18,6 +18,7 @@ from onetape.jobs.runner import FAULT
 from onetape.jobs.workers import GRACE, LONGEST_LINE, Ended, Said
 
 PRIORITY: Final = 19  # the lowest: whoever else wants the processor gets it first
+SESSION: Final = 10  # of its session among others: nine tenths for them, and beside a compiler it still goes on
 FIRST_TO_DIE: Final = "800"  # of 1000: when memory is out the system ends a job, not a bot
 EVERY: Final = 0.05  # seconds between two lines of progress
 
@@ -29,7 +30,7 @@ def stand_back() -> int:
     to standard error."""
     os.nice(PRIORITY)
     with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as file:
-        file.write(str(PRIORITY))  # where sessions share the processors, a priority counts only inside one
+        file.write(str(SESSION))  # where sessions share the processors, a priority counts only inside one
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write(FIRST_TO_DIE)
     answers = os.dup(sys.stdout.fileno())

@@ -11,7 +11,7 @@ import pytest
 from onetape.backtest.figures import figure
 from onetape.backtest.search.spaces import spaces_of, written
 from onetape.bots.desk import Desk
-from onetape.dashboard import optimise, search_blocks, search_charts, search_form
+from onetape.dashboard import search_blocks, search_charts, search_form, search_jobs
 from onetape.domain.accounts import Costs
 from onetape.domain.errors import BadInput
 from onetape.domain.jobs import Job, JobState, Progress
@@ -112,12 +112,12 @@ def test_a_running_search_says_how_far_it_is_how_long_yet_and_the_best() -> None
     counts = {"done": 30, "total": 1_200, "failed": 2}
     detail = {"best": {"number": 3, "parameters": {"fast": 5, "slow": 20}, "values": [1.234]}}
     one = job(JobState.RUNNING, counts=counts, eta_ts=200 * SECOND, detail=detail)
-    assert optimise.head(one, 80 * SECOND) == (
+    assert search_jobs.head(one, 80 * SECOND) == (
         "Running: 30 of 1,200 trials, 2 of them failed; 2 min left; best so far sharpe 1.23 (fast 5, slow 20)."
     )
-    assert optimise.head(job(JobState.QUEUED, text="waiting"), 0) == "Queued: waiting."
+    assert search_jobs.head(job(JobState.QUEUED, text="waiting"), 0) == "Queued: waiting."
     over = job(JobState.CANCELLED, counts=counts | {"failed": 0}, eta_ts=200 * SECOND)
-    assert optimise.head(over, 80 * SECOND) == "Cancelled: 30 of 1,200 trials."
+    assert search_jobs.head(over, 80 * SECOND) == "Cancelled: 30 of 1,200 trials."
 
 
 def heat(scores: list[list[float | None]], objective: str = "sharpe") -> Any:

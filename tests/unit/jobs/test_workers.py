@@ -13,7 +13,7 @@ from onetape.domain.errors import BadInput, Refused
 from onetape.domain.jobs import Job, Progress
 from onetape.jobs import workers as module
 from onetape.jobs.runner import Died
-from onetape.jobs.worker import PRIORITY
+from onetape.jobs.worker import PRIORITY, SESSION
 from onetape.jobs.workers import Workers
 
 COMMAND = (sys.executable, str(Path(__file__).with_name("a_worker.py")))
@@ -98,7 +98,7 @@ async def test_where_sessions_share_the_processors_the_session_of_a_worker_stand
         pytest.skip("this system shares the processors by process alone")
     told: list[Progress] = []
     await workers.work(job("group"), told.append)
-    assert told[-1].text.endswith(f"nice {PRIORITY}")
+    assert told[-1].text.endswith(f"nice {SESSION}")
 
 
 async def test_a_worker_that_nobody_needs_for_long_ends(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
