@@ -15,6 +15,7 @@ PAGES = {
     "/strategies": ".strategies table",
     "/backtest": "#bt-run",
     "/optimise": "#op-run",
+    "/walk-forward": "#wf-run",
     "/runs": "#run-history tr[data-run]",
     "/data": "#coverage .strip",
 }

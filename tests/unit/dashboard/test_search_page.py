@@ -10,14 +10,17 @@ import pytest
 
 from onetape.backtest.figures import figure
 from onetape.backtest.search.spaces import spaces_of, written
+from onetape.backtest.walkwords import columns
 from onetape.bots.desk import Desk
-from onetape.dashboard import search_blocks, search_charts, search_form, search_jobs
+from onetape.dashboard import search_blocks, search_charts, search_form, search_jobs, walkforward
 from onetape.domain.accounts import Costs
 from onetape.domain.errors import BadInput
 from onetape.domain.jobs import Job, JobState, Progress
 from onetape.domain.results import BacktestSpec
 from onetape.domain.searches import HeatMap, Scored, SearchWish
-from onetape.domain.units import SECOND, parse_time
+from onetape.domain.units import DAY, SECOND, parse_time
+from onetape.domain.walkforward import Span, WalkView, Window
+from onetape.ports import Coverage
 from onetape.strategies.registry import Registry
 
 
@@ -143,3 +146,52 @@ def test_figures_are_told_as_what_they_are() -> None:
     assert texts == ["12.34 %", "1,200", "0.0123"]
     assert figure("sharpe", None) == "–"
     assert not math.isnan(float(figure("sharpe", 2.5)))
+
+
+def window(day: int, fast: int, searched: float | None, traded: float | None, gain: float) -> Window:
+    figures = {"total_return": gain, "cagr": gain, "max_drawdown": 0.1, "trades": 3}
+    return Window(
+        span=Span(0, day * DAY, day * DAY, (day + 5) * DAY), parameters={"fast": fast, "exit": "none"}, trials=9,
+        searched=searched, traded=traded, searched_cagr=1.0, figures=figures,
+    )  # fmt: skip
+
+
+VIEW = WalkView(
+    objective="sharpe", searched=["fast", "exit"], planned=3, kept=0.5, kept_cagr=None,
+    windows=[window(10, 5, 2.0, 1.0, 0.02), window(15, 7, 1.0, None, -0.01)],
+)  # fmt: skip
+
+
+def test_the_windows_of_a_walk_are_drawn_as_they_were_promised_and_traded() -> None:
+    chart = search_charts.walk_chart(VIEW)
+    promised, traded, fast = chart.data
+    assert (list(promised.y), list(traded.y), list(fast.y)) == ([2.0, 1.0], [1.0, None], [5, 7])
+    assert list(fast.x) == ["1970-01-11", "1970-01-16"]
+
+
+def test_the_page_of_a_walk_says_how_many_windows_there_are_yet_and_what_was_left() -> None:
+    text = str(walkforward.windows_cards(VIEW))
+    assert "Windows (2 of 3)" in text
+    assert "50 % was left when it was traded" in text
+    assert "1 of 2 windows made money" in text
+    tones = [walkforward.tone(said, walkforward.RETURN) for said in ("2.00 %", "-1.00 %", "0.00 %")]
+    assert tones == ["up", "down", ""]
+    assert columns(VIEW)[walkforward.RETURN] == "Return"
+
+
+def test_a_running_walk_says_which_window_and_a_stopped_one_how_far_it_came() -> None:
+    counts = {"window": 2, "windows": 7, "done": 3, "total": 9}
+    walk = job(JobState.RUNNING, counts=counts, text="window 2 of 7: 3 of 9 trials")
+    assert search_jobs.head(walk, 0) == "Running: window 2 of 7: 3 of 9 trials."
+    assert search_jobs.head(job(JobState.CANCELLED, counts=counts), 0) == "Cancelled: window 2 of 7."
+    assert search_jobs.head(job(JobState.RUNNING, text="waiting"), 0) == "Running: starting."
+
+
+def test_the_windows_that_are_proposed_fit_what_is_stored() -> None:
+    def rows(days: int) -> list[Coverage]:
+        last_ts = days * DAY
+        return [Coverage(exchange="okx", symbol="A-B", timeframe="1h", first_ts=0, last_ts=last_ts, rows=1, gaps=0)]
+
+    assert walkforward.lengths_for(rows(60)) == {"train": "20d", "test": "5d"}
+    assert walkforward.lengths_for(rows(2_000)) == {"train": "180d", "test": "30d"}
+    assert walkforward.lengths_for([]) == {"train": "1d", "test": "1d"}
