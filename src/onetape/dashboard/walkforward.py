@@ -13,8 +13,8 @@ from onetape.backtest.walkwords import TEXTS, columns, rows, said
 from onetape.bots import searching
 from onetape.bots.desk import Desk
 from onetape.dashboard import asking, forms, report, search_form, search_jobs
-from onetape.dashboard.backtest import candles_of
 from onetape.dashboard.report_blocks import GRAPH
+from onetape.dashboard.report_candles import candles_of
 from onetape.dashboard.search_charts import walk_chart
 from onetape.dashboard.search_jobs import Kind
 from onetape.domain.errors import NotFound, OnetapeError
@@ -99,7 +99,7 @@ def register(app: Dash, desk: Desk) -> None:
             return None if there else no_update
         try:
             run = await desk.runs.get(job.result)
-            return report.page(run, await candles_of(desk, run))
+            return report.page(run, await candles_of(desk.candles, run.view))
         except OnetapeError as error:
             return forms.problem(str(error))
 
