@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from onetape.backtest.dispatch import trade
 from onetape.backtest.luck.independence import sampled
-from onetape.backtest.metrics import daily_returns, measure
+from onetape.backtest.metrics import Metrics, daily_returns, measure
 from onetape.backtest.run import first_row, period
+from onetape.backtest.search.lean import Lean
 from onetape.backtest.search.objectives import Objective
 from onetape.backtest.search.parcels import pack_kind, pack_objective, unpack_kind, unpack_objective
 from onetape.backtest.search.walks import Asked
 from onetape.core.stats import last_of_each_day
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import CandleFrame
+from onetape.domain.frame import CandleFrame, Floats
 from onetape.domain.results import BacktestSpec, Tape
 from onetape.domain.searches import Scored
 from onetape.domain.trials import pack_returns
 from onetape.domain.units import DAY
 from onetape.indicators.memo import Memory, remembering
-from onetape.strategies.contract import AnyStrategy
+from onetape.strategies.contract import AnyStrategy, evaluate
 from onetape.strategies.foreign import Foreign
+from onetape.strategies.market import Market
+from onetape.strategies.quoting import Quoting
 
 FIGURES: Final = (
     "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar", "trades", "win_rate", "profit_factor",
@@ -32,6 +35,14 @@ FIGURES: Final = (
 )  # fmt: skip
 KEPT: Final = 500  # trials whose daily returns stay: enough to judge luck, and memory does not grow with the trials
 REMEMBERED: Final = 64 * 1024 * 1024  # bytes of indicators
+
+
+class Found(NamedTuple):
+    """What one trial came to; `tape` None where nobody asks for it."""
+
+    figures: Metrics
+    days: Floats
+    tape: Tape | None
 
 
 class Ground:
@@ -61,6 +72,10 @@ class Ground:
         return unpacked, (pack_kind(self.kind), self.spec, frames, objectives, self._expected)
 
     @cached_property
+    def _sums(self) -> Lean:
+        return Lean(self.spec, self.frame, self.fills)
+
+    @cached_property
     def first_day(self) -> int:
         rows = last_of_each_day(self.fills.ts, self.fills.timeframe.micros)
         return (int(self.fills.ts[rows[0]]) + self.fills.timeframe.micros - 1) // DAY
@@ -80,35 +95,43 @@ class Ground:
         return Scored(number=asked.number, parameters=asked.parameters, error=problem)
 
     def _scored(self, asked: Asked) -> Scored:
-        tape = self.tape(self.strategy(asked.parameters))
-        figures = measure(self.frame, tape, self.spec.cash)
-        kept = daily_returns(tape, self.spec.cash) if self.keeps(asked.number) else None
-        return Scored(
-            number=asked.number,
-            parameters=asked.parameters,
-            values=tuple(objective.value(figures, tape) for objective in self.objectives),
-            figures={name: figures[name] for name in FIGURES},
-            first_day=0 if kept is None else self.first_day,
-            returns=b"" if kept is None else pack_returns(kept),
-        )
-
-    def tape(self, strategy: AnyStrategy) -> Tape:
+        strategy = self.strategy(asked.parameters)
         first = first_row(self.frame, self.fills, self.spec, strategy)
         if first >= len(self.frame) or not len(self.fills):
             raise BadInput("the period", period(self.frame), f"too short: {strategy.warmup()} candles of warm-up")
-        return self.traded(strategy, first)
+        found = self._sharing(self._summed if self._lean(strategy) else self._traded, strategy, first)
+        return Scored(
+            number=asked.number,
+            parameters=asked.parameters,
+            values=tuple(objective.value(found.figures, found.tape) for objective in self.objectives),
+            figures={name: found.figures[name] for name in FIGURES},
+            first_day=self.first_day if self.keeps(asked.number) else 0,
+            returns=pack_returns(found.days) if self.keeps(asked.number) else b"",
+        )
 
-    def traded(self, strategy: AnyStrategy, first: int) -> Tape:
+    def _lean(self, strategy: AnyStrategy) -> bool:
+        """Whether sums are enough: nobody looks at single trades, and signals are all that decides."""
+        return not isinstance(strategy, Quoting) and all(one.function is None for one in self.objectives)
+
+    def _summed(self, strategy: AnyStrategy, first: int) -> Found:
+        figures, days = self._sums.trade(evaluate(strategy, Market(self.frame)), first)
+        return Found(figures, days, None)
+
+    def _traded(self, strategy: AnyStrategy, first: int) -> Found:
+        tape = trade(self.spec, self.frame, self.fills, strategy, first)
+        return Found(measure(self.frame, tape, self.spec.cash), daily_returns(tape, self.spec.cash), tape)
+
+    def _sharing(self, way: Callable[[AnyStrategy, int], Found], strategy: AnyStrategy, first: int) -> Found:
         """With indicators that are worked out once. A strategy that writes into what an indicator gave it cannot share:
         it gets its own from then on."""
         try:
             with remembering(self._memory):
-                return trade(self.spec, self.frame, self.fills, strategy, first)
+                return way(strategy, first)
         except ValueError as error:
             if self._memory is None or "read-only" not in str(error):
                 raise
         self._memory = None
-        return trade(self.spec, self.frame, self.fills, strategy, first)
+        return way(strategy, first)
 
     def asked_of(self, parameters: Mapping[str, Any]) -> BacktestSpec:
         """The full question of one trial, as a single backtest asks it."""

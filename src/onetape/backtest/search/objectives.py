@@ -31,9 +31,9 @@ class Objective(NamedTuple):
     sign: float
     function: Callable[[Figures, Tape], float] | None = None
 
-    def value(self, figures: Figures, tape: Tape) -> float | None:
+    def value(self, figures: Figures, tape: Tape | None) -> float | None:
         """The figure as it is (not turned around), None where it cannot be worked out."""
-        found = figures[self.name] if self.function is None else self.function(figures, tape)
+        found = figures[self.name] if self.function is None or tape is None else self.function(figures, tape)
         if found is None:
             return None
         try:

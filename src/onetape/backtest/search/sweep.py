@@ -124,6 +124,7 @@ class Sweep:
         self._begun = self._flushed = time.perf_counter()
         try:
             await self._work(walk, crew)
+            self._tell(walk)  # only after the last question is it known how many there are
         finally:
             self.seconds = time.perf_counter() - self._begun
             try:

@@ -45,12 +45,21 @@ async def test_every_trial_of_a_grid_is_the_single_backtest_to_the_last_bit(spec
     assert len(found.result.trials) == 22  # 5 x 5 less the three whose fast mean is not the faster one
     for one in found.result.trials:
         alone = run(spec, frame, None, SmaCross(**one.parameters))
-        tape = made.plan.ground.tape(SmaCross(**one.parameters))
-        assert tape.fills.tobytes() == alone.tape.fills.tobytes()
-        assert tape.equity.tobytes() == alone.tape.equity.tobytes()
-        assert tape.trips.tobytes() == alone.tape.trips.tobytes()
         assert one.values == (alone.metrics["sharpe"],)
         assert one.figures == {name: alone.metrics[name] for name in one.figures}
+
+
+async def test_a_function_of_ones_own_is_shown_the_very_trades_of_the_single_backtest(
+    spec, may, frame, tmp_path
+) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("def score(figures, tape):\n    return tape.equity.sum() + tape.fills.sum() + tape.trips.sum()\n")
+    at = stores()
+    found = await searched(made_of(spec, may, at, objectives=(f"{mine}:score",)), may, at)
+    assert len(found.result.trials) == 22
+    for one in found.result.trials:
+        tape = run(spec, frame, None, SmaCross(**one.parameters)).tape
+        assert one.values == (tape.equity.sum() + tape.fills.sum() + tape.trips.sum(),)
 
 
 async def test_what_the_strategy_or_a_rule_refuses_is_no_trial(spec, may) -> None:
