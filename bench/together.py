@@ -11,10 +11,11 @@ import numpy as np
 from bench import candles
 from bench.timing import Row, timed
 from onetape.backtest import fleet
+from onetape.backtest.candles import Chosen
 from onetape.backtest.pages import keep_pages
 from onetape.core import loop
 from onetape.core.bars import bars_of, fixed, funding_of
-from onetape.core.fleet import CommonLimits
+from onetape.core.many import CommonLimits
 from onetape.core.state import REASONS, empty_book, fill_buffer
 from onetape.domain.accounts import Account, Costs, Execution, Exits, RiskLimits, Rules, Sizing, Terms
 from onetape.domain.bots import BotSpec
@@ -41,7 +42,7 @@ def of_fleet() -> Row:
         for k, frame in enumerate(frames):
             bot = BotSpec(name=f"bot{k}", exchange="x", symbol="BTC-USD", timeframe="1m", strategy="sma_cross")
             strategy = SmaCross(fast=10 + k, slow=50 + 10 * k)
-            members.append(fleet.member_of(bot.name, fleet.spec_of(bot, terms), (frame, frame), strategy, ""))
+            members.append(fleet.member_of(bot.name, fleet.spec_of(bot, terms), Chosen(frame, frame), strategy, ""))
         return fleet.run(members, CommonLimits(max_positions=5.0))
 
     row = timed("fleet", f"{BOTS} bots, {TWO_YEARS:,} minutes each, common limits", go, times=3, target=5_000.0)

@@ -16,10 +16,9 @@ from onetape.backtest.holdout import allowed, sealed_note
 from onetape.backtest.means import Means
 from onetape.backtest.rerun import Changed, Rerun, as_then, compared, cut_as_then, warmup_of
 from onetape.backtest.together import Group
-from onetape.core.fleet import CommonLimits
+from onetape.core.many import CommonLimits
 from onetape.domain import jobs
 from onetape.domain.errors import BadInput, Conflict, NotFound
-from onetape.domain.frame import CandleFrame
 from onetape.domain.jobs import Progress
 from onetape.domain.results import BacktestSpec, spec_from
 from onetape.ports import RunView, StoredRun
@@ -88,6 +87,7 @@ async def several(means: Means, stored: StoredRun, say: Say) -> Rerun:
         alone = RunView(run_id=view.run_id, spec=spec_from(book["spec"]), metrics={}, manifest=book)
         history = means.registry.build(alone.spec.strategy, alone.spec.parameters).history()
         chosen = cut_as_then(await stored_candles(means, alone, history), alone)
+        chosen = await means.recording(chosen, alone.spec)
         parts.append((book["name"], alone.spec, chosen, book["strategy"]))
     say("running")
     made = fleet_again if view.kind == "fleet" else portfolio_again
@@ -96,12 +96,13 @@ async def several(means: Means, stored: StoredRun, say: Say) -> Rerun:
 
 
 def fleet_again(registry: Registry, view: RunView, parts: Sequence[Part]) -> Group:
-    shared: dict[tuple[str, str, str], CandleFrame] = {}  # bots of one market have the very same fill candles
+    shared: dict[tuple[str, str, str], Chosen] = {}  # bots of one market have the very same fill candles
     members = []
     for name, spec, chosen, source_hash in parts:
-        fills = shared.setdefault((spec.exchange, spec.symbol, str(chosen.fills.timeframe)), chosen.fills)
+        market = shared.setdefault((spec.exchange, spec.symbol, str(chosen.fills.timeframe)), chosen)
+        seen = chosen._replace(fills=market.fills, recorded=market.recorded)
         strategy = signalling(registry.build(spec.strategy, spec.parameters))
-        members.append(fleet.member_of(name, spec, (chosen.frame, fills), strategy, source_hash))
+        members.append(fleet.member_of(name, spec, seen, strategy, source_hash))
     given = view.spec.parameters
     limits = CommonLimits(**{name: given[name] for name in CommonLimits._fields if name in given})
     return fleet.run(members, limits, view.spec.cash if given.get("one_account") else None)
@@ -118,6 +119,7 @@ def portfolio_again(registry: Registry, view: RunView, parts: Sequence[Part]) ->
         {name: spec.terms for name, spec, _, _ in parts},
         strategy,
         parts[0][3],
+        recorded={name: chosen.recorded for name, _, chosen, _ in parts},
     )
 
 

@@ -29,13 +29,16 @@ def free_of_costs(spec: BacktestSpec) -> BacktestSpec:
 
 
 def cost_of_reality(result: Result) -> CostOfReality | None:
-    """None for a run that signals alone do not make: one that quotes, one of several under common limits."""
-    if not len(result.signals) or "trading_from_ts" not in result.metrics:
+    """None for a run that nobody can make again without costs: one that is put together of others."""
+    tape, account, spec = result.tape, result.tape.account, result.spec
+    if result.free is not None:
+        free = result.free()
+    elif len(result.signals) and "trading_from_ts" in result.metrics:
+        asked = free_of_costs(spec)
+        used = used_of(asked, tape.candles, result.recorded)
+        free = simulate(asked, result.candles, tape.candles, result.signals, first_acted(result), used)
+    else:
         return None
-    tape, account = result.tape, result.tape.account
-    spec = free_of_costs(result.spec)
-    used = used_of(spec, tape.candles, result.recorded)
-    free = simulate(spec, result.candles, tape.candles, result.signals, first_acted(result), used)
     metrics = measure(result.candles, free, spec.cash)
     ts, equity = thinned(free.close_ts, free.equity, POINTS)
     return CostOfReality(

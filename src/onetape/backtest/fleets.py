@@ -8,17 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from onetape.backtest import fleet
-from onetape.backtest.candles import choose, instrument_of
+from onetape.backtest.candles import Chosen, choose, instrument_of
 from onetape.backtest.counting import Planned, counted_runs
 from onetape.backtest.fleet import member_of, spec_of
 from onetape.backtest.holdout import Allowed, allowed
 from onetape.backtest.margin import settled
 from onetape.backtest.means import Means
 from onetape.backtest.together import Group, Member
-from onetape.core.fleet import CommonLimits
+from onetape.core.many import CommonLimits
 from onetape.domain.accounts import Terms
 from onetape.domain.bots import BotSpec
-from onetape.domain.frame import CandleFrame
 from onetape.domain.results import Result
 from onetape.domain.units import Micros, Money
 from onetape.strategies.contract import Strategy, signalling
@@ -54,7 +53,7 @@ async def run(means: Means, asked: Fleet, say: Say, gate: Gate | None = None) ->
         name: signalling(means.registry.build(bot.strategy, bot.parameters)) for name, bot in asked.bots.items()
     }
     ready: list[Ready] = []
-    shared: dict[tuple[str, str, str], CandleFrame] = {}
+    shared: dict[tuple[str, str, str], Chosen] = {}
     for name, bot in asked.bots.items():
         say(f"loading candles for {name} ...")
         may = await candles_for(means, asked, bot, strategies[name], shared)
@@ -64,7 +63,7 @@ async def run(means: Means, asked: Fleet, say: Say, gate: Gate | None = None) ->
             if found.failed:
                 return f"the strategy of {name} did not pass the gate: {found.failed.evidence}"
         source_hash = means.registry.source_hash(bot.strategy)
-        ready.append(Ready(member_of(name, may.spec, may.chosen[:2], strategies[name], source_hash), may))
+        ready.append(Ready(member_of(name, may.spec, may.chosen, strategies[name], source_hash), may))
     say("running ...")
     group = await asyncio.to_thread(fleet.run, [one.member for one in ready], asked.limits, asked.cash)
     for one in ready:
@@ -73,15 +72,17 @@ async def run(means: Means, asked: Fleet, say: Say, gate: Gate | None = None) ->
 
 
 async def candles_for(
-    means: Means, asked: Fleet, bot: BotSpec, strategy: Strategy, shared: dict[tuple[str, str, str], CandleFrame]
+    means: Means, asked: Fleet, bot: BotSpec, strategy: Strategy, shared: dict[tuple[str, str, str], Chosen]
 ) -> Allowed:
-    """What a bot may see; bots of one market share its fill candles."""
+    """What a bot may see; bots of one market share its fill candles and what was recorded beside them."""
     instrument = await instrument_of(means.candles, bot.exchange, bot.symbol)
     spec = settled(spec_of(bot, Terms(), asked.start_ts, asked.end_ts), instrument, f"bot {bot.name}")
-    may = await allowed(means.counter.ledger, await choose(means.candles, spec, strategy.history()), spec)
-    fills = may.chosen.fills
-    key = (bot.exchange, bot.symbol, str(fills.timeframe))
-    return may._replace(chosen=may.chosen._replace(fills=shared.setdefault(key, fills)))
+    found = await choose(means.candles, spec, strategy.history())
+    key = (bot.exchange, bot.symbol, str(found.fills.timeframe))
+    if key not in shared:
+        shared[key] = await means.recording(found, spec)
+    chosen = found._replace(fills=shared[key].fills, recorded=shared[key].recorded)
+    return await allowed(means.counter.ledger, chosen, spec)
 
 
 async def counted(means: Means, bot: Ready, result: Result) -> None:

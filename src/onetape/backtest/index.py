@@ -15,6 +15,9 @@ def index_of(frames: Sequence[CandleFrame], ts: Ints) -> CandleFrame:
     unlike = list({id(frame): frame for frame in frames}.values())
     level = np.zeros(len(ts))
     for frame in unlike:
+        if len(frame) == len(ts):  # each of its candles is one of the times
+            level += frame.close / frame.close[0]
+            continue
         at = np.maximum(np.searchsorted(frame.ts, ts, side="right") - 1, 0)
         level += frame.close[at] / frame.close[0]
     level *= 100.0 / len(unlike)

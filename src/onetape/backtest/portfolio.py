@@ -8,12 +8,14 @@ import msgspec
 import numpy as np
 
 from onetape.backtest import together
-from onetape.backtest.run import period, rules_of
-from onetape.backtest.together import Group, Member, Wrote
-from onetape.core.fleet import COMMON_LIMIT, account_rows, rule_rows, run_portfolio
+from onetape.backtest.run import period, rules_for
+from onetape.backtest.together import Group, Member
+from onetape.backtest.used import used_of
+from onetape.core.many import Aim, CommonLimits
 from onetape.domain.accounts import Account, Terms
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame, Floats, Ints
+from onetape.domain.recorded import NOTHING, Recorded
 from onetape.domain.results import BacktestSpec
 from onetape.domain.signals import Signals
 from onetape.strategies.portfolio import Portfolio, weighed
@@ -48,10 +50,11 @@ def run(
     strategy: Portfolio,
     source_hash: str = "",
     band: float = 0.0,
+    recorded: Mapping[str, Recorded] | None = None,
 ) -> Group:
     """Weights on the candles that all of `frames` have, orders on `fills`, both by symbol. A change of a position that
     is smaller than `band` of the equity is not traded. The sum of absolute weights may not exceed the limit of
-    exposure."""
+    exposure. `recorded` is what beside candles there is of each market."""
     seen = common({name: frame.between(None, spec.end_ts) for name, frame in frames.items()})
     timeline = next(iter(seen.values()))
     first = max(strategy.warmup() - 1, 0 if spec.start_ts is None else int(np.searchsorted(timeline.ts, spec.start_ts)))
@@ -63,7 +66,7 @@ def run(
         )  # fmt: skip
     wanted = weighed(strategy, seen).values[first:]
     within(strategy, wanted, spec)
-    members = members_of(spec, seen, fills, terms, first, source_hash)
+    members = members_of(spec, seen, fills, terms, first, source_hash, recorded or {})
     return traded(spec, members, wanted, timeline.close_ts[first:], band)
 
 
@@ -85,30 +88,28 @@ def members_of(
     terms: Mapping[str, Terms],
     first: int,
     source_hash: str,
+    recorded: Mapping[str, Recorded],
 ) -> list[Member]:
     begin = int(next(iter(seen.values())).ts[first])
     made = []
     for name, frame in seen.items():
         own = msgspec.structs.replace(spec, symbol=name, exchange=frame.exchange, terms=terms[name])
         nothing = Signals.holding(np.full(len(frame), np.nan), 0.0)
-        made.append(Member(name, own, frame, fills[name].between(begin, spec.end_ts), nothing, first, source_hash))
+        mine = fills[name].between(begin, spec.end_ts)
+        used = used_of(own, mine, recorded.get(name, NOTHING))
+        made.append(Member(name, own, frame, mine, nothing, first, source_hash, used))
     return made
 
 
 def traded(spec: BacktestSpec, members: Sequence[Member], wanted: Floats, known: Ints, band: float) -> Group:
-    series = together.series_of(members, [np.empty((0, 5)) for _ in members])
-    rules = [rules_of(m.spec) for m in members]
-    rules = [one._replace(limits=one.limits._replace(max_drawdown=1.0)) for one in rules]
-    accounts, books = account_rows([Account(cash=spec.cash) for _ in members]), together.books_of(members)
-    fills, state = together.room_for(members), np.array([spec.cash, spec.cash, 0.0])
-    at, counts = series.begin.copy(), np.zeros(3, np.int64)
-    equity, whole = np.empty(len(series.known)), np.empty((together.longest(members), 2))
-    rejected = np.zeros((len(members), COMMON_LIMIT + 1), np.int64)
-    closes = np.zeros(len(members))
-    while not run_portfolio(
-        series, accounts, rule_rows(rules), books, np.ascontiguousarray(wanted), known, band, state, at, counts, closes,
-        equity, whole, fills, rejected,
-    ):  # fmt: skip
-        fills = np.concatenate((fills, np.empty_like(fills)))
-    wrote = Wrote(accounts, books, fills[: counts[0]], whole[: counts[1]], rejected)
-    return together.group_of(spec.strategy, spec, members, spec.cash, wrote)
+    aim = Aim(np.ascontiguousarray(wanted), known, band)
+    limits = CommonLimits(max_drawdown=spec.limits.max_drawdown)
+
+    def go(members: Sequence[Member]) -> Group:
+        rules = [rules_for(m.spec, m.used) for m in members]
+        rules = [one._replace(limits=one.limits._replace(max_drawdown=1.0)) for one in rules]
+        accounts = [Account(cash=spec.cash) for _ in members]
+        wrote = together.traded(members, rules, accounts, limits, True, spec.cash, aim)
+        return together.group_of(spec.strategy, spec, members, spec.cash, wrote)
+
+    return together.with_twin(go, members)

@@ -18,6 +18,7 @@ from onetape.backtest.together import Group
 from onetape.domain.accounts import Terms
 from onetape.domain.errors import BadInput, Conflict
 from onetape.domain.frame import CandleFrame
+from onetape.domain.recorded import Recorded
 from onetape.domain.results import BacktestSpec, Result
 from onetape.strategies.portfolio import Portfolio
 
@@ -31,11 +32,13 @@ class Read:
         self.frames: dict[str, CandleFrame] = {}
         self.fills: dict[str, CandleFrame] = {}
         self.terms: dict[str, Terms] = {}
+        self.recorded: dict[str, Recorded] = {}
         self.spec = spec
         self.may: Allowed | None = None
 
     def add(self, name: str, may: Allowed) -> None:
         self.frames[name], self.fills[name], self.terms[name] = may.chosen.frame, may.chosen.fills, may.spec.terms
+        self.recorded[name] = may.chosen.recorded
         ends = [end for end in (self.spec.end_ts, may.spec.end_ts) if end is not None]
         self.spec = msgspec.structs.replace(self.spec, end_ts=min(ends, default=None))
         self.may = may
@@ -72,7 +75,9 @@ async def run(
     say("running ...")
     source_hash = means.registry.source_hash(strategy.name())
     asked = msgspec.structs.replace(read.spec, exchange="")  # each symbol's own is known
-    group = await asyncio.to_thread(portfolio.run, asked, read.frames, read.fills, read.terms, strategy, source_hash)
+    group = await asyncio.to_thread(
+        portfolio.run, asked, read.frames, read.fills, read.terms, strategy, source_hash, recorded=read.recorded
+    )
     assert read.may is not None
 
     async def go() -> Result:
@@ -98,5 +103,6 @@ async def candles_for(
         chosen = await choose(means.candles, own, strategy.history())
         instrument = await instrument_of(means.candles, chosen.frame.exchange, name)
         own = settled(msgspec.structs.replace(own, exchange=chosen.frame.exchange), instrument, "--leverage")
+        chosen = await means.recording(chosen, own)
         read.add(name, await (permit or may_see)(chosen, own))
     return read

@@ -10,10 +10,11 @@ from typing import Final
 
 import numpy as np
 
+from onetape.backtest.costs import free_of_costs
 from onetape.backtest.detail import Piece, pieces
 from onetape.backtest.funding import payments
 from onetape.backtest.plans import write
-from onetape.backtest.run import answered, bars_for, cut, rules_of, tape_of
+from onetape.backtest.run import answered, bars_for, cut, rules_for, tape_of
 from onetape.backtest.used import UNUSED, Used, used_of
 from onetape.core import loop
 from onetape.core.bars import Bars, Funding, fixed
@@ -47,7 +48,13 @@ def run(
     frame, fills, first = cut(spec, frame, fill_frame, strategy)
     used = used_of(spec, fills, recorded)
     tape = trade(spec, frame, fills, strategy, first, used)
-    return answered(spec, frame, fills, Signals.holding(np.empty(0)), tape, first, source_hash, used)
+    result = answered(spec, frame, fills, Signals.holding(np.empty(0)), tape, first, source_hash, used)
+
+    def free() -> Tape:
+        asked = free_of_costs(spec)
+        return trade(asked, frame, fills, strategy, first, used_of(asked, fills, recorded))
+
+    return dataclasses.replace(result, free=free)
 
 
 def trade(
@@ -71,14 +78,6 @@ def trade(
         paid_ts = int(piece.opens[-1])
     tape = tape_of(spec, fills, desk.equity, desk.made(), desk.account, desk.book, desk.rejected)
     return tape if used.detail is None else dataclasses.replace(tape, fill_ts=np.concatenate(moments))
-
-
-def rules_for(spec: BacktestSpec, used: Used) -> Rules:
-    """Single trades tell how far the queue before a limit has moved."""
-    rules = rules_of(spec)
-    if used.detail is None or not used.detail.fine.any():
-        return rules
-    return rules._replace(execution=rules.execution._replace(queue=1.0))
 
 
 def stretches(fills: CandleFrame, used: Used, rules: Rules) -> Iterator[Piece]:

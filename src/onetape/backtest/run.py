@@ -42,6 +42,14 @@ def rules_of(spec: BacktestSpec) -> Rules:
     return Rules(spec.costs, spec.sizing, spec.limits, spec.exits, spec.terms, spec.execution)
 
 
+def rules_for(spec: BacktestSpec, used: Used) -> Rules:
+    """Single trades tell how far the queue before a limit has moved."""
+    rules = rules_of(spec)
+    if used.detail is None or not used.detail.fine.any():
+        return rules
+    return rules._replace(execution=rules.execution._replace(queue=1.0))
+
+
 def run(
     spec: BacktestSpec,
     frame: CandleFrame,

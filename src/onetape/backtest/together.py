@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
+from onetape.backtest.costs import free_of_costs
+from onetape.backtest.funding import payments
 from onetape.backtest.index import index_of
+from onetape.backtest.laid import Laid, laid_of, share_key
 from onetape.backtest.metrics import measure
 from onetape.backtest.provenance import provenance
-from onetape.backtest.run import known_rows, manifest_of, rules_of, run_id, span_of
-from onetape.core.fleet import COMMON_LIMIT, F_BOOK, FILL_WIDTH, Series
+from onetape.backtest.run import manifest_of, rules_of, run_id, span_of
+from onetape.backtest.used import UNUSED, Used, combined, recorded_hash, told, used_of
+from onetape.core.bars import Funding
+from onetape.core.fleet import run_together
+from onetape.core.many import (
+    COMMON_LIMIT,
+    F_BOOK,
+    FILL_WIDTH,
+    MADE,
+    TOLD,
+    Aim,
+    CommonLimits,
+    Series,
+    going,
+    lists_of,
+    no_aim,
+)
 from onetape.core.state import F_BAR, F_FEE, F_PRICE, F_QTY, F_SIDE, F_WIDTH, MAX_FILLS, REASONS, empty_book
 from onetape.core.stats import T_ENTRY, T_EXIT, T_WIDTH, round_trips
 from onetape.domain.accounts import Account, Rules
@@ -25,10 +45,12 @@ from onetape.domain.signals import Signals
 from onetape.domain.units import Micros, Money, Timeframe
 
 REJECTED: Final = (*REASONS, "more than all bots together may have")
+RATES: Final = ("stop", "take", "trail", "limit")  # columns of signals that may be absent
 
 
 class Member(NamedTuple):
-    """One book: a bot of a fleet, an instrument of a portfolio. `signals` are acted on from row `first` on."""
+    """One book: a bot of a fleet, an instrument of a portfolio. `signals` are acted on from row `first` on; `used` is
+    what of the recording orders fill on and what funding is charged."""
 
     name: str
     spec: BacktestSpec
@@ -37,6 +59,7 @@ class Member(NamedTuple):
     signals: Signals
     first: int
     source_hash: str
+    used: Used = UNUSED
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -49,63 +72,175 @@ class Group:
 
 
 class Wrote(NamedTuple):
-    """What the kernel wrote down."""
+    """What the kernel wrote down, counted by candle. `moments` are the times of the fills, None where they are those of
+    their candles; `paid` are each member's funding payments at its candles."""
 
     accounts: Floats
     books: Floats
     fills: Floats  # float64[n, FILL_WIDTH]
     whole: Floats  # float64[g, 2]: open time, equity of all
     rejected: Ints
+    moments: Ints | None
+    paid: list[Floats]
 
 
-def series_of(members: Sequence[Member], columns: Sequence[Floats]) -> Series:
-    """Candles of all members, those that several use only once; `columns` float64[m, 5] are their signal rows."""
-    unlike: dict[int, tuple[int, CandleFrame]] = {}
+def traded(
+    members: Sequence[Member], rules: Sequence[Rules], accounts: Sequence[Account], limits: CommonLimits, shared: bool,
+    cash: Money, aim: Aim | None = None,
+) -> Wrote:  # fmt: skip
+    """All books in time order, from the first bar to the last. `cash` is what all have at the start."""
+    laid, due, series = series_of(members)
+    books = np.stack([empty_book() for _ in members])
+    now = going(series, accounts, rules, books, cash, sum(len(one.opens) for one in {id(x): x for x in laid}.values()))
+    fills = np.empty((65_536 + MAX_FILLS * len(members), FILL_WIDTH))
+    while not run_together(series, limits, shared, aim or no_aim(), now, fills):
+        fills = np.concatenate((fills, np.empty_like(fills)))
+    made, whole = fills[: now.counts[MADE]], now.whole[: now.counts[TOLD]]
+    paid = [payments_of(one, funding, made[made[:, F_BOOK] == k], member)
+            for k, (one, funding, member) in enumerate(zip(laid, due, members, strict=True))]  # fmt: skip
+    moments = None
+    if any(one.candle is not None for one in laid):
+        moments, whole = by_candle(laid, made), at_candles(members, whole)
+    return Wrote(now.accounts, now.books, made, whole, now.rejected, moments, paid)
+
+
+def with_twin(go: Callable[[Sequence[Member]], Group], members: Sequence[Member]) -> Group:
+    """What the members do, and for a report that asks for it what the very same ones do where nothing costs."""
+
+    @cache
+    def free() -> Group:
+        return go([free_member(member) for member in members])
+
+    group = go(members)
+    own = {name: dataclasses.replace(result, free=partial(tape_in, free, name))
+           for name, result in group.members.items()}  # fmt: skip
+    return Group(dataclasses.replace(group.whole, free=lambda: free().whole.tape), own)
+
+
+def tape_in(free: Callable[[], Group], name: str) -> Tape:
+    return free().members[name].tape
+
+
+def free_member(member: Member) -> Member:
+    asked = free_of_costs(member.spec)
+    return member._replace(spec=asked, used=used_of(asked, member.fills, member.used.recorded))
+
+
+def series_of(members: Sequence[Member]) -> tuple[list[Laid], list[Funding], Series]:
+    """Bars of all members, those that several use only once, with their payments and their signal rows."""
+    unlike: dict[tuple[int, ...], tuple[int, Laid]] = {}
     length = 0
     for member in members:
-        if id(member.fills) not in unlike:
-            unlike[id(member.fills)] = (length, member.fills)
-            length += len(member.fills)
-    frames = [frame for _, frame in unlike.values()]
-    begin = np.array([unlike[id(member.fills)][0] for member in members])
-    sizes = np.array([len(member.fills) for member in members])
-    known = [known_rows(member.fills, member.frame.close_ts[member.first :]) for member in members]
-    sized = any(uses_volume(rules_of(member.spec)) for member in members)
-    return Series(
+        key = share_key(member.fills, member.used)
+        if key not in unlike:
+            unlike[key] = (length, laid_of(member.fills, member.used))
+            length += len(unlike[key][1].opens)
+    mine = [unlike[share_key(member.fills, member.used)] for member in members]
+    laid, all_laid = [one for _, one in mine], [one for _, one in unlike.values()]
+    begin, sizes = np.array([start for start, _ in mine]), [len(one.opens) for one in laid]
+    due = [payments(member.used.recorded, one.opens) for member, one in zip(members, laid, strict=True)]
+    rows = [member.signals.target[member.first :] for member in members]
+    brings, rates = rates_of(members)
+    sized = any(uses_volume(rules_of(member.spec)) for member in members) or any(o.candle is not None for o in laid)
+    with ThreadPoolExecutor(2) as pool:  # most of the time goes into copies, which two can make at once
+        ts, *prices = pool.map(np.concatenate, (
+            [one.opens for one in all_laid], *([one.prices[i] for one in all_laid] for i in range(4)),
+        ))  # fmt: skip
+        known = list(pool.map(known_of, members, laid))
+    depth_at, depth = depth_of(all_laid)
+    return laid, due, Series(
         begin=begin,
-        end=begin + sizes,
-        own=np.concatenate(([0], np.cumsum(sizes)))[:-1],
-        ts=np.concatenate([frame.ts for frame in frames]),
-        open=np.concatenate([frame.open for frame in frames]),
-        high=np.concatenate([frame.high for frame in frames]),
-        low=np.concatenate([frame.low for frame in frames]),
-        close=np.concatenate([frame.close for frame in frames]),
-        volume=np.concatenate([frame.volume for frame in frames]) if sized else np.empty(0),
-        length=np.array([float(member.fills.timeframe.micros) for member in members]),
-        funding=np.empty(0),
-        rows=np.concatenate(([0], np.cumsum([len(rows) for rows in columns]))).astype(np.int64),
+        end=begin + np.array(sizes),
+        own=lists_of(sizes)[:-1],
+        ts=ts, open=prices[0], high=prices[1], low=prices[2], close=prices[3],
+        volume=np.concatenate([one.volume for one in all_laid]) if sized else np.empty(0),
+        length=length_of(laid, all_laid),
+        depth_at=depth_at,
+        depth=depth,
+        pays=lists_of([len(one.at) for one in due]),
+        pay_at=np.concatenate([one.at for one in due]),
+        pay_rate=np.concatenate([one.rate for one in due]),
+        rows=lists_of([len(one) for one in rows]),
         known=np.concatenate(known),
-        signals=np.ascontiguousarray(np.concatenate(list(columns))) if len(columns) else np.empty((0, 5)),
-    )
+        target=np.concatenate(rows),
+        brings=brings,
+        rates=rates,
+    )  # fmt: skip
+
+
+def known_of(member: Member, laid: Laid) -> Ints:
+    """For each bar how many signal rows are known when the next one opens. On the strategy's own candles these are
+    counted, not looked for."""
+    frame, first, n = member.frame, member.first, len(laid.opens)
+    at = int(np.searchsorted(frame.ts, laid.opens[0]))
+    if laid.candle is None and np.array_equal(frame.ts[at : at + n], laid.opens):
+        return np.clip(np.arange(at + 1 - first, at + 1 - first + n), 0, len(frame) - first)
+    return np.searchsorted(frame.close_ts[first:], laid.next_opens, side="right")
+
+
+def rates_of(members: Sequence[Member]) -> tuple[Ints, Floats]:
+    """Stop, take, trail and limit of the signals that bring any, and where those of each member begin."""
+    brings, found, length = np.full(len(members), -1), [np.empty((0, 4))], 0
+    for k, member in enumerate(members):
+        if any(len(getattr(member.signals, name)) for name in RATES):
+            brings[k] = length
+            found.append(np.column_stack([member.signals.column(name)[member.first :] for name in RATES]))
+            length += len(found[-1])
+    return brings, np.concatenate(found)
+
+
+def length_of(laid: Sequence[Laid], all_laid: Sequence[Laid]) -> Floats:
+    """One for each book, or one for each bar where single trades are among them."""
+    if all(one.candle is None for one in laid):
+        return np.array([float(one.length[0]) for one in laid])
+    return np.concatenate([np.broadcast_to(one.length, len(one.opens)) for one in all_laid])
+
+
+def depth_of(all_laid: Sequence[Laid]) -> tuple[Ints, Floats]:
+    """The recorded books of all, and for each bar which was the last; nothing where none was recorded."""
+    if not any(len(one.depth_at) for one in all_laid):
+        return np.empty(0, np.int64), np.empty((0, 0, 4))
+    at, books, before = [], [], 0
+    for one in all_laid:
+        mine = one.depth_at if len(one.depth_at) else np.full(len(one.opens), -1)
+        at.append(np.where(mine >= 0, mine + before, -1))
+        before += len(one.depth)
+        books += [one.depth] if len(one.depth) else []
+    levels = max((one.shape[1] for one in books), default=0)
+    wide = [np.pad(one, ((0, 0), (0, levels - one.shape[1]), (0, 0))) for one in books]
+    return np.concatenate(at), np.concatenate(wide) if wide else np.empty((0, 0, 4))
+
+
+def payments_of(laid: Laid, due: Funding, fills: Floats, member: Member) -> Floats:
+    """The funding that a member paid at each of its candles: what it held before the bar, at the bar's open."""
+    paid = np.zeros(len(member.fills))
+    if len(due.at):
+        signed = np.concatenate(([0.0], np.cumsum(fills[:, F_SIDE] * fills[:, F_QTY])))
+        held = signed[np.searchsorted(fills[:, F_BAR], due.at, side="left")]
+        np.add.at(paid, laid.candles(due.at), held * laid.prices[0][due.at] * due.rate)
+    return paid
+
+
+def by_candle(laid: Sequence[Laid], fills: Floats) -> Ints:
+    """Gives the times of the fills, and counts them by candle from here on."""
+    moments = np.empty(len(fills), np.int64)
+    for k, one in enumerate(laid):
+        mine = fills[:, F_BOOK] == k
+        bars = fills[mine, F_BAR].astype(np.int64)
+        moments[mine] = one.opens[bars]
+        fills[mine, F_BAR] = one.candles(bars)
+    return moments
+
+
+def at_candles(members: Sequence[Member], whole: Floats) -> Floats:
+    """The equity of all at the last bar before each candle is over."""
+    opens = np.unique(np.concatenate([member.fills.ts for member in members]))
+    last = np.append(np.searchsorted(whole[:, 0], opens[1:], side="left") - 1, len(whole) - 1)
+    return np.column_stack((opens.astype(np.float64), whole[last, 1]))
 
 
 def uses_volume(rules: Rules) -> bool:
     return rules.costs.share_impact + rules.costs.root_impact + rules.execution.share > 0.0
-
-
-def columns_of(signals: Signals, first: int) -> Floats:
-    """float64[m, 5]: target, stop, take, trail, limit of the rows from `first` on."""
-    names = ("target", "stop", "take", "trail", "limit")
-    return np.column_stack([signals.column(name)[first:] for name in names])
-
-
-def room_for(members: Sequence[Member]) -> Floats:
-    """Rows for fills, to begin with."""
-    return np.empty((65_536 + MAX_FILLS * len(members), FILL_WIDTH))
-
-
-def books_of(members: Sequence[Member]) -> Floats:
-    return np.stack([empty_book() for _ in members])
 
 
 def group_of(name: str, spec: BacktestSpec, members: Sequence[Member], cash: Money, wrote: Wrote) -> Group:
@@ -116,15 +251,17 @@ def group_of(name: str, spec: BacktestSpec, members: Sequence[Member], cash: Mon
 
 def result_of(k: int, member: Member, wrote: Wrote) -> Result:
     """One member's own result: its fills from its own cash, whoever else used the account."""
-    fills = np.ascontiguousarray(wrote.fills[wrote.fills[:, F_BOOK] == k, :F_WIDTH])
+    mine = wrote.fills[:, F_BOOK] == k
+    fills = np.ascontiguousarray(wrote.fills[mine, :F_WIDTH])
     start, last = member.spec.cash, member.fills
     trips = np.empty((len(fills) + 1, T_WIDTH))
     count = round_trips(fills, len(last) - 1, float(last.close[-1]), member.spec.terms.lot, trips)
-    equity = own_equity(fills, last.close, start)
+    equity = own_equity(fills, last.close, start) - np.cumsum(wrote.paid[k])
     account = Account(*wrote.accounts[k])._replace(cash=float(equity[-1] - wrote.accounts[k, 1] * last.close[-1]))
     rejected = {REJECTED[i]: int(wrote.rejected[k, i]) for i in np.flatnonzero(wrote.rejected[k])}
-    tape = Tape(last, equity, fills, trips[:count], account, wrote.books[k], rejected)
-    manifest = manifest_of(member.spec, member.frame, last, member.source_hash)
+    moments = None if wrote.moments is None else wrote.moments[mine]
+    tape = Tape(last, equity, fills, trips[:count], account, wrote.books[k], rejected, moments)
+    manifest = manifest_of(member.spec, member.frame, last, member.source_hash, recorded_hash(member.used))
     return Result(
         run_id=run_id(manifest["hash"]),
         spec=member.spec,
@@ -133,7 +270,9 @@ def result_of(k: int, member: Member, wrote: Wrote) -> Result:
         signals=member.signals,
         tape=tape,
         metrics=measure(member.frame, tape, start),
-        manifest=manifest | {"candles": provenance(member.frame, last)},
+        manifest=manifest | told(member.used) | {"candles": provenance(member.frame, last)},
+        data=member.used.told,
+        recorded=member.used.recorded,
     )
 
 
@@ -167,8 +306,9 @@ def whole_of(
     names = Account._fields
     added = {field: float(sums[names.index(field)]) for field in ("realised", "fees", "slippage", "funding", "delay")}
     account = Account(cash=float(equity[-1]))._replace(**added)
-    tape = Tape(index, equity, fills_of(members, wrote, ts), trips, account, empty_book(), rejected)
-    manifest = whole_manifest(spec, members, results)
+    tape = Tape(index, equity, fills_of(members, wrote, ts), trips, account, empty_book(), rejected, wrote.moments)
+    data = combined([(member.used.told, member.fills) for member in members])
+    manifest = whole_manifest(spec, members, results) | ({"detail": msgspec.to_builtins(data)} if data else {})
     empty = np.empty(0)
     return Result(
         run_id=run_id(manifest["hash"]),
@@ -182,6 +322,7 @@ def whole_of(
         tape=tape,
         metrics=measure(index, tape, cash) | {"exposure": share_held(trips, len(ts))},
         manifest=manifest,
+        data=data,
         books=[book_of(member, result) for member, result in zip(members, results, strict=True)],
         owners=owners.tolist(),
     )  # fmt: skip
@@ -257,11 +398,6 @@ def asked(member: Member) -> dict[str, Any]:
         "fill_timeframe": str(member.fills.timeframe),
         "span": span_of(member.frame, member.fills),
     }
-
-
-def longest(members: Sequence[Member]) -> int:
-    """No more candles than these can close at different times."""
-    return sum(len(frame) for frame in {id(member.fills): member.fills for member in members}.values())
 
 
 def finest(members: Sequence[Member]) -> Timeframe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -49,6 +50,23 @@ def used_of(spec: BacktestSpec, fills: CandleFrame, recorded: Recorded) -> Used:
         notes=notes(spec, fills, prints, (paid, missing), recorded.trouble),
     )
     return Used(recorded, detail, told)
+
+
+def combined(parts: Sequence[tuple[DataUsed | None, CandleFrame]]) -> DataUsed | None:
+    """Of several runs that are told as one, each with its fill candles: shares by the time of all of them together."""
+    known = [(told, len(fills) * fills.timeframe.micros) for told, fills in parts if told is not None]
+    whole = sum(length for _, length in known)
+    if not whole:
+        return None
+    return DataUsed(
+        timeframe=", ".join(sorted({told.timeframe for told, _ in known})),
+        prints_share=sum(told.prints_share * length for told, length in known) / whole,
+        books_share=sum(told.books_share * length for told, length in known) / whole,
+        prints=sum(told.prints for told, _ in known),
+        funding=sum(told.funding for told, _ in known),
+        funding_missing=sum(told.funding_missing for told, _ in known),
+        notes=list(dict.fromkeys(note for told, _ in known for note in told.notes)),
+    )
 
 
 def notes(

@@ -74,7 +74,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
 
 def limits_of(wish: argparse.Namespace) -> Any:
     """The common limits. Raises BadInput naming the flag."""
-    from onetape.core.fleet import CommonLimits
+    from onetape.core.many import CommonLimits
 
     if wish.one_account is not None and not 0 < wish.one_account < 1e15:
         raise BadInput("--one-account", wish.one_account, "not a positive amount of money")

@@ -8,7 +8,19 @@ from rich.text import Text
 
 from onetape.backtest.report import report_of
 from onetape.backtest.together import Group
-from onetape.cli.backtest_report import WIDTH, amount, beside, day, money_rows, monthly, number, rate, trade_rows
+from onetape.cli.backtest_report import (
+    WIDTH,
+    amount,
+    beside,
+    day,
+    detail_table,
+    money_rows,
+    monthly,
+    number,
+    rate,
+    reality_table,
+    trade_rows,
+)
 
 
 def show(group: Group, word: str, console: Console | None = None) -> None:
@@ -27,6 +39,13 @@ def show(group: Group, word: str, console: Console | None = None) -> None:
     out.print(members(group, word))
     out.print()
     out.print(monthly(report.months))
+    if report.reality is not None:
+        out.print()
+        out.print(reality_table(report.reality, metrics))
+    if report.detail is not None:
+        out.print()
+        out.print(detail_table(report.detail))
+    out.print()
     for text in report.warnings:
         out.print(Text.assemble(("! ", "yellow"), text))
     out.print(Text(f"run {whole.run_id}", style="dim"))

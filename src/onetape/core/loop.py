@@ -127,14 +127,13 @@ def horizon(i: int, end: int, held: float, next_ts: float, ts: Ints, funding_at:
 
 
 @kernel
-def show(book: Floats, bars: Bars, i: int) -> None:
-    """Lays the market's order book of candle i into the book."""
-    at = bars.depth_at[i]
-    levels = min(bars.depth.shape[1], LEVELS) if at >= 0 else 0
+def show(book: Floats, at: int, depth: Floats) -> None:
+    """Lays the market's order book `depth[at]` into the book; -1 = none was recorded."""
+    levels = min(depth.shape[1], LEVELS) if at >= 0 else 0
     book[SLOTS, SHOWN] = float(levels)
     for k in range(levels):
         for column in range(4):
-            book[SLOTS + 1 + k, column] = bars.depth[at, k, column]
+            book[SLOTS + 1 + k, column] = depth[at, k, column]
 
 
 @kernel
@@ -222,7 +221,7 @@ def fold(
                 account = charged(account, account.qty * bars.open[i] * funding.rate[f], 0.0)
             f += 1
         if len(bars.depth_at) > 0:
-            show(book, bars, i)
+            show(book, bars.depth_at[i], bars.depth)
         before = n
         account, n = on_candle(account, book, bar_at(bars, i), rules, fills, n)
         for k in range(before, n):

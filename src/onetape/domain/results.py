@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -108,3 +108,4 @@ class Result:
     recorded: Recorded = NOTHING  # what the run used of it; not stored
     books: Sequence[Book] = ()  # several that are one run
     owners: Sequence[str] = ()  # the book of each round trip
+    free: Callable[[], Tape] | None = None  # the same run without costs, where its signals alone do not make it

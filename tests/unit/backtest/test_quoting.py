@@ -12,6 +12,7 @@ import pytest
 from onetape import Market, Quote, Quoting, View
 from onetape.backtest import detail
 from onetape.backtest.dispatch import run
+from onetape.backtest.report import report_of
 from onetape.backtest.trades import fill_times
 from onetape.core.state import F_BAR, F_MAKER, F_PRICE, F_QTY, F_SIDE, PRICE, resting
 from onetape.domain.accounts import Costs, Execution
@@ -258,6 +259,17 @@ def test_a_bid_that_rests_on_keeps_its_place_in_the_queue() -> None:
     )
     assert result.tape.fills[:, [F_PRICE, F_QTY]].tolist() == [[99.0, 0.5], [99.0, 0.5]]
     assert fill_times(result.tape).tolist() == [130 * SECOND, 140 * SECOND]
+
+
+def test_a_quoting_run_is_told_with_its_twin_that_costs_nothing() -> None:
+    # 1 bought at 99 for a fee of 0.99, and 1 of funding on it: 1.99 is all that the twin has more
+    candles = frame_of([[100, 101, 99.5, 100], [100, 100, 98, 100], [100, 101, 99.5, 100]])
+    rates = Recorded(funding_ts=np.array([2 * MINUTE]), funding_rate=np.array([0.01]))
+    asked = BacktestSpec(strategy="bid", timeframe="1m", costs=Costs(0.01, 0.01))
+    found = report_of(run(asked, candles, None, Bid(), "", rates)).reality
+    assert found is not None
+    assert (found.fees, found.funding) == pytest.approx((0.99, 1.0))
+    assert found.free_metrics["final_equity"] == pytest.approx(10_001.0)
 
 
 def test_funding_is_paid_for_what_is_held() -> None:

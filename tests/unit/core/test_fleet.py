@@ -9,18 +9,21 @@ import numpy as np
 
 from onetape.core import loop
 from onetape.core.bars import bars_of, fixed, funding_of
-from onetape.core.fleet import (
+from onetape.core.fleet import run_together
+from onetape.core.many import (
     ACCOUNT,
     COMMON_LIMIT,
     F_BOOK,
     FILL_WIDTH,
+    MADE,
+    TOLD,
+    Aim,
     CommonLimits,
     Series,
-    account_rows,
+    going,
     lists_of,
+    no_aim,
     rule_rows,
-    run_fleet,
-    run_portfolio,
 )
 from onetape.core.state import F_BAR, F_PRICE, F_QTY, F_SIDE, F_WIDTH, REASONS, empty_book, fill_buffer
 from onetape.domain.accounts import Account, Costs, Exits, RiskLimits, Rules, Sizing, Terms
@@ -49,14 +52,17 @@ def tape(closes: list[float], targets: list[float], start: int = 0) -> Tape:
 def series_of(tapes: list[Tape]) -> Series:
     bars = np.concatenate([one.bars for one in tapes])
     ts = np.concatenate([(one.start + np.arange(len(one.bars))) * MINUTE for one in tapes])
-    offsets = lists_of([one.bars for one in tapes])
+    offsets = lists_of([len(one.bars) for one in tapes])
     known = np.concatenate([np.arange(1, len(one.rows) + 1) for one in tapes])
     rows = np.ascontiguousarray(np.concatenate([one.rows for one in tapes]))
     o, h, low, c = (np.ascontiguousarray(column) for column in bars.T)
     volume, length = np.full(len(bars), np.inf), np.full(len(tapes), float(MINUTE))
+    never = np.empty(0, np.int64)
     return Series(
-        offsets[:-1], offsets[1:], offsets[:-1], ts, o, h, low, c, volume, length, np.empty(0), offsets, known, rows
-    )
+        offsets[:-1], offsets[1:], offsets[:-1], ts, o, h, low, c, volume, length, never, np.empty((0, 0, 4)),
+        np.zeros(len(tapes) + 1, np.int64), never, np.empty(0), offsets, known, np.ascontiguousarray(rows[:, 0]),
+        offsets[:-1], np.ascontiguousarray(rows[:, 1:]),
+    )  # fmt: skip
 
 
 class Together(NamedTuple):
@@ -76,20 +82,14 @@ def together(
     limits: Any = None,
     room: int = 500,
 ) -> Together:
-    series, k = series_of(tapes), len(tapes)
-    accounts = account_rows([Account(cash=one, peak=one) for one in cash])
-    books = np.stack([empty_book() for _ in tapes])
-    state = np.array([shared, shared or sum(cash), 0.0])
-    at, row_at, counts = series.begin.copy(), series.rows[:-1].copy(), np.zeros(2, np.int64)
-    n = len(series.ts)
-    equity, whole, fills = np.full(n, NAN), np.empty((n, 2)), np.empty((room, FILL_WIDTH))
-    rejected, closes = np.zeros((k, COMMON_LIMIT + 1), np.int64), np.zeros(k)
-    while not run_fleet(
-        series, accounts, rule_rows(rules), books, limits or CommonLimits(), shared > 0.0, state, at, row_at, counts,
-        closes, equity, whole, fills, rejected,
-    ):  # fmt: skip
+    series = series_of(tapes)
+    accounts = [Account(cash=one, peak=one) for one in cash]
+    now = going(series, accounts, rules, np.stack([empty_book() for _ in tapes]), shared or sum(cash), len(series.ts))
+    now.equity[:] = NAN
+    fills = np.empty((room, FILL_WIDTH))
+    while not run_together(series, limits or CommonLimits(), shared > 0.0, no_aim(), now, fills):
         fills = np.concatenate((fills, np.empty((room, FILL_WIDTH))))
-    return Together(accounts, fills[: counts[0]], equity, whole[: counts[1]], rejected)
+    return Together(now.accounts, fills[: now.counts[MADE]], now.equity, now.whole[: now.counts[TOLD]], now.rejected)
 
 
 def plain(**parts: Any) -> Rules:
@@ -197,19 +197,27 @@ def test_a_portfolio_is_brought_to_its_weights_sales_first() -> None:
     # 1,000 in halves at 10 and 20: 50 and 25 units. Then 10 -> 30: 1,500 + 500; halves are 1,000 / 30 = 33.33 and 50
     tapes = [tape([10.0, 10.0, 30.0, 30.0, 30.0], []), tape([20.0, 20.0, 20.0, 20.0, 20.0], [])]
     series = series_of([tapes[1], tapes[0]])  # the one that buys comes first
-    k, n = 2, len(series.ts)
-    accounts, books = account_rows([Account(cash=0.0)] * k), np.stack([empty_book()] * k)
-    weights = np.array([[0.5, 0.5], [0.5, 0.5]])
-    known = np.array([MINUTE, 3 * MINUTE])
-    state, at, counts = np.array([1_000.0, 1_000.0, 0.0]), series.begin.copy(), np.zeros(3, np.int64)
-    equity, whole, fills = np.empty(n), np.empty((n, 2)), np.empty((500, FILL_WIDTH))
-    rejected = np.zeros((k, COMMON_LIMIT + 1), np.int64)
-    assert run_portfolio(
-        series, accounts, rule_rows([plain(), plain()]), books, weights, known, 0.0, state, at, counts, np.zeros(k),
-        equity, whole, fills, rejected,
-    )  # fmt: skip
-    made = fills[: counts[0]]
+    aim = Aim(np.array([[0.5, 0.5], [0.5, 0.5]]), np.array([MINUTE, 3 * MINUTE]), 0.0)
+    books = np.stack([empty_book()] * 2)
+    now = going(series, [Account(cash=0.0)] * 2, [plain(), plain()], books, 1_000.0, len(series.ts))
+    fills = np.empty((500, FILL_WIDTH))
+    assert run_together(series, CommonLimits(), True, aim, now, fills)
+    made = fills[: now.counts[MADE]]
     assert (made[:, F_SIDE] * made[:, F_QTY]).tolist() == [25.0, 50.0, -16.67, 25.0]
     assert made[:, F_BAR].tolist() == [1.0, 1.0, 3.0, 3.0]
-    assert whole[: counts[1], 1].tolist() == [1_000.0, 1_000.0, 2_000.0, 2_000.0, 2_000.0]
-    assert round(state[0], 9) == round(16.67 * 30 - 500.0, 9)
+    assert now.whole[: now.counts[TOLD], 1].tolist() == [1_000.0, 1_000.0, 2_000.0, 2_000.0, 2_000.0]
+    assert round(now.state[0], 9) == round(16.67 * 30 - 500.0, 9)
+
+
+def test_weights_are_not_traded_before_they_are_known() -> None:
+    # the second market has candles of 2 minutes: when its first one is over the weights of minute 2 are not known yet
+    # to the first market's candle of minute 1, which falls from 10 to 5 and may not be sold at its open
+    fine, coarse = tape([10.0, 10.0, 5.0, 5.0], []), tape([20.0, 20.0], [])
+    series = series_of([fine, coarse])
+    ts = np.concatenate((np.arange(4), np.arange(2) * 2)) * MINUTE
+    series = series._replace(ts=ts, length=np.array([MINUTE, 2.0 * MINUTE]))
+    aim = Aim(np.array([[1.0, 0.0]]), np.array([2 * MINUTE]), 0.0)
+    now = going(series, [Account(cash=0.0)] * 2, [plain(), plain()], np.stack([empty_book()] * 2), 1_000.0, 6)
+    fills = np.empty((200, FILL_WIDTH))
+    assert run_together(series, CommonLimits(), True, aim, now, fills)
+    assert fills[: now.counts[MADE], F_BAR].tolist() == [2.0]
