@@ -42,8 +42,8 @@ class Lean:
         known = self._known if self._same else fixed(np.maximum(self._known, first))
         account, room = Account(cash=self._cash, peak=self._cash), self._room()
         account, still_open = summed(
-            self._bars, self._ts, known, columns, account, empty_book(), self._rules, funding_of(), (start, first, 0, 0),
-            room,
+            self._bars, self._ts, known, columns, account, empty_book(), self._rules, funding_of(),
+            (start, first, 0, 0), room,
         )  # fmt: skip
         days = self._days(room)
         return figures(self._totals(Account(*account), still_open, room), of_days(days)), days
