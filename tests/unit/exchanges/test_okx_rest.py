@@ -114,7 +114,7 @@ async def test_busy_venue_is_asked_again_and_answers() -> None:
         return (429, {"code": "50011", "msg": "Too Many Requests", "data": []}) if len(calls) < 3 else ok([{"ts": "5"}])
 
     async with asked(answer) as client:
-        await client.now()
+        await client.get("/api/v5/public/time")
     assert len(calls) == 3
 
 
@@ -232,9 +232,9 @@ async def test_only_demo_trading_says_that_it_is_simulated() -> None:
         return ok([{"ts": "1000"}])
 
     async with asked(answer) as live:
-        await live.now()
+        await live.get("/api/v5/public/time")
         demo = OkxRest(live._urls, "okx-demo", demo=True)
-        await demo.now()
+        await demo.get("/api/v5/public/time")
         await demo.close()
     assert heads == [None, "1"]
 

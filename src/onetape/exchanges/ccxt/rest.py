@@ -16,12 +16,12 @@ from onetape.domain.market import Origin
 from onetape.domain.units import Micros, Timeframe
 from onetape.exchanges.ccxt import names, venues
 from onetape.exchanges.ccxt.library import LIBRARY_ERRORS, PASSING, in_words
+from onetape.exchanges.offset import Offset
 from onetape.observe import log
 
 _TRIES: Final = 4
 _PAUSE: Final = 0.3  # seconds before the second try, doubling
 _PAGE: Final = 500  # candles, where the library does not know the venue's limit
-_FRESH: Final[Micros] = 250_000  # so long a measured clock is believed; a replaying venue runs fast
 
 
 class Rest:
@@ -30,11 +30,10 @@ class Rest:
     def __init__(self, exchange: str, venue: Any) -> None:
         self._exchange, self.venue = exchange, venue
         self._clock = RealClock()
+        self._offset = Offset(self._clock)
         self._instruments: dict[str, tuple[Instrument, str]] = {}
         self._refused: dict[str, str] = {}
         self._loading, self._measuring = asyncio.Lock(), asyncio.Lock()
-        self._measured_ts: Micros = 0
-        self.clock_offset: Micros = 0  # the venue's clock minus ours, at the last `now`
 
     async def ask(self, call: Callable[..., Awaitable[Any]], *arguments: Any, **named: Any) -> Any:
         """Raises Transient after some tries, Refused at once when it will not work."""
@@ -50,14 +49,19 @@ class Rest:
         raise AssertionError("the last try returns or raises")
 
     async def now(self) -> Micros:
-        """The way there and back is halved. A venue that does not tell its time has ours."""
+        """The venue's time; a venue that does not tell it has ours. Raises Transient, Refused."""
         async with self._measuring:
-            before = self._clock.now()
-            if self.venue.has.get("fetchTime") and before - self._measured_ts > _FRESH:
-                stated = int(await self.ask(self.venue.fetch_time)) * 1_000
-                self._measured_ts = self._clock.now()
-                self.clock_offset = stated - (before + self._measured_ts) // 2
-        return self._clock.now() + self.clock_offset
+            if self.venue.has.get("fetchTime"):
+                await self._offset.measure(self._stated)
+        return self._clock.now() + self._offset.micros
+
+    async def _stated(self) -> Micros:
+        return int(await self.ask(self.venue.fetch_time)) * 1_000
+
+    @property
+    def clock_offset(self) -> Micros:
+        """The venue's clock minus ours; 0 as long as it was never measured."""
+        return self._offset.micros
 
     async def instruments(self) -> list[Instrument]:
         """What can be traded and read; the others are remembered with the reason."""

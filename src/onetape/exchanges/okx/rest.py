@@ -19,6 +19,7 @@ from onetape.domain.market import Channel, VenueStatus
 from onetape.domain.units import Micros
 from onetape.exchanges.connection import unreachable
 from onetape.exchanges.limits import Pace, SharedBudget
+from onetape.exchanges.offset import Offset
 from onetape.exchanges.okx import names, prices, wire
 from onetape.exchanges.okx.events import Stream
 from onetape.observe import log
@@ -36,7 +37,6 @@ class Answered(NamedTuple):
 
 
 _TRIES: Final = 4
-_FRESH: Final[Micros] = 250_000  # so long a measured clock is believed; a replaying venue runs fast
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
 _LIMITS: Final = {  # requests in 2 s from one address
     "/api/v5/public/time": Pace(10),
@@ -77,12 +77,11 @@ class OkxRest:
         self._headers = {"User-Agent": "onetape", **({"x-simulated-trading": "1"} if demo else {})}
         self._session: aiohttp.ClientSession | None = None
         self._clock = RealClock()
+        self._offset = Offset(self._clock)
         self._instruments: dict[str, Instrument] = {}
         self._refused: dict[str, str] = {}
         self._measuring = asyncio.Lock()
-        self._measured_ts: Micros = 0
         self.changed: Callable[[Instrument], None] = lambda _: None  # told of each instrument that is not as it was
-        self.clock_offset: Micros = 0  # the venue's clock minus ours, at the last `now`
 
     async def close(self) -> None:
         if self._session is not None:
@@ -90,22 +89,27 @@ class OkxRest:
             self._session = None
 
     async def now(self) -> Micros:
-        """The venue's time; the way there and back is halved. Many who ask at once share one measurement."""
+        """The venue's time. Many who ask at once share one measurement. Raises Transient, Refused."""
         async with self._measuring:
-            before = self._clock.now()
-            if before - self._measured_ts > _FRESH:
-                (stamp,) = read(wire.times, await self.get("/api/v5/public/time"))
-                self._measured_ts = self._clock.now()
-                self.clock_offset = stamp.ts * 1_000 - (before + self._measured_ts) // 2
-        return self._clock.now() + self.clock_offset
+            await self._offset.measure(self._stated)
+        return self.estimate()
+
+    async def _stated(self) -> Micros:
+        (stamp,) = read(wire.times, await self.get("/api/v5/public/time"))
+        return stamp.ts * 1_000
+
+    @property
+    def clock_offset(self) -> Micros:
+        """The venue's clock minus ours; 0 as long as it was never measured."""
+        return self._offset.micros
 
     def venue_now(self) -> Micros:
-        """The same, but 0 as long as it was never measured."""
-        return self.estimate() if self._measured_ts else 0
+        """The venue's time by what was measured, without asking; 0 as long as it never was."""
+        return self.estimate() if self._offset.known else 0
 
     def estimate(self) -> Micros:
-        """The venue's time by the last measurement, without asking."""
-        return self._clock.now() + self.clock_offset
+        """The same, but by our clock as long as it never was."""
+        return self._clock.now() + self._offset.micros
 
     async def instruments(self) -> list[Instrument]:
         """What is listed now and can be read; the others are remembered with the reason."""
