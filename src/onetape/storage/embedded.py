@@ -33,7 +33,7 @@ USER: Final = "onetape"
 DATABASE: Final = "onetape"
 _FULL: Final = "No space left on device"
 PORT: Final = 5432  # only a part of the socket's name
-START_LIMIT: Final = 600.0  # a crash recovery may take minutes
+START_LIMIT: Final = 120.0  # without an answer: a crash recovery may take longer
 STOP_LIMIT: Final = 60.0
 SETTINGS: Final = {
     "listen_addresses": "",
@@ -177,7 +177,9 @@ def _check_version(data: Path, program: Path) -> None:
     """A cluster belongs to one major version."""
     if not (data / "PG_VERSION").exists():
         return
-    ours = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, cwd="/").stdout
+    ours = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=True, cwd="/", start_new_session=True
+    ).stdout
     major = ours.split()[2].partition(".")[0]
     theirs = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
     if major != theirs:
@@ -205,11 +207,14 @@ async def _clear_stale(data: Path, run: Path) -> None:
 
 
 async def _answers(url: str, *, make: bool = False) -> bool:
-    """Whether the server takes connections and writes; `make` creates our database where it is missing."""
+    """Whether the server takes connections and writes; `make` creates our database where it is missing. Raises
+    Recovering."""
     try:
         connection: Any = await asyncpg.connect(url, timeout=5, command_timeout=30)
     except asyncpg.InvalidAuthorizationSpecificationError as problem:
         raise child.ChildError(f"the password beside the data was refused ({problem})") from problem
+    except asyncpg.CannotConnectNowError as problem:
+        raise child.Recovering(str(problem)) from problem
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):
         return False
     try:

@@ -34,6 +34,10 @@ SELF: Final = Path("/proc/self/cwd")  # "where I stand": reached without passing
 _PR_SET_PDEATHSIG: Final = 1
 
 
+class Recovering(Exception):
+    """A server answers that it is still making up for a crash: it will serve, however long that takes."""
+
+
 class ChildError(Exception):
     """A server did not start or ended at once. The text says which, and what it wrote last."""
 

@@ -18,16 +18,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from onetape.observe import log
 from onetape.supervisor import child
 from onetape.supervisor.processes import RESTART, State, how_it_ended
 from onetape.supervisor.services import Beat, Service, keep
 
 WATCHED_EVERY: Final = 0.05  # seconds
+RECOVERY_TOLD: Final = 3.0  # seconds until a person is told why nothing happens
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Launched:
-    """A server that was started: `ready` says whether it serves, `last_words` what it wrote when it ended instead."""
+    """A server that was started: `ready` says whether it serves (or raises Recovering), `last_words` what it wrote when
+    it ended instead."""
 
     process: subprocess.Popen[bytes]
     url: str
@@ -37,7 +40,8 @@ class Launched:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, and the signal that asks the server to end."""
+    """Seconds, and the signal that asks the server to end. `start` is without a word of it: a recovery takes its
+    time."""
 
     start: float
     stop: float
@@ -80,8 +84,11 @@ class OwnedServer:
                 return await self._start_as_owner()
             with suppress(FileNotFoundError):
                 url = (self._folder / "url").read_text(encoding="utf-8")
-                if await self._answers(url):
-                    return url
+                try:
+                    if await self._answers(url):
+                        return url
+                except child.Recovering:
+                    give_up = time.monotonic() + self._limits.start
             await asyncio.sleep(0.05)
         raise child.ChildError(f"another process owns {self._folder}, but its server does not answer")
 
@@ -98,12 +105,21 @@ class OwnedServer:
         return self._launched.url
 
     async def _wait_ready(self, launched: Launched) -> None:
-        give_up = time.monotonic() + self._limits.start
+        begun, give_up = time.monotonic(), time.monotonic() + self._limits.start
+        told = False
         while time.monotonic() < give_up:
             if launched.process.poll() is not None:
                 raise child.ChildError(f"it ended at once. Its last words: {launched.last_words()}")
-            if await launched.ready():
-                return
+            try:
+                if await launched.ready():
+                    return
+            except child.Recovering as problem:
+                give_up = time.monotonic() + self._limits.start
+                if not told and time.monotonic() - begun > RECOVERY_TOLD:
+                    told = True
+                    log.warning(
+                        "server_recovers", name=self.name, says=f"{self.name} makes up for a crash ({problem})."
+                    )
             await asyncio.sleep(0.01)
         raise child.ChildError(f"it was not ready after {self._limits.start:g} s")
 
