@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import math
 import re
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from onetape.cli import trials
 from onetape.cli.costs import add_costs, costs_of, with_costs, with_rates
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
+from onetape.cli.stopping import finish
 from onetape.domain.accounts import Exits, RiskLimits, Sizing
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.instrument import Instrument
@@ -112,7 +112,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     spec = spec_of(wish)
     wanted = [entry_of(text) for text in wish.strategy]
     trials.check_flags(wish, [one.name for one in wanted])
-    outcomes = asyncio.run(from_file(wish, spec, wanted) if wish.file else from_store(wish, spec, wanted))
+    outcomes = finish(from_file(wish, spec, wanted) if wish.file else from_store(wish, spec, wanted))
     return tell(wish, outcomes)
 
 

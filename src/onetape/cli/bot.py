@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from onetape.cli.output import DONE, Parser, Usage, add_json, print_json
+from onetape.cli.stopping import finish
 from onetape.domain.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     chosen = parser().parse_args(list(args))
     if chosen.action is None:
         raise Usage(f"say what to do: {', '.join(ACTIONS)}. `onetape bot --help` shows examples.")
-    return asyncio.run(_run(chosen))
+    return finish(_run(chosen))
 
 
 async def _run(chosen: Any) -> int:

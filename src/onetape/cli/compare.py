@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from onetape.cli import backtest, trials
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
+from onetape.cli.stopping import finish
 from onetape.domain.errors import BadInput
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
         return NOT_HELD
     refuse_twins(wish, wanted)
     how = backtest.from_file if wish.file else backtest.from_store
-    outcomes = asyncio.run(how(wish, spec, wanted))
+    outcomes = finish(how(wish, spec, wanted))
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     if len(results) < len(outcomes):
         refused(wish, outcomes)

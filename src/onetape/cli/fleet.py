@@ -4,7 +4,6 @@ symbols."""
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +22,7 @@ from onetape.cli.backtest import (
     write_json,
 )
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
+from onetape.cli.stopping import finish
 from onetape.domain.errors import BadInput
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     check_outputs(wish)
     limits_of(wish)
     bots = bots_of(wish.fleet)
-    found = asyncio.run(fleet(wish, bots))
+    found = finish(fleet(wish, bots))
     if found is None:
         return NOT_HELD
     return tell(wish, found, "bots")
@@ -161,7 +161,7 @@ def portfolio(args: Sequence[str]) -> int:
     if wish.file:
         raise Usage("A portfolio runs on stored candles: import the files first (onetape data import FILE ...).")
     names = symbols_of(wish.symbol, "--symbol")
-    group = asyncio.run(weighed(wish, replaced(spec, timeframe=spec.timeframe or "1h"), strategy, names))
+    group = finish(weighed(wish, replaced(spec, timeframe=spec.timeframe or "1h"), strategy, names))
     return NOT_HELD if group is None else tell(wish, group, "symbols")
 
 

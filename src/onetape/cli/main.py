@@ -1,12 +1,13 @@
 """`onetape VERB ...`: finds the verb's module, runs it, turns errors into a sentence and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 a check did not hold.
+Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 a check did not hold, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -60,7 +61,8 @@ def page() -> str:
         lines += ["", f"{title}:"] + [f"  {verb.name:<11} {verb.says}" for verb in verbs]
     lines += [
         "",
-        "Every command takes --json. Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 a check did not hold.",
+        "Every command takes --json. Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 a check did not hold,",
+        "130 stopped by Ctrl-C before it was done.",
         "Paper trading is the default everywhere; nothing here is a promise of profit.",
     ]
     return "\n".join(lines)
@@ -89,10 +91,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb is None:
         print(f"onetape: there is no verb {args[0]!r}. Use one of: {', '.join(VERBS)}.", file=sys.stderr)
         return 2
+    interrupt = {signal.SIGINT}
+    # While modules are imported it waits: in the middle of one it would come out as an error of some library.
+    signal.pthread_sigmask(signal.SIG_BLOCK, interrupt)
     from onetape.cli.output import guarded
 
-    module = importlib.import_module(f"onetape.cli.{verb.module}")
-    return guarded(args[0], args[1:], module.main)
+    def run(name: str, rest: Sequence[str]) -> int:
+        try:
+            module = importlib.import_module(f"onetape.cli.{verb.module}")
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupt)
+        code: int = module.main(name, rest)
+        return code
+
+    return guarded(args[0], args[1:], run)
 
 
 if __name__ == "__main__":

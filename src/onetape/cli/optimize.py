@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from onetape.cli import backtest, trials
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
+from onetape.cli.stopping import finish
 from onetape.domain.instrument import Instrument
 from onetape.domain.searches import METHODS, SearchWish
 
@@ -73,10 +73,10 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
             "--open-holdout opens the sealed part for one backtest, never for a search: its trials would wear it out."
         )
     if wish.resume:
-        return asyncio.run(go(wish, None))
+        return finish(go(wish, None))
     if len(wish.strategy or ()) != 1:
         raise Usage("-s names the one strategy to search; `onetape backtest` compares several.")
-    return asyncio.run(go(wish, wish_of(wish)))
+    return finish(go(wish, wish_of(wish)))
 
 
 def wish_of(wish: argparse.Namespace) -> SearchWish:

@@ -17,6 +17,7 @@ DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 NOT_HELD: Final = 3
+STOPPED: Final = 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,8 +70,8 @@ def guarded(verb: str, args: Sequence[str], run: Callable[[str, Sequence[str]], 
         _complain(verb, args, OnetapeError(f"{error.strerror or error}{place}."))
         return FAILED
     except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return 130
+        print(f"\nonetape {verb}: stopped before it was done.", file=sys.stderr)
+        return STOPPED
 
 
 def _complain(verb: str, args: Sequence[str], error: OnetapeError) -> None:

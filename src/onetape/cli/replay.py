@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onetape.cli.output import DONE, Parser, add_json, print_json
+from onetape.cli.stopping import finish
 from onetape.domain.errors import BadInput, NotFound
 from onetape.domain.units import Timeframe, parse_time, rfc3339
 
@@ -46,7 +46,7 @@ def add_span(top: argparse.ArgumentParser) -> None:
 
 
 def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
-    return asyncio.run(_run(parser().parse_args(args)))
+    return finish(_run(parser().parse_args(args)))
 
 
 async def _run(wish: argparse.Namespace) -> int:

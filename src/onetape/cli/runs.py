@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from onetape.cli.backtest import say
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, add_json, print_json
+from onetape.cli.stopping import finish
 from onetape.domain.errors import BadInput, Conflict, NotFound
 from onetape.domain.units import parse_time, rfc3339
 from onetape.ports import RUN_FIGURES, RunView
@@ -83,7 +83,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
         raise BadInput("--html", str(chosen.html), "in a folder that does not exist", "Make the folder first.")
     if getattr(chosen, "limit", 0) < 0:
         raise BadInput("--limit", chosen.limit, "less than 0", "0 shows all.")
-    return asyncio.run(_run(chosen))
+    return finish(_run(chosen))
 
 
 async def _run(chosen: Any) -> int:

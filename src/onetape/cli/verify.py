@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from onetape.cli.output import DONE, NOT_HELD, Parser, add_json, print_json
+from onetape.cli.stopping import finish
 from onetape.domain.errors import BadInput
 from onetape.domain.units import Timeframe, parse_time, rfc3339
 
@@ -76,7 +76,7 @@ def _candles(wish: argparse.Namespace) -> tuple[list[CandleFrame], str]:
     """The candles to test on, a frame for each symbol, and what they are called."""
     start_ts, end_ts = _range(wish.timerange)
     if wish.symbol and not wish.file:
-        return asyncio.run(_stored(wish, start_ts, end_ts)), f"stored {wish.exchange}:{wish.symbol}"
+        return finish(_stored(wish, start_ts, end_ts)), f"stored {wish.exchange}:{wish.symbol}"
     from onetape.archive import read, sample_frame
     from onetape.domain.frame import resample
     from onetape.marketdata.reading import closed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from onetape.cli import backtest, optimize
 from onetape.cli.output import DONE, NOT_HELD, Usage, print_json
+from onetape.cli.stopping import finish
 from onetape.domain.units import parse_span
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
         raise Usage("--open-holdout opens the sealed part for one backtest, never for a search.")
     if len(wish.strategy or ()) != 1:
         raise Usage("-s names the one strategy to walk with.")
-    return asyncio.run(go(wish))
+    return finish(go(wish))
 
 
 def wish_of(wish: argparse.Namespace) -> WalkWish:

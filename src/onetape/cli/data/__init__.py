@@ -7,7 +7,6 @@ on the opened platform and gives the exit code.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import ModuleType
 from typing import Final, NamedTuple
 
 from onetape.cli.output import Parser, add_json
-from onetape.observe import log
+from onetape.cli.stopping import finish
 
 
 class Verb(NamedTuple):
@@ -56,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     wish = parser().parse_args(args)
     action = next(one for one in VERBS if one.name == wish.action)
-    return asyncio.run(_opened(wish, _module(action)))
+    return finish(_opened(wish, _module(action)))
 
 
 async def _opened(wish: argparse.Namespace, module: ModuleType) -> int:
@@ -64,15 +63,8 @@ async def _opened(wish: argparse.Namespace, module: ModuleType) -> int:
     from onetape.settings import Settings
 
     settings = Settings(data_dir=wish.data_dir) if wish.data_dir else Settings()
-    try:
-        async with open_platform(settings) as platform:
-            code: int = await module.run(platform, wish)
-    except Exception as error:
-        task = asyncio.current_task()
-        if task is None or not task.cancelling():
-            raise
-        log.warning("not_closed_cleanly", problem=str(error))  # it must not take the place of the Ctrl-C
-        raise asyncio.CancelledError from error
+    async with open_platform(settings) as platform:
+        code: int = await module.run(platform, wish)
     return code
 
 
