@@ -16,8 +16,10 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -33,6 +35,7 @@ USER: Final = "onetape"
 DATABASE: Final = "onetape"
 _FULL: Final = "No space left on device"
 PORT: Final = 5432  # only a part of the socket's name
+RECOVERY_TOLD: Final = 3.0  # seconds until a person is told why nothing happens
 START_LIMIT: Final = 120.0  # without an answer: a crash recovery may take longer
 STOP_LIMIT: Final = 60.0
 SETTINGS: Final = {
@@ -88,6 +91,7 @@ class EmbeddedPostgres:
     def __init__(self, data_dir: Path, settings: dict[str, str] | None = None) -> None:
         self._base = data_dir.absolute() / "postgres"
         self._settings = SETTINGS | (settings or {})
+        self._told = False  # that it recovers
         limits = Limits(START_LIMIT, STOP_LIMIT, signal.SIGINT)
         self.server = OwnedServer("postgres", self._base, self._launch, _answers, limits)
 
@@ -133,9 +137,18 @@ class EmbeddedPostgres:
         return Launched(
             process,
             f"{login}/{DATABASE}{address}",
-            lambda: _answers(f"{login}/postgres{address}", make=True),
+            partial(self._serves, f"{login}/postgres{address}", time.monotonic() + RECOVERY_TOLD),
             self._last_words,
         )
+
+    async def _serves(self, url: str, patient_until: float) -> bool:
+        try:
+            return await _answers(url, make=True)
+        except child.Recovering as problem:
+            if time.monotonic() > patient_until and not self._told:
+                self._told = True
+                log.warning("postgres_recovers", says=f"PostgreSQL makes up for a crash before it serves ({problem}).")
+            raise
 
     def _last_words(self) -> str:
         logs = sorted((self._base / "data" / "pglog").glob("*.log"), key=lambda path: path.stat().st_mtime)

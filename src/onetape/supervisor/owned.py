@@ -18,13 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from onetape.observe import log
 from onetape.supervisor import child
 from onetape.supervisor.processes import RESTART, State, how_it_ended
 from onetape.supervisor.services import Beat, Service, keep
 
 WATCHED_EVERY: Final = 0.05  # seconds
-RECOVERY_TOLD: Final = 3.0  # seconds until a person is told why nothing happens
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,21 +103,15 @@ class OwnedServer:
         return self._launched.url
 
     async def _wait_ready(self, launched: Launched) -> None:
-        begun, give_up = time.monotonic(), time.monotonic() + self._limits.start
-        told = False
+        give_up = time.monotonic() + self._limits.start
         while time.monotonic() < give_up:
             if launched.process.poll() is not None:
                 raise child.ChildError(f"it ended at once. Its last words: {launched.last_words()}")
             try:
                 if await launched.ready():
                     return
-            except child.Recovering as problem:
+            except child.Recovering:
                 give_up = time.monotonic() + self._limits.start
-                if not told and time.monotonic() - begun > RECOVERY_TOLD:
-                    told = True
-                    log.warning(
-                        "server_recovers", name=self.name, says=f"{self.name} makes up for a crash ({problem})."
-                    )
             await asyncio.sleep(0.01)
         raise child.ChildError(f"it was not ready after {self._limits.start:g} s")
 
