@@ -127,6 +127,25 @@ async def test_holes_filled_late_and_candles_corrected_are_taken_in(place: Place
     await place.assert_fresh()
 
 
+async def test_what_was_committed_is_seen_at_once(place: Place) -> None:
+    """The server has refreshed everything once; since then a hole was filled and candles were corrected."""
+    await place.append([i for i in range(4_000) if not 900 < i < 2_500])
+    await place.refresh()
+    for late in (range(1_000, 1_001), range(500), range(1_200, 2_500), range(4_000, 4_100)):
+        await place.append(late)
+        await place.assert_fresh()
+
+
+@pytest.mark.timescale
+async def test_series_that_is_not_rolled_up_yet_is_seen_as_the_server_aggregates_it(place: Place) -> None:
+    await place.append(range(4_000))
+    await place.refresh()
+    await place.pool.execute("DELETE FROM rolled_series")
+    await place.append([700])  # nobody keeps its longer candles now
+    await place.refresh()
+    await place.assert_fresh()
+
+
 async def test_compressed_chunks_take_a_backfill_and_a_correction(place: Place) -> None:
     await place.append([i for i in range(4_000) if not 900 < i < 2_500])
     await place.refresh()
