@@ -72,3 +72,17 @@ async def test_months_and_weeks_have_places_of_their_own(pool: Any) -> None:
             await store.judged([Verdict("okx", "A-B", text, ts, "equal", [], [])])
             ts = length.next(ts)
     assert [(one.timeframe, one.candles) for one in await store.counts()] == [("1M", 15), ("1w", 15)]
+
+
+async def test_candles_without_a_verdict_since_the_first_judged_one_are_found(pool: Any) -> None:
+    store = PgAuditStore(pool)
+    assert await store.unjudged("okx", "A-B", M1, 9 * MINUTE) == []
+    await store.judged(
+        [verdict(3, "equal"), verdict(5, "not judged"), verdict(6, "missing trades"), verdict(7, "price")]
+    )
+    assert [ts // MINUTE for ts in await store.unjudged("okx", "A-B", M1, 9 * MINUTE)] == [4, 5, 6, 8]
+    await store.judged([verdict(2_500, "equal")])
+    last = [ts // MINUTE for ts in await store.unjudged("okx", "A-B", M1, 5_000 * MINUTE)]
+    assert last == list(range(3_072, 5_000))  # of a long time the last two blocks
+    near = [ts // MINUTE for ts in await store.unjudged("okx", "A-B", M1, 2_502 * MINUTE)]
+    assert near == [*range(1_024, 2_500), 2_501]

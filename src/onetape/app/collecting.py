@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from onetape.app import housekeeping, lastknown
 from onetape.app.contained import contain
 from onetape.app.feeds import open_feed, speaks_okx
+from onetape.app.pastprints import StoredPrints
 from onetape.app.wiring import MEGABYTE, Platform
 from onetape.clock import RealClock
 from onetape.domain import topics
@@ -91,6 +92,7 @@ class _Exchange:
             audits=platform.audits,
             listed=self.instruments.said,
             missed_trades=self._missed_trades,
+            past_prints=StoredPrints(platform, self._exchange),
         )
         self._ended = False
 

@@ -50,13 +50,15 @@ def _apart(a: float, b: float) -> float:
 class SeriesAudit:
     """One series of a venue beside the same series built from trades."""
 
-    def __init__(self, exchange: str, symbol: str, timeframe: Timeframe, lateness: Micros = LATENESS) -> None:
+    def __init__(
+        self, exchange: str, symbol: str, timeframe: Timeframe, lateness: Micros = LATENESS, since: Micros = -1
+    ) -> None:
         self._key = (exchange, symbol, str(timeframe))
         self._timeframe, self._lateness = timeframe, lateness
         self._builder = LateBuilder(exchange, symbol, timeframe, lateness)
         self._built: dict[Micros, Candle] = {}
         self._waiting: deque[tuple[Candle, Micros]] = deque()  # with the time of our clock at which they came
-        self._since: Micros = -1  # from here on trades are known
+        self._since = since  # from here on trades are known; -1 = from the first one
         self._holes: deque[tuple[Micros, Micros]] = deque(maxlen=_KEPT)
 
     def trade(self, trade: Print) -> None:

@@ -42,7 +42,8 @@ from onetape.marketdata.frames import Frames, Item
 from onetape.marketdata.keeper import SeriesKeeper
 from onetape.marketdata.latency import Histogram
 from onetape.marketdata.mending import Mending
-from onetape.marketdata.quality import fault
+from onetape.marketdata.quality import Span, fault
+from onetape.marketdata.rejudging import PastPrints, Rejudging
 from onetape.marketdata.repair import Repairs, Served
 from onetape.marketdata.stored import store_candles
 from onetape.marketdata.streams import Tally
@@ -78,6 +79,7 @@ class Collector:
         audits: AuditStore | None = None,
         listed: Callable[[InstrumentChange], None] | None = None,
         missed_trades: Callable[[str], Micros | None] = lambda _: None,
+        past_prints: PastPrints | None = None,
     ) -> None:
         self._feed, self._candles, self._raw, self._bus, self._clock = feed, candles, raw, bus, clock
         self._depth, self._spool, self._audits, self._listed = depth, spool, audits, listed
@@ -93,11 +95,14 @@ class Collector:
         self._changed = asyncio.Event()
         self._tally, self._trades = Tally(), Trades(feed.exchange)
         self._absences = Absences(feed.exchange)
-        served = Served(self._recorded_trades, self._lengths, missed_trades, self._trades.newest)
+        served = Served(self._recorded_trades, self._lengths, missed_trades, self._trades.newest, self._trades_filled)
         fetching = Fetching(feed, candles, self._keep_answer, self._frames_settled, self._trade_rate)
         self._repairs = Repairs(feed, candles, fetching, served)
         self._doubts = Doubts(feed, candles)
         self._mending = Mending(feed, candles, self._recorded_candles, self._repairs.soon)
+        self._rejudging: Rejudging | None = None
+        if audits is not None and past_prints is not None:
+            self._rejudging = Rejudging(feed, candles, audits, past_prints, self._trades.source)
         self.measure_afresh()
 
     def measure_afresh(self) -> None:
@@ -141,6 +146,8 @@ class Collector:
                 doubts = self._doubts.run((w.symbol, w.timeframe) for w in self._offered() if w.timeframe)
                 for work in (self._send_hints(), self._tell(), self._repairs.run(), self._mending.run(), doubts):
                     tasks.create_task(work)
+                if self._rejudging is not None:
+                    tasks.create_task(self._rejudging.run(self._stored_series))
                 self._changed.clear()
                 tasks.create_task(self._consume(self._offered()))
                 self._follow(tasks)
@@ -275,6 +282,8 @@ class Collector:
                 self._counts["differing"] += verdict.verdict not in (NOT_JUDGED, EQUAL)
                 if verdict.verdict in (MISSING, PRICE, VOLUME):
                     self._doubts.put((verdict.symbol, verdict.timeframe), verdict.open_ts)
+                if verdict.verdict == NOT_JUDGED and self._rejudging is not None:
+                    self._rejudging.put((verdict.symbol, verdict.timeframe), verdict.open_ts)
                 await self._verdicts.put(verdict)
                 if gap := self._trades.lost(verdict):
                     await self._take_gap(gap)
@@ -310,6 +319,15 @@ class Collector:
     async def _commit_verdicts(self, verdicts: list[Verdict]) -> None:
         if self._audits is not None:
             await self._audits.judged(verdicts)
+
+    def _trades_filled(self, symbol: str, span: Span) -> None:
+        if self._rejudging is not None:
+            self._rejudging.touched(self._trades.audited(symbol), span)
+
+    def _stored_series(self) -> list[tuple[str, str]]:
+        """Those that are audited and whose candles and messages of the past are in the tables."""
+        known = {key for key, (keeper, _) in self._keepers.items() if keeper.expected is not None}
+        return [] if self._frames.spooling else [key for key in self._trades.audited() if key in known]
 
     async def _settled(self) -> None:
         await self._gaps.settled()

@@ -42,12 +42,13 @@ Back = Callable[[str], Micros | None]  # how old missed trades of a symbol may b
 @dataclasses.dataclass(frozen=True, slots=True)
 class Served:
     """Of which symbols trades are recorded, which lengths of candles are wanted, how old missed trades may be, and the
-    time of the newest trade that the stream brought."""
+    time of the newest trade that the stream brought. `filled` hears of each span whose trades are known now."""
 
     symbols: Callable[[], Iterable[str]]
     lengths: Callable[[str], Lengths]
     back: Back = lambda _: None
     newest: Callable[[str], Micros] = lambda _: -1
+    filled: Callable[[str, Span], None] = lambda _symbol, _span: None
 
 
 class Repairs:
@@ -171,6 +172,7 @@ class Repairs:
                 )
             await self._fetching.complete(symbol, (start, end))
             await self._close(piece, (start, end), FROM_TRADES if prints or resumed > start else NONE_THERE)
+            self._served.filled(symbol, (start, end))
         self._got.pop(piece, None)
         self.repaired += 1
         log.info("trades_backfilled", symbol=symbol, trades=prints, start_ts=piece.start_ts, end_ts=piece.end_ts)

@@ -119,6 +119,10 @@ class Trades:
     def built(self, symbol: str) -> list[Timeframe]:
         return [Timeframe.parse(text) for name, text in self._built if name == symbol]
 
+    def audited(self, symbol: str = "") -> list[tuple[str, str]]:
+        """The series, symbol and length, whose candles are compared with trades; "" = of every symbol."""
+        return [series for series in self._audits if symbol in ("", series[0])]
+
     async def begin(self, store: CandleStore) -> None:
         """Looks up where the built candles of an earlier run end. Raises Transient."""
         for (symbol, _), series in self._built.items():

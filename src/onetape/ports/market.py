@@ -243,6 +243,11 @@ class AuditStore(Protocol):
         verdict; "not judged" replaces none."""
         ...
 
+    async def unjudged(self, exchange: str, symbol: str, timeframe: Timeframe, end_ts: Micros) -> list[Micros]:
+        """The open times of those of the last thousand candles or two before `end_ts` that have no verdict, are not
+        judged or lack trades; none before the first one that has a verdict. None of months."""
+        ...
+
     async def counts(self, exchange: str | None = None, symbol: str | None = None) -> list[AuditCount]: ...
 
     async def differences(self, exchange: str, symbol: str, timeframe: Timeframe, limit: int = 100) -> list[Verdict]:

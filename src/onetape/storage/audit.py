@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from onetape.domain.units import Timeframe
+from onetape.domain.units import Micros, Timeframe
 from onetape.ports import AuditCount, Verdict
 from onetape.storage import verdicts as packed
 from onetape.storage.pool import reading, transaction
@@ -47,6 +47,16 @@ class PgAuditStore:
             load("audit_put"),
             [(v.exchange, v.symbol, v.timeframe, v.open_ts, v.verdict, v.venue, v.built) for v in differing],
         )
+
+    async def unjudged(self, exchange: str, symbol: str, timeframe: Timeframe, end_ts: Micros) -> list[Micros]:
+        async with reading(self._pool) as connection:
+            rows = await connection.fetch(
+                load("verdicts_last"), exchange, symbol, str(timeframe), packed.place(timeframe, end_ts)[0] - 1
+            )
+        if not rows:
+            return []
+        blocks = {row["block"]: row["verdicts"] for row in rows if row["verdicts"] is not None}
+        return packed.unjudged(blocks, rows[0]["first"], timeframe, end_ts)
 
     async def counts(self, exchange: str | None = None, symbol: str | None = None) -> list[AuditCount]:
         async with reading(self._pool) as connection:

@@ -18,6 +18,7 @@ QUIET: Final = ("equal", "not judged")  # counted only
 NAMES: Final = ("", *QUIET, "missing trades", "price", "volume", "rounding")  # by the byte; kept for ever
 _CODES: Final = {name: code for code, name in enumerate(NAMES)}
 _NOT_JUDGED: Final = _CODES["not judged"]
+_UNSETTLED: Final = (NONE, _NOT_JUDGED, _CODES["missing trades"])
 
 Key = tuple[str, str, str, int]  # exchange, symbol, timeframe, block
 
@@ -57,6 +58,22 @@ def judged(known: Mapping[Key, bytes], verdicts: Iterable[Verdict]) -> Change:
             counts[*key[:3], NAMES[before]] -= 1
         changed[*key[:3], verdict.open_ts] = verdict
     return Change({key: bytes(block) for key, block in blocks.items()}, counts, list(changed.values()))
+
+
+def unjudged(blocks: Mapping[int, bytes], first: int, timeframe: Timeframe, end_ts: Micros) -> list[Micros]:
+    """See ports.AuditStore. `first` is the first block of the series; candles of the last two blocks are looked at."""
+    if not timeframe.regular:
+        return []
+    last, beyond = place(timeframe, end_ts)
+    codes = b"".join(blocks.get(block, bytes(BLOCK)) for block in (last - 1, last))[: BLOCK + beyond]
+    start = (last - 1) * BLOCK
+    begun = first < last - 1
+    found: list[Micros] = []
+    for at, code in enumerate(codes):
+        begun = begun or code != NONE
+        if begun and code in _UNSETTLED:
+            found.append(timeframe.floor(0) + (start + at) * timeframe.micros)
+    return found
 
 
 def _place(verdict: Verdict) -> tuple[Key, int]:
