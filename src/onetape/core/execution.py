@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from onetape.core.bars import Bar
-from onetape.core.compiled import inlined, kernel
+from onetape.core.compiled import inlined, kernel, merged
 from onetape.core.costs import bankrupt, liquidated, taken
 from onetape.core.portfolio import apply_fill, watched
 from onetape.core.sizing import smallest
@@ -63,8 +63,8 @@ from onetape.domain.units import Price, Qty
 TAKING, RESTING, FORCED = 0.0, 1.0, 2.0  # how a fill came about; FORCED = at its own price, but as a taker
 
 
-@kernel
-def execute(
+@merged
+def fill(
     account: Account, book: Floats, row: int, price: Price, how: float, bar: Bar, rules: Rules, fills: Floats, n: int
 ) -> tuple[Account, int, bool]:
     """Fills the order in `row` as far as the candle has volume left for it, and writes the fill.
@@ -106,6 +106,14 @@ def execute(
     book[SLOTS, USED] += qty
     account, gone = settle(account, book, row, qty, whole, rules)
     return account, n + 1, gone
+
+
+@kernel
+def execute(
+    account: Account, book: Floats, row: int, price: Price, how: float, bar: Bar, rules: Rules, fills: Floats, n: int
+) -> tuple[Account, int, bool]:
+    """`fill`, called: for all but the orders that a run is full of."""
+    return fill(account, book, row, price, how, bar, rules, fills, n)
 
 
 @inlined

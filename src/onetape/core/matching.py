@@ -15,7 +15,7 @@ import numpy as np
 from onetape.core.bars import Bar
 from onetape.core.compiled import inlined, kernel
 from onetape.core.costs import delayed, shown_at
-from onetape.core.execution import FORCED, RESTING, TAKING, execute
+from onetape.core.execution import FORCED, RESTING, TAKING, execute, fill
 from onetape.core.portfolio import charged, heard
 from onetape.core.state import (
     ACTIVE,
@@ -24,6 +24,7 @@ from onetape.core.state import (
     COUNT,
     F_DELAY,
     F_QTY,
+    FIRST,
     FIRSTS,
     FOK,
     FORCE,
@@ -91,7 +92,7 @@ def age(book: Floats) -> None:
 def first_meeting(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
     """What is decided when an order reaches the venue: a post-only order that would take is refused, what must trade at
     once takes the open up to its price or goes, and the others find their place in the queue."""
-    row = 0
+    row = FIRST
     while row < int(book[SLOTS, COUNT]):
         if not unmet(book, row) or asleep(book, row):
             row += 1
@@ -108,14 +109,14 @@ def first_meeting(account: Account, book: Floats, bar: Bar, rules: Rules, fills:
             book[row, AHEAD] = np.nan
             account, n, gone = execute(account, book, row, bar.open, TAKING, bar, rules, fills, n)
             if gone:
-                row = 0
+                row = FIRST
                 continue
         book[SLOTS, LOST] = 1.0
         book[SLOTS, TOOK if force == POST_ONLY else PARTED] += 1.0
         if book[row, REDUCE] == 0.0:  # what was wished is not what is held: the same wish, said again, completes it
             account = heard(account, account.said, 0.0, account.next_id)
         drop_order(book, row)
-        row = 0
+        row = FIRST
     return account, n
 
 
@@ -159,7 +160,7 @@ def reached(book: Floats, row: int, bar: Bar) -> bool:
 def market_orders(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
     """Fill at the open, worse by slippage, at the taker fee: what reduces first, then entries."""
     for reduce in (1.0, 0.0):
-        row = 0
+        row = FIRST
         while row < int(book[SLOTS, COUNT]):
             gone = False
             if book[row, KIND] == MARKET and book[row, REDUCE] == reduce and not asleep(book, row):
@@ -167,11 +168,11 @@ def market_orders(account: Account, book: Floats, bar: Bar, rules: Rules, fills:
                 if active > 0.0:
                     price = delayed(bar, book[row, SIDE], active)
                 before = n
-                account, n, gone = execute(account, book, row, price, TAKING, bar, rules, fills, n)
+                account, n, gone = fill(account, book, row, price, TAKING, bar, rules, fills, n)
                 if active > 0.0 and n > before:
                     fills[before, F_DELAY] = fills[before, F_QTY] * abs(price - bar.open)
                     account = charged(account, 0.0, fills[before, F_DELAY])
-            row = 0 if gone else row + 1  # the rows behind a filled order have moved
+            row = FIRST if gone else row + 1  # the rows behind a filled order have moved
     return account, n
 
 
@@ -228,7 +229,7 @@ def first_stop(book: Floats, high: Price, low: Price) -> int:
 def take_profits(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
     """Reducing limits that the candle trades through: own price, maker fee. Reducing orders that take the market at a
     better price do so when it is touched."""
-    row = 0
+    row = FIRST
     while row < int(book[SLOTS, COUNT]):
         gone = False
         if book[row, REDUCE] == 1.0 and not asleep(book, row):
@@ -237,7 +238,7 @@ def take_profits(account: Account, book: Floats, bar: Bar, rules: Rules, fills: 
                 account, n, gone = execute(account, book, row, price, RESTING, bar, rules, fills, n)
             elif book[row, KIND] == TOUCH and (bar.low <= price if side == BUYS else bar.high >= price):
                 account, n, gone = execute(account, book, row, price, TAKING, bar, rules, fills, n)
-        row = 0 if gone else row + 1
+        row = FIRST if gone else row + 1
     return account, n
 
 
@@ -248,12 +249,12 @@ def resting_entries(
     """Limit entries at their own price when the candle trades through it, at the taker fee when it opens there already
     and nothing proves that the order rested first; stop entries at the worse of trigger and open; then what the rest of
     the same candle proves for the exits they brought."""
-    row = 0
+    row = FIRST
     while row < int(book[SLOTS, COUNT]):
         before = n
         if book[row, REDUCE] == 0.0 and book[row, KIND] != MARKET and not asleep(book, row):
             account, n = entry(account, book, row, bar, rules, fills, n)
-        row = 0 if n > before else row + 1
+        row = FIRST if n > before else row + 1
     return account, n
 
 

@@ -11,7 +11,7 @@ strategies need no second engine. Enum numbers are those of domain.orders.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from onetape.core.compiled import inlined, kernel
 from onetape.domain.frame import Floats
 
 SLOTS: Final = 16
+FIRST: Final = cast(int, np.int64(0))  # a row to begin with; whatever is called with a plain 0 is compiled twice
 LEVELS: Final = 20  # of the market's order book that are looked at
 
 # columns of a book row

@@ -145,13 +145,14 @@ def no_fall(found: Floats, start: float) -> None:
 def deeper(equity: Floats, first: int, found: Floats) -> None:
     """Brings the deepest fall up to date with the values that follow, the first of which has the index `first`."""
     peak, worst, floor = found[D_PEAK], found[D_WORST], found[D_FLOOR]
-    begin = 0
+    begin, low = 0, first
     while begin < len(equity):
         stretch = equity[begin : begin + STRETCH]
-        moved = 0
+        rises, falls = 0, 0
         for k in range(len(stretch)):
-            moved += (stretch[k] > peak) | (stretch[k] < floor)
-        if moved > 0:
+            rises += stretch[k] > peak
+            falls += stretch[k] < floor
+        if rises > 0:
             for k in range(len(stretch)):
                 x = stretch[k]
                 if x > peak:
@@ -160,6 +161,12 @@ def deeper(equity: Floats, first: int, found: Floats) -> None:
                 elif x < floor:
                     worst, floor = 1.0 - x / peak, x
                     found[D_HIGH], found[D_LOW] = found[D_AT], float(first + begin + k)
+        elif falls > 0:
+            for k in range(len(stretch)):
+                if stretch[k] < floor:
+                    floor, low = stretch[k], first + begin + k
+            worst = 1.0 - floor / peak
+            found[D_HIGH], found[D_LOW] = found[D_AT], float(low)
         begin += len(stretch)
     found[D_PEAK], found[D_WORST], found[D_FLOOR] = peak, worst, floor
 

@@ -13,7 +13,7 @@ from onetape.domain.frame import Floats
 from onetape.domain.signals import Signals
 from onetape.indicators.arrays import column
 from onetape.indicators.memo import is_remembering
-from onetape.indicators.trend import BLOCK, grid_limit, sma, to_steps
+from onetape.indicators.trend import BLOCK, carry, grid_limit, sma, to_steps
 
 LONG: Final = 200_000  # values from which on a second core pays
 _APART: Final = float(2**51)  # steps: below it, divided by their common length, different means are different floats
@@ -85,22 +85,24 @@ def _sma_crosses(
             slow += now[j] - lazy[j]
             apart[j + 1] = fast * up - slow * down
         first = max(0, skip - start)
-        for j in range(first, count):
-            rose = (apart[j + 1] > 0) & (apart[j] <= 0)
-            fell = (apart[j + 1] < 0) & (apart[j] >= 0)
-            target[start + j] = 1.0 if rose else below if fell else np.nan
-            confidence[start + j] = 0.0
+        said, sure = target[start + first : start + count], confidence[start + first : start + count]
+        before, after = apart[first:count], apart[first + 1 : count + 1]
+        for j in range(len(said)):
+            rose = (after[j] > 0) & (before[j] <= 0)
+            fell = (after[j] < 0) & (before[j] >= 0)
+            said[j] = 1.0 if rose else below if fell else np.nan
+            sure[j] = 0.0
         if start + first < m:  # the slow mean, and the one before it, are known from row m on
             target[start + first : min(m, start + count)] = np.nan
         for j in range(first, count):
-            if target[start + j] == target[start + j]:
+            if said[j - first] == said[j - first]:
                 pace: Any = np.int64(0)
                 known = min(n, start + j - n + 1)
                 for k in range(behind + j - known + 1, behind + j + 1):
                     pace += abs(steps[k] - steps[k - n])
                 move = float(abs(apart[j + 1] - apart[j])) / up  # in steps, times n
                 confidence[start + j] = move / (move + float(pace) / known)
-        steps[:behind] = steps[count : count + behind]
+        carry(steps, count, behind)
         apart[0] = apart[count]
     return True
 
