@@ -10,7 +10,7 @@ from dash import ClientsideFunction, Dash, Input, Output, html
 from onetape.bots.desk import Desk
 from onetape.dashboard.widgets import widget
 
-TIMEFRAMES: Final = ("1m", "5m", "15m", "1h", "4h", "1d")
+TIMEFRAMES: Final = ("1m", "5m", "15m", "1h", "4h", "1d", "1w", "1M")
 
 
 async def content(desk: Desk) -> Any:  # noqa: ARG001 (every page is asked the same way; this one is filled by its scripts)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import onetape.dashboard
+from onetape.domain.units import MINUTE, parse_time
 
 SCRIPT = Path(onetape.dashboard.__file__).with_name("assets") / "market_chart.js"
 NODE = shutil.which("node")
@@ -87,12 +88,54 @@ const quiet = (ms) => new Promise((done) => setTimeout(done, ms));
 """
 
 
-def shown(tmp_path: Path, timeframe: str) -> Any:
+HEAD, TAIL = PAGE.partition("  async api(path) {")[0], "globalThis.window = "
+MADE_UP = """
+  async api(path) {
+    // Every minute from process.argv[4] to process.argv[5] is stored: it opens and closes at its own number, volume 1.
+    if (!path.startsWith("candles")) return { items: [] };
+    asked.push(path);
+    const given = new URLSearchParams(path.split("?")[1]);
+    const [first, end] = [Number(process.argv[4]), Number(process.argv[5])];
+    const [, count, unit] = given.get("timeframe").match(/(\\d+)(.)/);
+    const length = (t) => Number(count) * { m: 1, h: 60, d: 1440, w: 10080 }[unit];
+    const next = (t) => {
+      if (unit !== "M") return t + length(t);
+      const day = new Date(60000 * t);
+      return Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1) / 60000;
+    };
+    let t = unit === "M" ? Date.UTC(2026, 0) / 60000 : unit === "w" ? Date.UTC(2026, 0, 5) / 60000 : 0;
+    if (unit !== "M") t += Math.ceil((first - t) / length()) * length();
+    while (t < first) t = next(t);
+    const rows = [];
+    for (; next(t) <= end; t = next(t))
+      rows.push({ timestamp: at(t), open: t, high: next(t) - 1, low: t, close: next(t) - 1, volume: next(t) - t });
+    const from = given.get("start");
+    const to = given.get("end") ?? "9";
+    const limit = Number(given.get("limit"));
+    const later = rows.filter((r) => r.timestamp >= from && r.timestamp < to);
+    return { items: from ? later.slice(0, limit) : rows.slice(-limit) };
+  },
+};
+"""
+DRIVEN = """
+(async () => {
+  widget({ clientWidth: 900 });
+  onetape.showMarket("okx:BTC-USDT", process.argv[3]);
+  await quiet(100);
+  const minute = Number(process.argv[5]);
+  listener({ kind: "news", forming_1m: { ...candle(minute, minute), closed: false, timeframe: "1m" } });
+  console.log(JSON.stringify(drawn));
+})();
+"""
+LONG = HEAD + MADE_UP + TAIL + PAGE.partition(TAIL)[2].partition("(async () => {")[0] + DRIVEN
+
+
+def shown(tmp_path: Path, timeframe: str, page_text: str = PAGE, *more: str) -> Any:
     page = tmp_path / "page.js"
-    page.write_text(PAGE)
+    page.write_text(page_text)
     assert NODE
     done = subprocess.run(
-        [NODE, str(page), str(SCRIPT), timeframe], capture_output=True, text=True, timeout=20, check=False
+        [NODE, str(page), str(SCRIPT), timeframe, *more], capture_output=True, text=True, timeout=20, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -114,3 +157,27 @@ def test_a_longer_candle_and_the_running_one_are_made_of_the_corrected_minutes(t
     assert found["before"] == [[0, 2, 4], [5, 3, 2]]
     assert found["after"] == [[0, 8, 5], [5, 4, 2]]
     assert found["scrolled"] == 0
+
+
+def minute(text: str) -> int:
+    return parse_time(text) // MINUTE
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "first", "now", "opens"),
+    [
+        ("1w", "2026-11-02", "2026-11-22T22:59", "2026-11-16"),  # 9,899 minutes of a running week
+        ("1w", "2026-11-17T10:00", "2026-11-22T22:59", "2026-11-16"),  # no week has closed
+        ("1M", "2026-10-01", "2026-11-30T05:07", "2026-11-01"),  # after a month of 31 days, more than four weeks
+        ("1M", "2026-02-01", "2026-03-31T23:30", "2026-03-01"),
+        ("4h", "2026-11-20", "2026-11-22T22:59", "2026-11-22T20:00"),
+        ("1d", "2026-11-20", "2026-11-22T22:59", "2026-11-22"),
+    ],
+)
+def test_a_running_bar_of_any_length_holds_every_minute_since_it_opened(
+    tmp_path: Path, timeframe: str, first: str, now: str, opens: str
+) -> None:
+    begin, end, opened = minute(first), minute(now), minute(opens)
+    drawn = shown(tmp_path, timeframe, LONG, str(begin), str(end))
+    assert drawn[-1] == [opened, end, end - max(opened, begin) + 1]
+    assert [row[0] for row in drawn].count(opened) == 1

@@ -1,11 +1,27 @@
 // The live candlestick chart. Candles of any timeframe are grown from the 1-minute ones of the stream.
 (() => {
   const { format } = onetape;
-  const SECONDS = { m: 60, h: 3600, d: 86400, w: 604800 };
+  const SECONDS = { m: 60, h: 3600, d: 86400, w: 604800, M: 31 * 86400 }; // the longest month
+  const MONDAY = 4 * SECONDS.d; // 1970-01-05
   const COLOR = { up: "#3fb68b", down: "#e0605e", grid: "#23262b", text: "#9aa0a8", line: "#6ea8fe" };
   const STEP = "1m"; // the timeframe of the stream
+  const STEPS = ["1d", "1h", STEP]; // what a running bar is put together from
 
   const span = (timeframe) => parseInt(timeframe, 10) * SECONDS[timeframe.slice(-1)];
+  // When the bar that holds a time opens, and when the one after it does. Weeks begin on Mondays.
+  function opening(time, timeframe) {
+    if (timeframe.endsWith("M")) {
+      const [day, count] = [new Date(time * 1000), parseInt(timeframe, 10)];
+      const month = day.getUTCFullYear() * 12 + day.getUTCMonth();
+      return Date.UTC(0, month - (month % count) - 12 * 1900) / 1000;
+    }
+    const anchor = timeframe.endsWith("w") ? MONDAY : 0;
+    return time - ((time - anchor) % span(timeframe));
+  }
+  function following(time, timeframe) {
+    const later = opening(time, timeframe) + span(timeframe);
+    return timeframe.endsWith("M") ? opening(later, timeframe) : later;
+  }
   const seconds = (stamp) => Math.floor(Date.parse(stamp) / 1000);
   const stamp = (time) => new Date(time * 1000).toISOString();
   const bar = (c) => ({ time: seconds(c.timestamp), open: c.open, high: c.high, low: c.low, close: c.close, volume: c.volume });
@@ -65,13 +81,31 @@
     const query = (timeframe, more) =>
       `candles?exchange=${shown.exchange}&symbol=${encodeURIComponent(shown.symbol)}&timeframe=${timeframe}${more}`;
 
-    // The running bar of a length other than the stream's, from the closed 1-minute candles since it began.
+    // Closed candles from a time on: days, with hours and minutes where no whole day is. A week of minutes would be more
+    // than one answer holds.
+    async function closedSince(from, to, [step, ...finer]) {
+      const until = to === null ? "" : `&end=${stamp(to)}`;
+      const got = (await onetape.api(query(step, `&start=${stamp(from)}${until}&limit=5000`))).items.map(bar);
+      if (!finer.length) return got.map((each) => ({ ...each, last: each.time }));
+      if (!got.length) return closedSince(from, to, finer);
+      const end = got[got.length - 1].time + span(step);
+      const before = got[0].time > from ? await closedSince(from, got[0].time, finer) : [];
+      const after = to === null || end < to ? await closedSince(end, to, finer) : [];
+      return [...before, ...got.map((each) => ({ ...each, last: each.time + span(step) - SECONDS.m })), ...after];
+    }
+
+    // The running bar of a length other than the stream's.
     async function runningSince(time) {
-      let running = null;
-      for (const each of (await onetape.api(query(STEP, `&start=${stamp(time)}&limit=5000`))).items.map(bar)) {
-        running = { ...(running ? grown(running, each) : { ...each, time }), last: each.time };
-      }
-      return running;
+      const whole = span(shown.timeframe);
+      const parts = await closedSince(time, null, STEPS.filter((each) => span(each) < whole && whole % span(each) === 0));
+      return parts.reduce((a, b) => ({ ...(a ? grown(a, b) : b), time, last: b.last }), null);
+    }
+
+    // When the bar after those that have closed opened; where none has, the one that holds the newest minute.
+    async function begun(got, timeframe) {
+      if (got.length) return following(got[got.length - 1].time, timeframe);
+      const [newest] = (await onetape.api(query(STEP, "&limit=1"))).items;
+      return newest ? opening(seconds(newest.timestamp), timeframe) : null;
     }
 
     async function load() {
@@ -85,8 +119,9 @@
         if (mine !== turn) return;
         const got = answer.items.map(bar);
         let running = null;
-        if (timeframe !== STEP && got.length) {
-          running = await runningSince(got[got.length - 1].time + span(timeframe));
+        if (timeframe !== STEP) {
+          const since = await begun(got, timeframe);
+          running = since === null ? null : await runningSince(since);
           if (mine !== turn) return;
         }
         begin(got, running);
@@ -101,7 +136,7 @@
     function begin(got, running) {
       bars = running ? got.concat(running) : got;
       const newest = bars[bars.length - 1];
-      base = running || (newest ? { ...newest, last: newest.time + span(shown.timeframe) - SECONDS.m } : null);
+      base = running || (newest ? { ...newest, last: following(newest.time, shown.timeframe) - SECONDS.m } : null);
       complete = got.length < 600;
       marks = new Map();
       if (bars.length) setPrecision(bars[bars.length - 1].close);
@@ -117,7 +152,7 @@
     // Stored candles from `first` to `end` were changed: they are read again where they are shown, and nothing moves.
     async function corrected(first, end) {
       const newest = bars[bars.length - 1];
-      if (!newest || end <= bars[0].time || first >= newest.time + span(shown.timeframe)) return;
+      if (!newest || end <= bars[0].time || first >= following(newest.time, shown.timeframe)) return;
       const mine = turn;
       const { timeframe } = shown;
       const from = Math.max(first - span(timeframe), bars[0].time);
@@ -177,8 +212,7 @@
         late.push([each, closed]);
         return;
       }
-      const step = span(shown.timeframe);
-      const time = each.time - ((each.time + (step === SECONDS.w ? 259200 : 0)) % step);
+      const time = opening(each.time, shown.timeframe);
       const same = base && base.time === time;
       if (base && (time < base.time || (same && each.time <= base.last))) return;
       const next = { ...(same ? grown(base, each) : each), time, last: each.time };
@@ -226,11 +260,10 @@
     }
     function drawMarks() {
       if (!bars.length) return;
-      const step = span(shown.timeframe);
       const first = bars[0].time;
       const drawn = new Map(); // of several alike on one candle one is drawn; the legend names them all
       for (const mark of marks.values()) {
-        const time = mark.time - (mark.time % step);
+        const time = opening(mark.time, shown.timeframe);
         if (mark.time >= first) drawn.set(`${time}${mark.shape}`, { ...mark, time });
       }
       const rows = [...drawn.values()].sort((a, b) => a.time - b.time);
@@ -275,8 +308,7 @@
 
     // What bots did on a candle, as sentences.
     function marked(time) {
-      const step = span(shown.timeframe);
-      return [...marks.values()].filter((m) => m.time - (m.time % step) === time).map((m) => m.says);
+      return [...marks.values()].filter((m) => opening(m.time, shown.timeframe) === time).map((m) => m.says);
     }
 
     chart.subscribeCrosshairMove((at) => {
