@@ -179,3 +179,6 @@ async def test_the_trials_of_a_search_come_in_order_with_what_became_of_them(led
     [settled] = [one for _, one in found if one]
     assert (settled.scores, settled.returns) == (scores, pack_returns(np.array([0.5])))
     assert await ledger.of_search("b") == []
+    await ledger.settle([done("a1-000010", ended_ts=20)])
+    assert [name for name, _ in await ledger.of_search("a1", 9)] == ["a1-000002", "a1-000010"]
+    assert [name for name, _ in await ledger.of_search("a1", 10)] == ["a1-000010"]

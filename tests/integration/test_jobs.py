@@ -117,7 +117,7 @@ def search() -> OptimizeJob:
         "exchange": "okx",
         "symbol": "BTC-USDT",
         "parameters": {"window": 300, "every": 3},
-        "space": {"lags": "2:9", "ahead": "5:10"},
+        "space": {"lags": "2:9", "ahead": "5:8"},
     }
     return OptimizeJob(search="a1b2c3d4e5f6", wish=msgspec.convert(asked, OptimizeWish))
 
@@ -151,11 +151,11 @@ async def test_a_search_whose_worker_is_killed_goes_on_with_what_it_had_found(pl
         had = await finished(platform)
         job = await jobs.wait(job.id)
     assert (job.state, job.starts, job.error) == (JobState.DONE, 2, "")
-    assert 0 < len(had) < 48
+    assert 0 < len(had) < 32
     now = await finished(platform)
     assert {name: now[name].ended_ts for name in had} == {name: one.ended_ts for name, one in had.items()}
-    assert len(now) == 48
-    assert (await platform.runs.get(job.result)).view.metrics["luck"]["trials"] == 48
+    assert len(now) == 32
+    assert (await platform.runs.get(job.result)).view.metrics["luck"]["trials"] == 32
 
 
 async def test_a_walk_whose_worker_is_killed_goes_on_with_its_windows(platform: Platform) -> None:
@@ -191,7 +191,7 @@ async def test_a_search_that_is_cancelled_settles_what_is_done(platform: Platfor
             while len(await finished(platform)) < told:
                 await asyncio.sleep(0.05)
     assert cancelled.state is JobState.CANCELLED
-    assert len(await finished(platform)) < 48
+    assert len(await finished(platform)) < 32
 
 
 async def test_a_restart_of_the_web_process_begins_what_ran_and_what_waited_again(platform: Platform) -> None:

@@ -22,7 +22,7 @@ def figure(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if is_rate(name):
-        return f"{100 * value:,.2f} %"
+        return f"{100 * value + 0.0:,.2f} %"  # no -0.00
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.2f}" if abs(value) >= 1.0 or value == 0.0 else f"{value:.4f}"

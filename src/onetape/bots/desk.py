@@ -9,7 +9,7 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,8 @@ from onetape.domain.imported import Imported
 from onetape.domain.jobs import Job
 from onetape.domain.markets import Keep
 from onetape.domain.results import BacktestSpec
-from onetape.domain.units import Timeframe
+from onetape.domain.searches import Scored
+from onetape.domain.units import Micros, Timeframe
 from onetape.jobs.runner import Runner
 from onetape.marketdata import reading
 from onetape.marketdata.download import DownloadWish, fresh
@@ -50,6 +51,13 @@ GATE_CANDLES: Final = 1500
 TakeFile = Callable[[Path, Mapping[str, str]], Awaitable[Imported]]  # with what is said of it: symbol, exchange, ...
 
 
+class Followed(NamedTuple):
+    """The trials of a search that goes on, by number, as far as they were read; the last was settled at `newest_ts`."""
+
+    trials: Mapping[int, Scored]
+    newest_ts: Micros
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     queries: Queries
@@ -68,6 +76,7 @@ class Desk:
     config: Path  # the folder of the bots' files
     gates: dict[str, GateReport] = dataclasses.field(default_factory=dict)  # by Registry.proof_key
     proofs: GateStore | None = None  # where they are kept
+    followed: dict[str, Followed] = dataclasses.field(default_factory=dict)  # searches that are looked at, by id
     exchanges: tuple[str, ...] = ("okx",)  # whose candles can be downloaded
 
     # bots

@@ -19,16 +19,18 @@ from onetape.backtest.search.sweep import question, scored_of
 from onetape.backtest.search.wish import OptimizeJob, OptimizeWish, by_path
 from onetape.backtest.walkforward import spans
 from onetape.backtest.walkjob import WalkForwardWish, WalkJob
-from onetape.bots.desk import Desk
+from onetape.bots.desk import Desk, Followed
 from onetape.domain.errors import NotFound
 from onetape.domain.jobs import Job
 from onetape.domain.results import BacktestSpec
 from onetape.domain.searches import Scored, Search, SearchResult, result_of
-from onetape.domain.units import Micros, Timeframe, rfc3339
+from onetape.domain.units import SECOND, Micros, Timeframe, rfc3339
 from onetape.domain.walkforward import WalkView
 
 OPTIMIZE: Final = "optimize"  # the kinds of jobs
 WALK: Final = "walkforward"
+FOLLOWED: Final = 4  # searches whose trials are remembered, those looked at last
+LATE: Final[Micros] = 5 * SECOND  # by which one worker's word may come after another's
 
 Asked = TypeVar("Asked", bound=OptimizeWish)
 
@@ -96,13 +98,25 @@ async def seen(desk: Desk, search_id: str) -> SearchResult | None:
         return None
     found = await desk.searches.found(search_id)
     if found is not None:
+        desk.followed.pop(search_id, None)
         return result_of(found)
-    trials = [
-        scored_of(int(name.rpartition("-")[2]), settled)
-        for name, settled in await desk.ledger.of_search(search_id)
-        if settled is not None and "parameters" in settled.scores
-    ]
-    return await asyncio.to_thread(_read, desk, search, trials)
+    return await asyncio.to_thread(_read, desk, search, await trials_of(desk, search_id))
+
+
+async def trials_of(desk: Desk, search_id: str) -> list[Scored]:
+    """Those that are done. What was read before is not read again: a page looks every second."""
+    known = desk.followed.pop(search_id, None) or Followed({}, 0)
+    trials, newest_ts = dict(known.trials), known.newest_ts
+    for name, settled in await desk.ledger.of_search(search_id, max(0, newest_ts - LATE)):
+        if settled is None or "parameters" not in settled.scores:
+            continue
+        number = int(name.rpartition("-")[2])
+        trials[number] = scored_of(number, settled)
+        newest_ts = max(newest_ts, settled.ended_ts)
+    desk.followed[search_id] = Followed(trials, newest_ts)
+    while len(desk.followed) > FOLLOWED:
+        del desk.followed[next(iter(desk.followed))]
+    return list(trials.values())
 
 
 def _read(desk: Desk, search: Search, trials: list[Scored]) -> SearchResult | None:

@@ -122,5 +122,5 @@ def walk_chart(view: WalkView) -> Any:
         drawn.add_trace(go.Scatter(x=days, y=given, name=name, line=line, showlegend=False), row=i + 2, col=1)
     drawn.update_xaxes(type="category")
     drawn.update_yaxes(tickformat=ticks(view.objective), row=1, col=1)
-    dressed(drawn, 200 + 100 * len(numbers))
+    dressed(drawn, 200 + 100 * len(numbers)).update_annotations(x=0, xanchor="left")
     return drawn.update_layout(showlegend=True, legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.12})

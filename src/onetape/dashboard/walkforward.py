@@ -113,7 +113,7 @@ async def known(desk: Desk, job_id: str | None) -> Job | None:
 
 
 def windows_cards(view: WalkView) -> list[Any]:
-    told = [html.P(text, className="says") for text in said(view)]
+    told = html.P(" ".join(said(view)), className="says")
     chart = walk_chart(view)
     graph = dcc.Graph(figure=chart, config=GRAPH, style={"height": chart.layout.height})
     texts = [html.Th(name, className="" if i < TEXTS else "num") for i, name in enumerate(columns(view))]
@@ -126,7 +126,7 @@ def windows_cards(view: WalkView) -> list[Any]:
     body = html.Table([html.Thead(html.Tr(texts)), html.Tbody(lines)], className="grid tight", id="wf-table")
     count = f"Windows ({len(view.windows)} of {view.planned})"
     return [
-        html.Section([html.H2("What the searches promised, and what was left of it"), *told, graph], className="card"),
+        html.Section([html.H2("What the searches promised, and what was left of it"), told, graph], className="card"),
         html.Section([html.H2(count), html.Div(body, className="scroll")], className="card"),
     ]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from onetape.domain.trials import DataKey, LedgerView, Opening, Seal, Settled, Trial
+from onetape.domain.units import Micros
 
 
 class TrialLedger(Protocol):
@@ -23,8 +24,9 @@ class TrialLedger(Protocol):
         """All trials on data that overlap these."""
         ...
 
-    async def of_search(self, search_id: str) -> list[tuple[str, Settled | None]]:
-        """The trials of a search, whose ids are `search_id-NUMBER`, in the order of their ids; None = not settled."""
+    async def of_search(self, search_id: str, since_ts: Micros = 0) -> list[tuple[str, Settled | None]]:
+        """The trials of a search, whose ids are `search_id-NUMBER`, in the order of their ids; None = not settled. With
+        `since_ts` those alone that were settled from then on."""
         ...
 
     async def seal(self, seal: Seal) -> None:

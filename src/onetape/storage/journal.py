@@ -75,9 +75,9 @@ class FileTrialLedger:
         """See the port."""
         return await (await self._current()).view(data)
 
-    async def of_search(self, search_id: str) -> list[tuple[str, Settled | None]]:
+    async def of_search(self, search_id: str, since_ts: Micros = 0) -> list[tuple[str, Settled | None]]:
         """See the port."""
-        return await (await self._current()).of_search(search_id)
+        return await (await self._current()).of_search(search_id, since_ts)
 
     async def seal(self, seal: Seal) -> None:
         """See the port."""

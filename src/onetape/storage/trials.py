@@ -51,10 +51,10 @@ class PgTrialLedger:
             tuple((row["first_day"], unpack_returns(row["returns"])) for row in kept),
         )
 
-    async def of_search(self, search_id: str) -> list[tuple[str, Settled | None]]:
+    async def of_search(self, search_id: str, since_ts: Micros = 0) -> list[tuple[str, Settled | None]]:
         """See the port."""
         async with reading(self._pool) as connection:
-            rows = await connection.fetch(sql.load("trial_of_search"), search_id)
+            rows = await connection.fetch(sql.load("trial_of_search"), search_id, since_ts or None)
         return [(row["trial_id"], None if row["state"] == STARTED else _settled(row)) for row in rows]
 
     async def seal(self, seal: Seal) -> None:

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from onetape.backtest.search.ground import Ground
+from onetape.bots import searching
 from onetape.bots.desk import Desk
-from onetape.domain.trials import Seal
-from onetape.domain.units import HOUR, parse_time
+from onetape.domain.trials import DataKey, Seal, Settled, Trial
+from onetape.domain.units import HOUR, SECOND, parse_time
 
 START = parse_time("2024-01-01")
 WISH: dict[str, Any] = {
@@ -228,3 +229,29 @@ async def test_a_cancelled_walk_keeps_the_windows_that_are_done(
     finally:
         goes_on.set()
     assert len((await client.get(f"walkforwards/{job_id}")).json()["done"]) == 2
+
+
+async def test_a_search_that_is_looked_at_again_and_again_is_read_from_where_it_was_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, since = desk.ledger.of_search, list[int]()
+
+    async def counted(search_id: str, since_ts: int = 0) -> Any:
+        since.append(since_ts)
+        return await read(search_id, since_ts)
+
+    monkeypatch.setattr(desk.ledger, "of_search", counted)
+    for number, settled_ts in enumerate((100 * SECOND, 102 * SECOND, 120 * SECOND)):
+        name = f"aa-{number:06d}"
+        data = DataKey("okx", "BTC-USD", 0, 9)
+        trial = Trial(
+            id=name, kind="optimise", family="x", fingerprint="", data=data, timeframe="1h", who="", started_ts=1
+        )
+        await desk.ledger.reserve([trial])
+        scores = {"parameters": {"fast": number}, "values": [1.0], "error": ""}
+        await desk.ledger.settle([Settled(id=name, state="done", ended_ts=settled_ts, scores=scores)])
+        assert [one.number for one in await searching.trials_of(desk, "aa")] == list(range(number + 1))
+    assert since == [0, 95 * SECOND, 97 * SECOND]
+    for other in range(searching.FOLLOWED):
+        await searching.trials_of(desk, f"b{other}")
+    assert "aa" not in desk.followed

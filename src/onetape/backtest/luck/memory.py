@@ -10,7 +10,7 @@ import numpy as np
 from onetape.backtest.luck.independence import SAMPLE
 from onetape.domain.errors import Conflict, NotFound
 from onetape.domain.trials import DataKey, LedgerView, Opening, Seal, Settled, Trial, unpack_returns
-from onetape.domain.units import rfc3339
+from onetape.domain.units import Micros, rfc3339
 
 
 class MemoryTrialLedger:
@@ -42,9 +42,10 @@ class MemoryTrialLedger:
         sharpes = np.array([one.sharpe for one in found if one.sharpe is not None], np.float64)
         return LedgerView(len(there), len(known), sharpes, tuple(kept))
 
-    async def of_search(self, search_id: str) -> list[tuple[str, Settled | None]]:
+    async def of_search(self, search_id: str, since_ts: Micros = 0) -> list[tuple[str, Settled | None]]:
         mine = sorted(name for name in self._trials if name.startswith(f"{search_id}-"))
-        return [(name, self._settled.get(name)) for name in mine]
+        found = [(name, self._settled.get(name)) for name in mine]
+        return [(name, one) for name, one in found if not since_ts or (one is not None and one.ended_ts >= since_ts)]
 
     @staticmethod
     def _better(one: Settled | None, other: Settled | None) -> Settled | None:
