@@ -62,7 +62,8 @@ class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Instruments that are recorded alike. `exchange` "" is the one the platform runs on.
 
-    `timeframes` that the venue has come from it; those it has not are built from trades where trades are recorded.
+    `timeframes` that the venue has come from it; others are made of those, or built from trades (30s, or what
+    the venue refuses of a symbol), which are recorded then, whether `channels` name them or not.
     Candles that the exchange itself does not have are taken from the exchanges of `fallback`, the first one first, and
     are marked foreign. `missed_trades` is how old trades may be that a hole has left and that are fetched again:
     `forever` (as long as the venue has them), a length of time, or "0" for none.

@@ -5,7 +5,8 @@ book are for people only and are announced at once, the newest winning over thos
 
 Every timeframe that somebody wants is subscribed to at the venue itself; 1m always, because fills are simulated on it.
 A timeframe that the venue does not offer is built where it is read (`reading`) from the stored candles of one that
-divides it, and not stored; only where there is none (30s) it is built from trades and stored.
+divides it, and not stored; only where there is none (30s, or what the venue refuses) it is built from trades, which are
+recorded then, and stored.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from onetape.domain.market import (
     Prints,
     RawFrame,
     Received,
+    StreamState,
     Want,
 )
 from onetape.domain.markets import Recorded
@@ -47,7 +49,7 @@ from onetape.marketdata.rejudging import PastPrints, Rejudging
 from onetape.marketdata.repair import Repairs, Served
 from onetape.marketdata.stored import store_candles
 from onetape.marketdata.streams import Tally
-from onetape.marketdata.trades import Trades
+from onetape.marketdata.trades import CHANNELS, Trades, with_trades
 from onetape.observe import log
 from onetape.ports import AuditStore, Bus, CandleStore, Clock, MarketFeed, RawStore, Spool, Verdict
 
@@ -92,6 +94,7 @@ class Collector:
         self._hints: dict[str, MarketEvent] = {}
         self._hinted = asyncio.Event()
         self._wants = tuple(dict.fromkeys(wants))
+        self._refused: frozenset[Want] = frozenset()  # candles
         self._changed = asyncio.Event()
         self._tally, self._trades = Tally(), Trades(feed.exchange)
         self._absences = Absences(feed.exchange)
@@ -149,19 +152,19 @@ class Collector:
                 if self._rejudging is not None:
                     tasks.create_task(self._rejudging.run(self._stored_series))
                 self._changed.clear()
-                tasks.create_task(self._consume(self._offered()))
+                tasks.create_task(self._consume(self._asked()))
                 self._follow(tasks)
                 while True:
                     await self._changed.wait()
                     self._changed.clear()
-                    self._feed.change(self._offered())
+                    self._feed.change(self._asked())
                     self._follow(tasks)
         finally:
             await self._drain()
 
     async def _begin(self) -> None:
         await self._trades.begin(self._candles)
-        for gap in await self._absences.begin(self._raw, self._spool, self._wants):
+        for gap in await self._absences.begin(self._raw, self._spool, self._recorded()):
             await self._take_gap(gap)
 
     async def _drain(self) -> None:
@@ -175,12 +178,34 @@ class Collector:
         except TimeoutError:
             log.warning("end_without_commit", left=sum(queue.waiting for queue in queues))
 
+    def _asked(self) -> list[Want]:
+        """What the venue is asked for, also while it refuses it."""
+        return [w for w in self._recorded() if w.channel is not Channel.CANDLES or w.timeframe in self._feed.timeframes]
+
     def _offered(self) -> list[Want]:
-        return [w for w in self._wants if w.channel is not Channel.CANDLES or w.timeframe in self._feed.timeframes]
+        return [w for w in self._asked() if w not in self._refused]
+
+    def _recorded(self) -> list[Want]:
+        return with_trades(self._wants, self._comes)
+
+    def _comes(self, candles: Want) -> bool:
+        return candles.timeframe in self._feed.timeframes and candles not in self._refused
+
+    def _hear_refused(self, states: Sequence[StreamState]) -> None:
+        """Candles that the venue refuses of a symbol are built from its trades as long as it does."""
+        refused = set(self._refused)
+        for state in states:
+            channel, _, timeframe = state.channel.partition(":")
+            if channel == Channel.CANDLES:
+                want = Want(state.symbol, Channel.CANDLES, timeframe)
+                (refused.add if state.state == "refused" else refused.discard)(want)
+        if refused != self._refused:
+            self._refused = frozenset(refused)
+            self._changed.set()
 
     def _follow(self, tasks: asyncio.TaskGroup) -> None:
         """Keepers for the series that are wanted. The streams come first, then the loads: nothing falls between."""
-        self._trades.follow(self._wants, self._feed.timeframes)
+        self._trades.follow(self._recorded(), self._comes)
         wanted = {(w.symbol, w.timeframe) for w in self._offered() if w.channel is Channel.CANDLES}
         for key in [key for key in self._keepers if key not in wanted]:
             self._keepers.pop(key)[1].cancel()
@@ -270,6 +295,7 @@ class Collector:
             streams = self._tally.told(self._feed.streams(), trouble)
             self._bus.publish(topics.streams(self._feed.exchange), streams)
             self._bus.publish(topics.recording(self._feed.exchange), self._recording())
+            self._hear_refused(streams.items)
             for each in streams.items:
                 if each.channel == Channel.TRADES_ALL and each.state == "refused":
                     self._trades.refused(each.symbol)
@@ -350,7 +376,7 @@ class Collector:
         return Lengths(tuple(self._trades.built(symbol)), tuple(Timeframe.parse(text) for text in offered))
 
     def _recorded_trades(self) -> list[str]:
-        return list(dict.fromkeys(w.symbol for w in self._wants if w.channel in (Channel.TRADES, Channel.TRADES_ALL)))
+        return list(dict.fromkeys(w.symbol for w in self._recorded() if w.channel in CHANNELS))
 
     def _recorded_candles(self) -> list[tuple[str, str]]:
         offered = [(w.symbol, w.timeframe) for w in self._offered() if w.channel is Channel.CANDLES]

@@ -3,7 +3,7 @@ of those that it has."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Final
 
 from onetape.domain.market import Candle, Channel, Gap, Print, Want, candle_channel
@@ -18,6 +18,7 @@ LATE: Final = "a trade came too late for its candle"
 _FINEST: Final = "1m"
 _HOLES: Final = 100  # that are remembered: a candle that can still be built lies on one of the last
 CHANNELS: Final = (Channel.TRADES_ALL, Channel.TRADES)  # the better one first
+Comes = Callable[[Want], bool]  # whether the venue brings these candles
 
 
 class BuiltSeries:
@@ -79,15 +80,15 @@ class Trades:
         self._overdue: dict[tuple[str, Micros], None] = {}  # symbol and time of trades that came too late
         self._of: dict[str, tuple[list[BuiltSeries], list[SeriesAudit]]] = {}  # the same, by symbol
 
-    def follow(self, wants: Sequence[Want], offered: frozenset[str]) -> None:
+    def follow(self, wants: Sequence[Want], comes: Comes) -> None:
         """What was followed before and still is goes on undisturbed."""
         self._channels = {
             want.symbol: channel for channel in reversed(CHANNELS) for want in wants if want.channel is channel
         }
         self._channels |= dict.fromkeys(self._refused & self._channels.keys(), Channel.TRADES)
         candles = [w for w in wants if w.channel is Channel.CANDLES and w.symbol in self._channels]
-        built = {(w.symbol, w.timeframe) for w in candles if needs_trades(w.timeframe, wants, offered)}
-        audited = {(w.symbol, w.timeframe) for w in candles if w.timeframe in offered}
+        built = {(w.symbol, w.timeframe) for w in candles if needs_trades(w, wants, comes)}
+        audited = {(w.symbol, w.timeframe) for w in candles if comes(w)}
         self._built = {
             (symbol, text): self._built.get((symbol, text))
             or BuiltSeries(self._exchange, symbol, Timeframe.parse(text))
@@ -200,11 +201,24 @@ class Trades:
         return sum(series.builder.late for series in self._built.values())
 
 
-def needs_trades(timeframe: str, wants: Sequence[Want], offered: frozenset[str]) -> bool:
-    """Whether a length can come from nowhere but trades: the venue has it not, nor any recorded length that divides it
-    (those are built from stored candles where they are read)."""
-    if timeframe in offered:
+def needs_trades(want: Want, wants: Sequence[Want], comes: Comes) -> bool:
+    """Whether candles can come from nowhere but trades: neither from the venue nor, where they are read, from others of
+    the same instrument that do. Those below a minute are no source: venues give them today and not tomorrow, and what
+    was built and stored until then would end there."""
+    if comes(want):
         return False
-    length = Timeframe.parse(timeframe)
-    lengths = {w.timeframe for w in wants if w.channel is Channel.CANDLES and w.timeframe in offered}
-    return not any(Timeframe.parse(each).divides(length) for each in lengths)
+    length = Timeframe.parse(want.timeframe)
+    recorded = {
+        Timeframe.parse(one.timeframe)
+        for one in wants
+        if one.channel is Channel.CANDLES and one.symbol == want.symbol and comes(one)
+    }
+    return not any(each.micros >= MINUTE and each.divides(length) for each in recorded)
+
+
+def with_trades(wants: Sequence[Want], comes: Comes) -> list[Want]:
+    """What is wanted, and the trades of the symbols whose candles can come from nowhere else."""
+    having = {want.symbol for want in wants if want.channel in CHANNELS}
+    candles = [want for want in wants if want.channel is Channel.CANDLES and want.symbol not in having]
+    symbols = dict.fromkeys(want.symbol for want in candles if needs_trades(want, wants, comes))
+    return [*wants, *(Want(symbol, Channel.TRADES) for symbol in symbols)]

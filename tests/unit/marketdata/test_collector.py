@@ -557,3 +557,32 @@ async def test_the_last_candles_of_the_run_before_are_asked_for_again(
             await asyncio.sleep(0.01)
     frame = await desk.store.load("okx", SYMBOL, M1, None, None)
     assert frame.volume.tolist()[-2:] == [1.0, 1.0]
+
+
+async def test_candles_that_the_venue_refuses_are_built_from_trades_until_it_gives_them(make_feed: Any) -> None:
+    feed = make_feed()
+    feed.timeframes = frozenset(("1s", "1m"))
+    said = ["live"]
+
+    def streams() -> Streams:
+        state = StreamState(exchange="okx", symbol=SYMBOL, channel="candles:1s", state=said[0])
+        return Streams("okx", 0, (state,))
+
+    feed.streams = streams
+    wants = [*CANDLES, Want(SYMBOL, Channel.CANDLES, "1s")]
+    desk = Desk(feed, wants)
+    async with desk.running():
+        await until(lambda: len(desk.collector._keepers) == 2)
+        said[0] = "refused"
+        await until(lambda: feed.changed)
+        assert feed.changed[-1] == (*wants, Want(SYMBOL, Channel.TRADES))  # it is still asked for
+        await until(lambda: len(desk.collector._keepers) == 1)
+        for i, seconds in enumerate((0.5, 1.5, 1.7, 2.5, 4.5)):
+            trade = Print("okx", SYMBOL, str(i), int(seconds * 1e6), 100.0 + i, 1.0, 1)
+            feed.say(trade, channel="trades", ts=trade.ts)
+        await until(lambda: "candle:okx:BTC-USD:1s" in dict(desk.bus.messages))
+        stored = await desk.store.load("okx", SYMBOL, Timeframe.parse("1s"), None, None)
+        assert (stored.ts[0], stored.volume[0], stored.candle(0).origin) == (1_000_000, 2.0, Origin.BUILT)
+        said[0] = "live"
+        await until(lambda: len(desk.collector._keepers) == 2)
+        assert feed.changed[-1] == tuple(wants)

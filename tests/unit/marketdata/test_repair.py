@@ -327,7 +327,7 @@ async def test_built_candles_of_a_quiet_time_are_absent_once_no_trades_are_missi
 def test_built_candle_closes_by_time_where_no_later_trade_comes() -> None:
     trades = Trades("okx")
     wants = [Want(SYMBOL, Channel.CANDLES, "30s"), Want(SYMBOL, Channel.TRADES)]
-    trades.follow(wants, frozenset())
+    trades.follow(wants, lambda _: False)
     trades.add(SYMBOL, [trade(10), trade(31), trade(40, 2.0)])
     assert trades.advance(1_000 * SECOND, {SYMBOL}) == []  # the venue's clock stands at 40 s
     assert trades.advance(1_021 * SECOND, {SYMBOL}) == []  # 61 s; trades may be two seconds late
