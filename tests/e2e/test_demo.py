@@ -17,6 +17,7 @@ PAGES = {
     "/optimise": "#op-run",
     "/walk-forward": "#wf-run",
     "/runs": "#run-history tr[data-run]",
+    "/compare": "#cmp-result .empty",
     "/data": "#coverage .strip",
 }
 
@@ -85,7 +86,7 @@ def test_runs_are_compared(page: Page, api: Any) -> None:
     runs = [run["run_id"] for run in api("runs?limit=3")["items"]]
     page.goto("/backtest?" + "&".join(f"run={run}" for run in runs))
     expect(page.locator("#compare-equity .main-svg").first).to_be_visible()
-    expect(page.locator(".result th.num")).to_have_count(3)
+    expect(page.locator(".result thead a")).to_have_count(3)
 
 
 def test_the_gate_is_run_from_the_page(page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.request
 from typing import Any
@@ -18,20 +19,46 @@ FASTS = (7, 8, 9)
 def runs(demo: str) -> list[str]:
     """The ids of three runs of sma_cross."""
 
-    def ask(path: str, body: dict[str, Any] | None = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(f"{demo}/api/v1/{path}", data, timeout=10) as answer:
-            return json.load(answer)
-
+    ask = asking(demo)
     wish = {"strategy": "sma_cross", "symbol": "BTC-USD", "exchange": "bitfinex", "timeframe": "1h"}
     jobs = [ask("backtests", wish | {"parameters": {"fast": fast, "slow": 33}})["id"] for fast in FASTS]
+    return [ended(ask, job) for job in jobs]
+
+
+@pytest.fixture(scope="session")
+def fleet(demo: str) -> str:
+    """The id of a run of two bots together."""
+    ask = asking(demo)
+    names = ("two-fast", "two-slow")
+    for name, fast in zip(names, (5, 20), strict=True):
+        bot = {"name": name, "exchange": "bitfinex", "symbol": "BTC-USD", "timeframe": "1h", "strategy": "sma_cross"}
+        ask("bots", bot | {"parameters": {"fast": fast, "slow": 60}})
+    run_id = ended(ask, ask("fleets", {"bots": names, "max_positions": 1})["id"])
+    for name in names:
+        ask(f"bots/{name}", method="DELETE")
+    return run_id
+
+
+def asking(demo: str) -> Any:
+    def ask(path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{demo}/api/v1/{path}", data, method=method), timeout=10
+        ) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
+
+    return ask
+
+
+def ended(ask: Any, job_id: str) -> str:
+    """What came out of a job."""
     until = time.monotonic() + 120
-    while not all(ask(f"jobs/{job}")["finished"] for job in jobs):
+    while not (job := ask(f"jobs/{job_id}"))["finished"]:
         assert time.monotonic() < until
         time.sleep(0.5)
-    found = [ask(f"jobs/{job}")["result"] for job in jobs]
-    assert all(found)
-    return found
+    assert job["result"], job["error"]
+    return str(job["result"])
 
 
 def row(page: Page, run_id: str) -> Any:
@@ -92,3 +119,46 @@ def test_a_deleted_run_is_gone_after_it_was_confirmed(page: Page, runs: list[str
     page.locator("dialog button.danger").click()
     expect(row(page, victim)).to_have_count(0)
     assert api("runs")["fitting"] == before - 1
+
+
+def test_three_runs_are_compared_and_a_seventh_is_refused_with_a_sentence(page: Page, runs: list[str]) -> None:
+    page.goto("/runs?text=slow%3D33")
+    for run_id in runs:
+        row(page, run_id).get_by_role("checkbox").check()
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#compare-equity .main-svg").first).to_be_visible()
+    expect(page.locator("#compare-equity .legendtext")).to_have_text([f"sma_cross fast {fast}" for fast in FASTS])
+    result = page.locator("#cmp-result")
+    expect(result).to_contain_text("Correlation of daily returns, 60 common days")
+    expect(result).to_contain_text("less sma_cross fast 8")
+    expect(result).to_contain_text("of the redrawn histories")
+    expect(result).to_contain_text("inverse volatility")
+    page.goto("/compare?runs=" + ",".join([*runs, "a", "b", "c", "d"]))
+    expect(result).to_contain_text("7 runs. Two to 6 can be read beside each other.")
+
+
+def test_a_run_of_several_bots_opens_with_a_line_and_a_chart_for_each(page: Page, fleet: str) -> None:
+    page.goto(f"/backtest?run={fleet}")
+    result = page.locator("#bt-result")
+    expect(result.locator("h1")).to_have_text("fleet (bots two-fast + two-slow, max positions 1)")
+    expect(result).to_contain_text("By bot")
+    expect(page.locator("#run-equity .main-svg").first).to_be_visible()
+    chart = page.locator("#run-chart")
+    expect(chart).to_have_attribute("data-drawn", re.compile(r"[1-9]\d*"))
+    page.get_by_label("whose chart").select_option("two-slow")
+    expect(chart.locator("canvas").first).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["run", "fleet", "compare"])
+def test_what_is_told_of_runs_fits_a_phone(phone: Page, runs: list[str], fleet: str, kind: str) -> None:
+    address = {
+        "run": f"/backtest?run={runs[0]}",
+        "fleet": f"/backtest?run={fleet}",
+        "compare": f"/compare?runs={','.join(runs)}",
+    }[kind]
+    phone.goto(address)
+    expect(phone.locator(".main-svg").first).to_be_visible()
+    if kind != "compare":
+        expect(phone.locator("#run-chart[data-drawn]")).to_be_visible()
+    width, room = phone.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert width <= room == 390

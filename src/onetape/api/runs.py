@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
 from onetape.api import wire_jobs, wire_runs
-from onetape.api.answers import Items, answer, desk, items, shows
-from onetape.api.jobs import ASKED_HERE, Before, accepted
+from onetape.api.answers import Items, answer, body, desk, shows, takes
+from onetape.api.jobs import ASKED_HERE, Before, Limit, accepted, listed, one_of
+from onetape.backtest import stored
 from onetape.backtest.rundiff import diff
+from onetape.backtest.wish import ComparisonWish, FleetWish
+from onetape.bots import several
 from onetape.domain.errors import BadInput
 from onetape.domain.units import parse_time
-from onetape.ports import RUN_FIGURES, OnlyRuns
+from onetape.ports import RUN_FIGURES, OnlyJobs, OnlyRuns
 
 router = APIRouter(tags=["runs"])
 NEWEST: Final = "newest"
@@ -73,8 +77,39 @@ async def delete(request: Request, run_id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/compare", responses=shows(Items), summary="Stored runs side by side")
+@router.get("/compare", responses=shows(wire_runs.ComparedOut), summary="Stored runs side by side")
 async def compare(
-    request: Request, runs: Annotated[list[str], Query(description="run ids", min_length=1, max_length=10)]
+    request: Request, runs: Annotated[list[str], Query(description="two to six run ids", min_length=1)]
 ) -> Response:
-    return items([wire_runs.run_result(await desk(request).runs.get(run_id)) for run_id in runs])
+    """Figures, curves, correlation of daily returns, differences (redrawn days), mixes; `notes` say what keeps them
+    from being compared like with like. `POST /comparisons` runs strategies anew on the same candles and costs."""
+    found = [await desk(request).runs.get(run_id) for run_id in stored.checked(",".join(runs).split(","))]
+    names = stored.names_of([run.view for run in found])
+    comparison = await asyncio.to_thread(stored.compare, found, names)
+    rows = [wire_runs.run_result(run) for run in found]
+    return answer(wire_runs.ComparedOut(items=rows, names=names, comparison=comparison))
+
+
+@router.post(
+    "/comparisons", status_code=202, openapi_extra=takes(ComparisonWish), responses=shows(wire_jobs.JobOut, 202)
+)
+async def submit_comparison(request: Request) -> Response:
+    """A job: two to six strategies on the same candles and costs, each counted as a trial and stored as a run."""
+    return accepted(await several.compare(desk(request), await body(request, ComparisonWish), ASKED_HERE))
+
+
+@router.get("/comparisons", responses=shows(Items), summary="Comparisons as jobs, newest first")
+async def comparisons(request: Request, limit: Limit = 100, before: Before = "") -> Response:
+    return await listed(request, OnlyJobs(kind=several.COMPARE, limit=limit, before=before), wire_jobs.job)
+
+
+@router.get("/comparisons/{job_id}", responses=shows(wire_runs.ComparisonOut))
+async def comparison(request: Request, job_id: str) -> Response:
+    """`runs`, best return first, and `comparison` are null until it is done."""
+    return answer(wire_runs.comparison(await one_of(request, several.COMPARE, job_id)))
+
+
+@router.post("/fleets", status_code=202, openapi_extra=takes(FleetWish), responses=shows(wire_jobs.JobOut, 202))
+async def submit_fleet(request: Request) -> Response:
+    """A job: the bots as they are configured now, together over the past. Its `result` is the id of the stored run."""
+    return accepted(await several.fleet(desk(request), await body(request, FleetWish), ASKED_HERE))

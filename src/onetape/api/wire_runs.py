@@ -8,11 +8,13 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from onetape.api import wire
+from onetape.api import wire, wire_jobs
 from onetape.api.answers import Items
 from onetape.backtest.report import blocks, timed
 from onetape.backtest.rerun import Changed
 from onetape.backtest.rundiff import Pair, RunDiff
+from onetape.domain.comparison import Comparison
+from onetape.domain.jobs import Job
 from onetape.domain.results import Trade
 from onetape.domain.units import rfc3339
 from onetape.ports import RunPage, RunView, StoredRun
@@ -90,6 +92,31 @@ class DiffOut(msgspec.Struct, frozen=True, kw_only=True):
     made_of: list[Changed]
     figures: list[Pair]
     first_trade: FirstTradeOut | None
+
+
+class ComparedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Stored runs in the order that was asked for, with the `names` that the comparison has for them."""
+
+    items: list[RunResult]
+    names: list[str]
+    comparison: Comparison
+
+
+class ComparisonOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison as a job."""
+
+    job: wire_jobs.JobOut
+    runs: list[str] | None
+    comparison: dict[str, Any] | None
+
+
+def comparison(job: Job) -> ComparisonOut:
+    done = bool(job.result)
+    return ComparisonOut(
+        job=wire_jobs.job(job),
+        runs=job.result.split(",") if done else None,
+        comparison=job.progress.detail if done else None,
+    )
 
 
 def run_fields(view: RunView) -> dict[str, Any]:

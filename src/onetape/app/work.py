@@ -2,7 +2,7 @@
 
 A new kind is one function and that line:
 
-    async def compare(wish: dict[str, Any], progress: Say, stores: Platform) -> str: ...
+    async def proof(wish: dict[str, Any], progress: Say, stores: Platform) -> str: ...
 
 `wish` is what was asked for, as JSON (`msgspec.convert` it to its struct), `progress` is called with a
 `domain.jobs.Progress` as often as it likes, `stores` has every store and the registry. It returns the job's result in
@@ -12,7 +12,7 @@ words or as an id, and raises an OnetapeError, whose sentence becomes the job's 
 - import its machinery at the top of this file: every worker would load all of it at its start.
 
 COMPUTING is done by worker processes (`main` is one), which a cancellation kills; NETWORK in the web process, where a
-cancellation raises CancelledError. `await desk.jobs.submit("compare", wish, "api")` asks for one: check the wish first.
+cancellation raises CancelledError. `await desk.jobs.submit("proof", wish, "api")` asks for one: check the wish first.
 """
 
 from __future__ import annotations
@@ -54,6 +54,23 @@ async def rerun(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
     from onetape.backtest.answer import WHO
 
     return await rerun_as_job(means_of(stores, WHO), wish["run_id"], progress)
+
+
+async def compare(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
+    from onetape.app.research import means_of
+    from onetape.backtest.answer import WHO
+    from onetape.backtest.comparing import comparison_job
+    from onetape.backtest.wish import ComparisonWish
+
+    return await comparison_job(means_of(stores, WHO), msgspec.convert(wish, ComparisonWish).specs(), progress)
+
+
+async def fleet(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
+    from onetape.app.research import means_of
+    from onetape.backtest.answer import WHO
+    from onetape.backtest.fleets import FleetJob, fleet_job
+
+    return await fleet_job(means_of(stores, WHO), msgspec.convert(wish, FleetJob), progress)
 
 
 async def optimize(wish: dict[str, Any], progress: Say, stores: Platform) -> str:
@@ -100,6 +117,8 @@ class Done(NamedTuple):
 KINDS: Final[Mapping[str, Done]] = {
     "backtest": Done(COMPUTING, backtest),
     "rerun": Done(COMPUTING, rerun),
+    "compare": Done(COMPUTING, compare),
+    "fleet": Done(COMPUTING, fleet),
     "optimize": Done(COMPUTING, optimize),
     "walkforward": Done(COMPUTING, walkforward),
     "download": Done(NETWORK, download),

@@ -6,7 +6,7 @@ Daily returns float64[days, strategies] in, structs out.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -27,10 +27,14 @@ DRAWS_A_PAIR: Final = 100  # enough that a clear difference stays one after the 
 def compare(results: Sequence[Result], names: Sequence[str]) -> Comparison:
     """Of the runs as they are named; a run whose equity was used up is left out and told of."""
     dated = {name: days_of(result) for name, result in zip(names, results, strict=True)}
+    return of_dated(dated, sum(seed_of(result.manifest) for result in results))
+
+
+def of_dated(dated: Mapping[str, tuple[Ints, Floats]], seed: int) -> Comparison:
+    """Of days and their returns, by name."""
     notes = [f"{name} used up its equity: it has no daily returns and is left out here."
              for name, (_, returns) in dated.items() if not len(returns)]  # fmt: skip
     there = {name: found for name, found in dated.items() if len(found[1])}
-    seed = sum(seed_of(result.manifest) for result in results)
     found = beside(common(list(there.values())), list(there), seed)
     return Comparison(
         **{name: getattr(found, name) for name in found.__struct_fields__} | {"notes": notes + found.notes}

@@ -13,6 +13,7 @@ from onetape.core.many import CommonLimits
 from onetape.domain.accounts import Account, Sizing, Terms
 from onetape.domain.bots import BotSpec
 from onetape.domain.errors import BadInput
+from onetape.domain.reality import Named
 from onetape.domain.results import BacktestSpec
 from onetape.domain.units import Micros, Money
 from onetape.strategies.contract import Strategy, evaluate
@@ -84,3 +85,24 @@ def said(limits: CommonLimits) -> dict[str, float]:
     """Those that limit anything, by name."""
     free = CommonLimits()._asdict()
     return {name: limit for name, limit in limits._asdict().items() if limit != free[name]}
+
+
+def limits_of(
+    max_exposure: float | None, max_positions: int | None, max_drawdown: float | None, named: Named
+) -> CommonLimits:
+    """The common limits as a person asks for them, None = no limit. Raises BadInput naming the field as `named` calls
+    it."""
+    if max_exposure is not None and not 0 < max_exposure <= 100:
+        raise BadInput(named("max_exposure"), max_exposure, "not in (0, 100]", "1 is the whole equity.")
+    if max_positions is not None and max_positions < 1:
+        raise BadInput(named("max_positions"), max_positions, "not a number from 1 on")
+    if max_drawdown is not None and not 0 < max_drawdown < 1:
+        raise BadInput(named("max_drawdown"), max_drawdown, "not a rate between 0 and 1", "0.02 is 2 %.")
+    given = {"max_exposure": max_exposure, "max_positions": max_positions, "max_drawdown": max_drawdown}
+    return CommonLimits(**{name: float(limit) for name, limit in given.items() if limit is not None})
+
+
+def cash_of(one_account: float | None, named: Named) -> Money | None:
+    if one_account is not None and not 0 < one_account < 1e15:
+        raise BadInput(named("one_account"), one_account, "not a positive amount of money")
+    return one_account

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from onetape.backtest import fleet
 from onetape.backtest.candles import Chosen, choose, instrument_of
 from onetape.backtest.counting import Planned, counted_runs
@@ -15,9 +17,12 @@ from onetape.backtest.holdout import Allowed, allowed
 from onetape.backtest.margin import settled
 from onetape.backtest.means import Means
 from onetape.backtest.together import Group, Member
+from onetape.backtest.wish import FleetWish, span_of
 from onetape.core.many import CommonLimits
+from onetape.domain import jobs
 from onetape.domain.accounts import Terms
 from onetape.domain.bots import BotSpec
+from onetape.domain.jobs import Progress
 from onetape.domain.results import Result
 from onetape.domain.units import Micros, Money
 from onetape.strategies.contract import Strategy, signalling
@@ -35,6 +40,39 @@ class Fleet(NamedTuple):
     end_ts: Micros | None = None
     limits: CommonLimits = CommonLimits()
     cash: Money | None = None
+
+
+class FleetJob(msgspec.Struct, frozen=True, kw_only=True):
+    """The wish of a job: the bots as they were when it was asked for, not as their files are when it begins."""
+
+    bots: list[BotSpec]
+    wish: FleetWish
+
+    def fleet(self) -> Fleet:
+        """Raises BadInput with the path of what makes no sense."""
+        asked = self.wish
+        limits = fleet.limits_of(asked.max_exposure, asked.max_positions, asked.max_drawdown, at)
+        named = {bot.name: bot for bot in self.bots}
+        return Fleet(named, *span_of(asked.start, asked.end), limits, fleet.cash_of(asked.one_account, at))
+
+
+def at(name: str) -> str:
+    return f"$.{name}"
+
+
+async def fleet_job(means: Means, asked: FleetJob, progress: jobs.Say) -> str:
+    """The id of the stored run."""
+    steps = 2 * len(asked.bots) + 1
+    told: list[str] = []
+
+    def say(text: str) -> None:
+        told.append(text)
+        progress(Progress(fraction=min(0.9, len(told) / steps), text=text))
+
+    group = await run(means, asked.fleet(), say)
+    assert not isinstance(group, str)  # nobody was asked to prove anything: the desk has
+    await means.runs.put(group.whole)
+    return group.whole.run_id
 
 
 class Ready(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from onetape.backtest.again import code_changed
 from onetape.backtest.wish import BacktestWish
 from onetape.bots import files
 from onetape.domain import markets, topics
@@ -109,18 +110,20 @@ class Desk:
         """Stores what passes the gate, all its parameters named."""
         strategy = signalling(self.registry.build(spec.strategy, spec.parameters))
         await reading.source_timeframe(self.candles, spec.exchange, spec.symbol, Timeframe.parse(spec.timeframe))
-        await self._must_pass(spec.strategy, spec.parameters, (spec.exchange, spec.symbol, spec.timeframe))
+        await self.must_pass(spec.strategy, spec.parameters, (spec.exchange, spec.symbol, spec.timeframe))
         whole = msgspec.structs.replace(spec, parameters=strategy.parameters())
         await self.bots.put(whole)
         self.bus.publish(topics.CONTROL, Wish(spec.name))
         return whole
 
-    async def _must_pass(self, tag: str, parameters: dict[str, Any], series: tuple[str, str, str]) -> None:
+    async def must_pass(
+        self, tag: str, parameters: dict[str, Any], series: tuple[str, str, str], field: str = "$.strategy"
+    ) -> None:
         """Raises BadInput for what does not pass the gate. Too few candles to try it on are no reason: the trader waits
         for more, and a backtest is refused for its period."""
         report = await self.verify(tag, parameters, series)
         if report.failed and report.candles > report.warmup:
-            raise BadInput("$.strategy", tag, f"it does not pass the gate. {report.failed.evidence.rstrip('.')}")
+            raise BadInput(field, tag, f"it does not pass the gate. {report.failed.evidence.rstrip('.')}")
 
     async def wish(self, name: str, status: BotStatus) -> BotView:
         """Start, pause or stop a bot. It is made so by the trader within a moment. Raises NotFound."""
@@ -182,13 +185,12 @@ class Desk:
             names = " and ".join(exchanges)
             raise BadInput("$.exchange", spec.exchange, f"needed: {spec.symbol} is stored for {names}", "Name one.")
         await reading.source_timeframe(self.candles, exchanges[0], spec.symbol, Timeframe.parse(spec.timeframe))
-        await self._must_pass(spec.strategy, spec.parameters, (exchanges[0], spec.symbol, spec.timeframe))
+        await self.must_pass(spec.strategy, spec.parameters, (exchanges[0], spec.symbol, spec.timeframe))
         return exchanges[0]
 
     async def rerun(self, run_id: str, asked_by: str) -> Job:
         """A queued job that makes a stored run again. Raises NotFound for a run or a strategy that is not there."""
-        spec = (await self.runs.get(run_id)).view.spec
-        self.registry.build(spec.strategy, spec.parameters)
+        code_changed(self.registry, (await self.runs.get(run_id)).view)
         return await self.jobs.submit("rerun", {"run_id": run_id}, asked_by)
 
     # data

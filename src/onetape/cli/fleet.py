@@ -64,7 +64,7 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     wish = parser().parse_args(args)
     wish.holdout, wish.open_holdout = "", False
     check_outputs(wish)
-    limits_of(wish)
+    shared_of(wish)
     bots = bots_of(wish.fleet)
     found = finish(fleet(wish, bots))
     if found is None:
@@ -72,24 +72,16 @@ def main(verb: str, args: Sequence[str]) -> int:  # noqa: ARG001
     return tell(wish, found, "bots")
 
 
-def limits_of(wish: argparse.Namespace) -> Any:
-    """The common limits. Raises BadInput naming the flag."""
-    from onetape.core.many import CommonLimits
+def shared_of(wish: argparse.Namespace) -> tuple[Any, float | None]:
+    """The common limits and the one account. Raises BadInput naming the flag."""
+    from onetape.backtest.fleet import cash_of, limits_of
 
-    if wish.one_account is not None and not 0 < wish.one_account < 1e15:
-        raise BadInput("--one-account", wish.one_account, "not a positive amount of money")
-    if wish.max_exposure is not None and not 0 < wish.max_exposure <= 100:
-        raise BadInput("--max-exposure", wish.max_exposure, "not in (0, 100]", "1 is the whole equity.")
-    if wish.max_positions is not None and wish.max_positions < 1:
-        raise BadInput("--max-positions", wish.max_positions, "not a number from 1 on")
-    if wish.max_drawdown is not None and not 0 < wish.max_drawdown < 1:
-        raise BadInput("--max-drawdown", wish.max_drawdown, "not a rate between 0 and 1", "0.02 is 2 %.")
-    plain = CommonLimits()
-    return CommonLimits(
-        plain.max_exposure if wish.max_exposure is None else float(wish.max_exposure),
-        plain.max_positions if wish.max_positions is None else float(wish.max_positions),
-        plain.max_drawdown if wish.max_drawdown is None else float(wish.max_drawdown),
-    )
+    limits = limits_of(wish.max_exposure, wish.max_positions, wish.max_drawdown, flag)
+    return limits, cash_of(wish.one_account, flag)
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def bots_of(folder: Path) -> dict[str, BotSpec]:
@@ -112,7 +104,7 @@ async def fleet(wish: argparse.Namespace, bots: Mapping[str, BotSpec]) -> Group 
     from onetape.backtest.fleets import Fleet, run
 
     start_ts, end_ts = timerange_of(wish.timerange)
-    asked = Fleet(bots, start_ts, end_ts, limits_of(wish), wish.one_account)
+    asked = Fleet(bots, start_ts, end_ts, *shared_of(wish))
     return await kept(wish, lambda means: run(means, asked, say, None if wish.no_gate else gated))
 
 

@@ -11,12 +11,10 @@ from dash import ALL, Dash, Input, Output, State, dcc, html, no_update, set_prop
 
 from onetape.backtest.wish import BacktestWish
 from onetape.bots.desk import Desk
-from onetape.dashboard import asking, forms, report
+from onetape.dashboard import asking, compare, forms, report
 from onetape.dashboard.report_candles import candles_of
 from onetape.domain.errors import Conflict, OnetapeError
-from onetape.domain.units import rfc3339
 
-LISTED: Final = 40
 FILLED: Final = ("strategy", "market", "timeframe", "start", "end", "cash", "fee", "slippage")
 
 
@@ -30,8 +28,9 @@ async def content(desk: Desk) -> Any:
                         [
                             html.H2("Stored runs"),
                             dmc.MultiSelect(
-                                id="bt-runs", data=await run_choices(desk), size="xs", searchable=True, clearable=True,
-                                maxValues=8, placeholder="Choose one to see it, several to compare them",
+                                id="bt-runs", data=await compare.choices(desk), size="xs", searchable=True,
+                                clearable=True,
+                                placeholder="Choose one to see it, several to compare them",
                                 nothingFoundMessage="No runs yet", hidePickedOptions=True,
                             ),
                         ],
@@ -61,14 +60,6 @@ async def form(desk: Desk) -> Any:
             asking.actions("bt", "Run backtest"),
         ]
     )
-
-
-async def run_choices(desk: Desk) -> list[dict[str, str]]:
-    views = (await desk.runs.list(LISTED)).views
-    return [
-        {"value": view.run_id, "label": f"{report.label(view)} · {rfc3339(view.created_ts)[5:16].replace('T', ' ')}"}
-        for view in views
-    ]
 
 
 def wish_of(desk: Desk, given: dict[str, Any], parameters: dict[str, Any]) -> BacktestWish:
@@ -143,13 +134,14 @@ def _job_callbacks(app: Dash, desk: Desk) -> None:
         if job.error:
             set_props("bt-problem", {"children": forms.problem(job.error)})
         elif job.result:
-            set_props("bt-runs", {"data": await run_choices(desk), "value": [job.result]})
+            set_props("bt-runs", {"data": await compare.choices(desk), "value": [job.result]})
         return 100 if job.result else 0, str(job.state), False, {"display": "none"}
 
 
 def _result_callbacks(app: Dash, desk: Desk) -> None:
     @app.callback(
         Output("bt-runs", "value"),
+        Output("bt-runs", "data"),
         {name: Output(f"bt-{name}", "value") for name in FILLED},
         Input("bt-runs", "id"),
         State("url", "search"),
@@ -158,7 +150,7 @@ def _result_callbacks(app: Dash, desk: Desk) -> None:
         """`?run=ID` shows a run (several: compares), `?strategy=NAME&market=...` fills the form in."""
         asked = address(search)
         runs = parse_qs((search or "").lstrip("?")).get("run", [])
-        return runs, {name: asked.get(name, no_update) for name in FILLED}
+        return runs, await compare.choices(desk, runs), {name: asked.get(name, no_update) for name in FILLED}
 
     @app.callback(Output("bt-result", "children"), Input("bt-runs", "value"))
     async def show(run_ids: list[str] | None) -> Any:
@@ -169,11 +161,9 @@ def _result_callbacks(app: Dash, desk: Desk) -> None:
                 className="empty",
             )
         try:
-            runs = [await desk.runs.get(run_id) for run_id in run_ids]
-            return (
-                report.page(runs[0], await candles_of(desk.candles, runs[0].view))
-                if len(runs) == 1
-                else report.comparison(runs)
-            )
+            if len(run_ids) > 1:
+                return await compare.result(desk, run_ids)
+            run = await desk.runs.get(run_ids[0])
+            return report.page(run, await candles_of(desk.candles, run.view))
         except OnetapeError as error:
             return forms.problem(str(error))

@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, dcc, html, set_props
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onetape.bots.desk import Desk
-from onetape.dashboard import backtest, bots, data, history, market, optimise, strategies, walkforward
+from onetape.dashboard import backtest, bots, compare, data, history, market, optimise, strategies, walkforward
 from onetape.dashboard.widgets import widget
 from onetape.domain.errors import OnetapeError
 from onetape.observe import log
@@ -50,6 +50,7 @@ class Page(NamedTuple):
     path: str
     name: str
     content: Callable[[Desk], Awaitable[Any]]
+    in_menu: bool = True
 
 
 PAGES: Final = (
@@ -60,6 +61,7 @@ PAGES: Final = (
     Page("/optimise", "Optimise", optimise.content),
     Page("/walk-forward", "Walk-forward", walkforward.content),
     Page("/runs", "Runs", history.content),
+    Page("/compare", "Compare", compare.content, in_menu=False),
     Page("/data", "Data", data.content),
 )
 
@@ -93,7 +95,7 @@ def attach(server: Any, desk: Desk) -> Dash:
         Output("nav", "title"),
         Input("url", "pathname"),
     )
-    for room in (market, bots, strategies, backtest, optimise, walkforward, history, data):
+    for room in (market, bots, strategies, backtest, optimise, walkforward, history, compare, data):
         room.register(app, desk)
     untyped._setup_server()  # all callbacks are known: a page that comes back after a restart finds them at once
     server.add_middleware(EveryPage)
@@ -124,7 +126,7 @@ def tell_fault(fault: Exception) -> None:
 
 
 def shell() -> Any:
-    links = [dcc.Link(page.name, href=page.path) for page in PAGES]
+    links = [dcc.Link(page.name, href=page.path) for page in PAGES if page.in_menu]
     header = html.Header(
         [
             html.Div("onetape", className="brand"),

@@ -229,33 +229,3 @@ def page(run: StoredRun, candles: CandleFrame | None) -> Any:
         ),
         html.P(f"Run {view.run_id}: {assumptions(view)}. The past promises nothing.", className="quiet small"),
     ]
-
-
-def comparison(runs: Sequence[StoredRun]) -> Any:
-    curves = [(f"{i + 1} {title(run.view)}", run.ts, run.equity) for i, run in enumerate(runs)]
-    views = [run.view for run in runs]
-    head = html.Tr(
-        [html.Th(""), *[html.Th(f"{i + 1} {v.spec.strategy}", className="num") for i, v in enumerate(views)]]
-    )
-    parameters = [given(view.spec.parameters) for view in views]
-    markets = [f"{market(view.spec.symbol)} {view.spec.timeframe}" for view in views]
-    rows = [
-        html.Tr([html.Td("Parameters"), *[html.Td(text, className="num wrap") for text in parameters]]),
-        html.Tr([html.Td("Market"), *[html.Td(text, className="num") for text in markets]]),
-    ]
-    for merit in COMPARED:
-        cells = [told(merit, run.view.metrics) for run in runs]
-        rows.append(html.Tr([html.Td(merit.label), *[html.Td(text, className=f"num {css}") for text, css in cells]]))
-    return [
-        html.Section(
-            [
-                html.H2("Equity compared"),
-                dcc.Graph(id="compare-equity", figure=figures.compared(curves), config=GRAPH, style={"height": 380}),
-            ],
-            className="card",
-        ),
-        html.Section(
-            [html.Div(html.Table([html.Thead(head), html.Tbody(rows)], className="grid"), className="scroll")],
-            className="card",
-        ),
-    ]

@@ -19,7 +19,9 @@ from onetape.api.hub import Hub
 from onetape.backtest.again import rerun_as_job
 from onetape.backtest.answer import answering
 from onetape.backtest.candles import Chosen
+from onetape.backtest.comparing import comparison_job
 from onetape.backtest.counting import Counter
+from onetape.backtest.fleets import FleetJob, fleet_job
 from onetape.backtest.luck.memory import MemoryTrialLedger
 from onetape.backtest.means import Means
 from onetape.backtest.memory import MemoryRunStore
@@ -27,7 +29,7 @@ from onetape.backtest.search.job import search_job
 from onetape.backtest.search.store import MemorySearchStore
 from onetape.backtest.search.wish import OptimizeJob
 from onetape.backtest.walkjob import WalkJob, walk_job
-from onetape.backtest.wish import BacktestWish
+from onetape.backtest.wish import BacktestWish, ComparisonWish
 from onetape.bots.desk import Desk
 from onetape.bus.memory import MemoryBus
 from onetape.clock import SimulatedClock
@@ -250,9 +252,17 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async def rerun(job: Job, say: Say) -> str:
         return await rerun_as_job(means, job.wish["run_id"], say)
 
+    async def compare(job: Job, say: Say) -> str:
+        return await comparison_job(means, msgspec.convert(job.wish, ComparisonWish).specs(), say)
+
+    async def fleet(job: Job, say: Say) -> str:
+        return await fleet_job(means, msgspec.convert(job.wish, FleetJob), say)
+
     kinds = {
         "backtest": Kind("computing", backtest),
         "rerun": Kind("computing", rerun),
+        "compare": Kind("computing", compare),
+        "fleet": Kind("computing", fleet),
         "optimize": Kind("computing", optimize),
         "walkforward": Kind("computing", walkforward),
         "download": Kind("network", download),

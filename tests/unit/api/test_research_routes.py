@@ -65,8 +65,6 @@ async def test_a_backtest_is_a_job_with_a_result(client: httpx.AsyncClient, desk
     assert result["metrics"]["start"].startswith("2024-01-01T")
     assert float(result["equity"][-1]["equity"]) == round(result["metrics"]["final_equity"], 8)
     assert [each["run_id"] for each in (await client.get("runs")).json()["items"]] == [job["run_id"]]
-    compared = (await client.get("compare", params={"runs": [job["run_id"], job["run_id"]]})).json()["items"]
-    assert len(compared) == 2
 
 
 async def test_backtests_are_counted_and_say_how_likely_they_are_luck(client: httpx.AsyncClient, desk: Desk) -> None:
