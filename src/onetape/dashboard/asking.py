@@ -11,14 +11,14 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html
 
 from onetape.bots.desk import Desk
-from onetape.dashboard import forms
+from onetape.dashboard import assumptions, forms
 from onetape.dashboard.bots import market_choices
 from onetape.domain.units import rfc3339
 from onetape.ports import Coverage
 
 FIELDS: Final = (
-    "market", "timeframe", "start", "end", "strategy", "cash", "sizing", "size", "fee", "slippage", "stop", "take",
-    "short",
+    "market", "timeframe", "start", "end", "strategy", "cash", "sizing", "size", "stop", "take", "short",
+    *assumptions.FIELDS,
 )  # fmt: skip
 NOTHING: Final = (
     "No candles are stored yet. Import a file (onetape data import FILE) or let the collector run for a while."
@@ -54,7 +54,7 @@ async def data(desk: Desk, prefix: str, rows: Sequence[Coverage]) -> list[Any]:
 
 def money(prefix: str) -> list[Any]:
     return [
-        html.H2("Money and assumptions"),
+        html.H2("Money"),
         html.Div(
             [
                 dmc.NumberInput(
@@ -63,13 +63,12 @@ def money(prefix: str) -> list[Any]:
                 choice(prefix, "short", "Short selling", forms.YES_NO, "false"),
                 choice(prefix, "sizing", "Size of an entry", forms.SIZINGS, "fraction"),
                 forms.amount(f"{prefix}-size", "Amount", 0.95, step=0.05),
-                forms.amount(f"{prefix}-fee", "Fee", 0.001, "a rate: 0.001 is 0.1 %"),
-                forms.amount(f"{prefix}-slippage", "Slippage", 0, "a rate: 0.0005 is 0.05 %"),
                 forms.amount(f"{prefix}-stop", "Stop-loss", None, "a rate, or empty", 0.005),
                 forms.amount(f"{prefix}-take", "Take-profit", None, "a rate, or empty", 0.005),
             ],
             className="fields",
         ),
+        *assumptions.fields(prefix),
     ]
 
 
@@ -93,7 +92,6 @@ def choice(prefix: str, name: str, label: str, data: list[Any], value: str) -> A
 def asked(given: dict[str, Any]) -> dict[str, Any]:
     """The fields of a BacktestWish that a filled-in form gives, but for the parameters."""
     exchange, _, symbol = str(given["market"] or "").partition(":")
-    fee = forms.number(given["fee"], 0.0)
     return {
         "strategy": given["strategy"],
         "exchange": exchange,
@@ -102,13 +100,11 @@ def asked(given: dict[str, Any]) -> dict[str, Any]:
         "start": str(given["start"] or "").strip(),
         "end": str(given["end"] or "").strip(),
         "cash": forms.number(given["cash"], 0.0),
-        "fee_maker": fee,
-        "fee_taker": fee,
-        "slippage": forms.number(given["slippage"], 0.0),
         "sizing": f"{given['sizing']}:{given['size']}",
         "allow_short": given["short"] == "true",
         "stop": forms.optional(given["stop"]),
         "take": forms.optional(given["take"]),
+        **assumptions.asked(given),
     }
 
 

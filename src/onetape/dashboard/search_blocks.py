@@ -37,7 +37,7 @@ def as_backtest(wish: SearchWish, parameters: dict[str, Any]) -> str:
         "start": "" if spec.start_ts is None else rfc3339(spec.start_ts),
         "end": "" if spec.end_ts is None else rfc3339(spec.end_ts),
         "cash": f"{spec.cash:g}",
-        "fee": f"{spec.costs.taker:g}",
+        "fee": f"{spec.costs.taker:g}" if spec.costs.maker == spec.costs.taker else "",
         "slippage": f"{spec.costs.slippage:g}",
     }
     chosen = {f"p.{name}": str(value) for name, value in {**spec.parameters, **parameters}.items()}
