@@ -7,8 +7,7 @@ import pytest
 
 from onetape.app.demo import same
 from onetape.domain.accounts import Exits, Terms
-from onetape.domain.results import BacktestSpec
-from onetape.storage.runs import spec_of
+from onetape.domain.results import BacktestSpec, spec_from
 from onetape.strategies.registry import Registry
 
 ASKED = BacktestSpec(strategy="sma_cross", exchange="bitfinex", symbol="BTC-USD", timeframe="1h")
@@ -19,7 +18,7 @@ def stored() -> BacktestSpec:
     """As a run is stored and read: all parameters, its terms, and JSON in between."""
     parameters = Registry.load().build("sma_cross").parameters()
     ran = msgspec.structs.replace(ASKED, parameters=parameters, terms=Terms(tick=0.1))
-    return spec_of(msgspec.json.decode(msgspec.json.encode(ran)))
+    return spec_from(msgspec.json.decode(msgspec.json.encode(ran)))
 
 
 def test_the_run_of_an_earlier_start_is_found(stored: BacktestSpec) -> None:
