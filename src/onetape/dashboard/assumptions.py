@@ -99,3 +99,12 @@ def asked(given: dict[str, Any]) -> dict[str, Any]:
         **{name: str(given[name] or "0").strip() for name, _, _ in SPANS},
         **{name: given[name] for name in CHOICES if name != "fees"},
     }
+
+
+def fees_as_asked(costs: Costs) -> dict[str, str]:
+    """What the fields of the fees must say for these costs; where no preset has both rates the taker's counts twice."""
+    rates = costs[:2]
+    if rates == Costs()[:2]:
+        return {"fees": "usual"}
+    preset = next((name for name, one in presets().items() if rates == (one.maker, one.taker)), "")
+    return {"fees": preset} if preset else {"fee": f"{costs.taker:g}"}

@@ -15,7 +15,7 @@ from onetape.dashboard import asking, compare, forms, report
 from onetape.dashboard.report_candles import candles_of
 from onetape.domain.errors import Conflict, OnetapeError
 
-FILLED: Final = ("strategy", "market", "timeframe", "start", "end", "cash", "fee", "slippage")
+FILLED: Final = ("strategy", "market", "timeframe", "start", "end", "cash", "fees", "fee", "slippage")
 
 
 async def content(desk: Desk) -> Any:

@@ -11,6 +11,7 @@ from dash import dcc, html
 from onetape.backtest.figures import figure as told
 from onetape.backtest.luck.words import rows_of_search
 from onetape.backtest.search.views import ranked, why
+from onetape.dashboard.assumptions import fees_as_asked
 from onetape.dashboard.report_blocks import GRAPH, table
 from onetape.dashboard.search_charts import SLICES_SAY, front_chart, slices_chart
 from onetape.domain.searches import Scored, SearchResult, SearchWish
@@ -37,7 +38,7 @@ def as_backtest(wish: SearchWish, parameters: dict[str, Any]) -> str:
         "start": "" if spec.start_ts is None else rfc3339(spec.start_ts),
         "end": "" if spec.end_ts is None else rfc3339(spec.end_ts),
         "cash": f"{spec.cash:g}",
-        "fee": f"{spec.costs.taker:g}" if spec.costs.maker == spec.costs.taker else "",
+        **fees_as_asked(spec.costs),
         "slippage": f"{spec.costs.slippage:g}",
     }
     chosen = {f"p.{name}": str(value) for name, value in {**spec.parameters, **parameters}.items()}

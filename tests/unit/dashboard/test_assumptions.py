@@ -10,6 +10,7 @@ import pytest
 
 from onetape.backtest.wish import BacktestWish
 from onetape.dashboard import assumptions
+from onetape.domain.accounts import Costs
 from onetape.domain.errors import BadInput
 from onetape.domain.fees import presets
 from onetape.domain.reality import RealityWish
@@ -48,6 +49,12 @@ def test_a_preset_charges_what_it_says_and_an_own_fee_wins() -> None:
     assert wish(fees=name).spec().costs[:2] == (fees.maker, fees.taker)
     assert wish(fees="none").spec().costs[:2] == (0.0, 0.0)
     assert wish(fees=name, fee=0.0025).spec().costs[:2] == (0.0025, 0.0025)
+
+
+def test_costs_find_their_way_back_into_the_fields() -> None:
+    name, fees = next(iter(presets().items()))
+    for costs in (Costs(), Costs(0.0025, 0.0025), Costs(fees.maker, fees.taker), Costs(0.0, 0.0)):
+        assert wish(**assumptions.fees_as_asked(costs)).spec().costs[:2] == costs[:2], name
 
 
 def test_what_makes_no_sense_is_named() -> None:
