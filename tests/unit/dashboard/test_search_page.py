@@ -101,7 +101,7 @@ def test_a_trial_opens_the_backtest_form_with_all_that_was_asked() -> None:
     asked = parse_qs(address.partition("?")[2])
     assert asked == {
         "strategy": ["sma_cross"], "market": ["okx:BTC-USDT"], "timeframe": ["4h"], "start": ["2024-01-01T00:00:00Z"],
-        "cash": ["10000"], "fee": ["0.0007"], "slippage": ["0"], "p.exit": ["none"], "p.fast": ["5"],
+        "cash": ["10000"], "fees": ["okx:spot:vip2"], "slippage": ["0"], "p.exit": ["none"], "p.fast": ["5"],
     }  # fmt: skip
 
 
