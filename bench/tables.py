@@ -1,16 +1,24 @@
 """Large tables: what reads cost when there are millions of candles and messages. Made in the server itself; --rows says
-how many candles (50,000,000 for the full size), and there are two messages for every five of them."""
+how many candles (50,000,000 for the full size), and there are two messages for every five of them.
+
+On an embedded PostgreSQL, or in a database of its own on the TimescaleDB server that TEST_TIMESCALE_URL names. There
+all but the newest 60 days of candles and 14 of messages are columns, as the policies leave them."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
 
 from bench.timing import Row, Wish, percentile
 from onetape.domain.units import DAY, MINUTE, WEEK, Timeframe
@@ -46,21 +54,55 @@ def rows(wish: Wish) -> list[Row]:
 
 
 async def measured(candles: int) -> list[Row]:
+    named = os.environ.get("TEST_TIMESCALE_URL", "")
+    series, frames = max(1, candles // YEAR), candles * 2 // 5
+    async with on_timescale(named) if named else on_our_own() as url:
+        await migrate(url)
+        pool = await open_pool(url)
+        try:
+            await filled(pool, series, frames)
+            if named:
+                await in_columns(pool, frames)
+            await settled(pool)
+            found = await read(PgCandleStore(pool), url, series)
+        finally:
+            await pool.close()
+    where = "TimescaleDB" if named else "PostgreSQL"
+    size = f"{series * YEAR:,} candles of {series} series, {frames:,} messages on {where}"
+    return [*found, Row(job="tables", what=size, value=float(series * YEAR + frames), unit="rows")]
+
+
+@asynccontextmanager
+async def on_our_own() -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         server = EmbeddedPostgres(Path(folder))
-        url = await server.start()
         try:
-            await migrate(url)
-            pool = await open_pool(url)
-            series = max(1, candles // YEAR)
-            frames = candles * 2 // 5
-            await filled(pool, series, frames)
-            found = await read(PgCandleStore(pool), url, series)
-            await pool.close()
+            yield await server.start()
         finally:
             await server.stop()
-    size = f"{series * YEAR:,} candles of {series} series, {frames:,} messages"
-    return [*found, Row(job="tables", what=size, value=float(series * YEAR + frames), unit="rows")]
+
+
+@asynccontextmanager
+async def on_timescale(server: str) -> AsyncIterator[str]:
+    """The address of a new database there, which is dropped in the end."""
+    name = f"onetape_bench_{os.getpid()}"
+    connection: Any = await asyncpg.connect(server)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)", timeout=600)
+    finally:
+        await connection.close()
+
+
+async def in_columns(pool: Any, frames: int) -> None:
+    ends = {"processed_market_data": START + YEAR * MINUTE, "raw_market_data": START + frames * 30_000}
+    async with pool.acquire() as connection:
+        for table, kept in {"processed_market_data": 60 * DAY, "raw_market_data": 14 * DAY}.items():
+            old = "SELECT compress_chunk(each, true) FROM show_chunks($1::regclass, older_than => $2::timestamptz) each"
+            await connection.execute(old, table, ends[table] - kept, timeout=3_600)
 
 
 async def filled(pool: Any, series: int, frames: int) -> None:
@@ -72,7 +114,11 @@ async def filled(pool: Any, series: int, frames: int) -> None:
                 await connection.execute(statement, f"S{i}", START, YEAR, timeout=600)
         for i in range(0, frames, 500_000):
             await connection.execute(_FRAMES, START, i, min(frames, i + 500_000), timeout=600)
-        # As a server that has stood for a while: who reads a row first after a load writes to it once more.
+
+
+async def settled(pool: Any) -> None:
+    """As a server that has stood for a while: who reads a row first after a load writes to it once more."""
+    async with pool.acquire() as connection:
         await connection.execute("VACUUM (ANALYZE) processed_market_data, raw_market_data", timeout=600)
         await connection.execute("CHECKPOINT", timeout=600)
 
