@@ -6,8 +6,9 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-_TRIM_THRESHOLD: Final = -1  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
+_TRIM_THRESHOLD: Final = -1  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_ARENA_MAX of glibc's malloc.h
 _MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
 _KEPT: Final = 1 << 30  # bytes that may lie unused at the end of the heap
 _FROM_HEAP: Final = 1 << 25  # bytes of an array that still comes from the heap: the most that glibc takes
 
@@ -18,4 +19,5 @@ def keep_pages() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, _FROM_HEAP) and mallopt(_TRIM_THRESHOLD, _KEPT))
+    one_for_all = mallopt(_ARENA_MAX, 1)  # what one thread has freed is there for the others, too
+    return bool(mallopt(_MMAP_THRESHOLD, _FROM_HEAP) and mallopt(_TRIM_THRESHOLD, _KEPT) and one_for_all)

@@ -35,6 +35,8 @@ FIGURES: Final = (
 )  # fmt: skip
 KEPT: Final = 500  # trials whose daily returns stay: enough to judge luck, and memory does not grow with the trials
 REMEMBERED: Final = 64 * 1024 * 1024  # bytes of indicators
+LARGE: Final = 4 * 1024 * 1024  # bytes of a column; of such ones only so many are remembered
+FEW: Final = 3
 
 
 class Found(NamedTuple):
@@ -62,7 +64,8 @@ class Ground:
         if self.fills is not self.frame or spec.start_ts is not None:
             self.fills = self.fills.between(spec.start_ts, spec.end_ts)
         columns = (self.frame.open, self.frame.high, self.frame.low, self.frame.close, self.frame.volume)
-        self._memory: Memory | None = Memory(columns, REMEMBERED)
+        most = REMEMBERED if self.frame.close.nbytes < LARGE else FEW * self.frame.close.nbytes
+        self._memory: Memory | None = Memory(columns, most)
         self._keep_every = sampled(max(1, expected)).step if expected <= KEPT else -(-expected // KEPT)
 
     def __reduce__(self) -> tuple[Any, ...]:

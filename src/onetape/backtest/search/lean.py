@@ -7,46 +7,54 @@ from typing import Any, Final
 
 import numpy as np
 
+from onetape.backtest.funding import payments
 from onetape.backtest.metrics import Metrics, Totals, day_ends, figures, of_days
 from onetape.backtest.run import bars_for, known_rows, rules_of
 from onetape.core import stats
-from onetape.core.bars import fixed, funding_of
+from onetape.core.bars import fixed
 from onetape.core.state import empty_book
 from onetape.core.sweep import Room, room_for, summed
 from onetape.domain.accounts import Account
 from onetape.domain.frame import CandleFrame, Floats, Ints
+from onetape.domain.recorded import NOTHING, Recorded
 from onetape.domain.results import BacktestSpec
 from onetape.domain.signals import Signals
+from onetape.domain.units import Money
 
-_SAME: Final[Ints] = np.empty(0, np.int64)
+_SAME: Final[Ints] = fixed(np.empty(0, np.int64))
 _NO_DAYS: Final[Floats] = np.empty(0)
 
 
 class Lean:
-    """Trades signals over candles that never change. Threads may use it together."""
+    """Trades signals over candles that never change, and pays what funding was recorded. Threads may use it together.
 
-    def __init__(self, spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame) -> None:
-        self._cash, self._rules, self._fills = float(spec.cash), rules_of(spec), fills
-        self._bars, self._ts, self._ends = bars_for(fills, self._rules), fixed(fills.ts), day_ends(fills)
-        self._same = frame is fills
-        self._known = _SAME if self._same else known_rows(fills, frame.close_ts)
+    The candles have one length, and no order book lies beside them.
+    """
+
+    def __init__(
+        self, spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, recorded: Recorded = NOTHING
+    ) -> None:
+        self._cash, self._rules, self._fills, self._frame = float(spec.cash), rules_of(spec), fills, frame
+        self._bars, self._days = bars_for(fills, self._rules), (fixed(fills.ts), fixed(day_ends(fills)))
+        self._known = _SAME if frame is fills else known_rows(fills, frame.close_ts)
+        self._funding = payments(recorded, fills.ts)
         self._period = int(fills.ts[-1]) + fills.timeframe.micros - int(fills.ts[0])
-        self._frame, self._here = frame, threading.local()
+        self._here = threading.local()
 
     def trade(self, signals: Signals, first: int) -> tuple[Metrics, Floats]:
         """What `backtest.metrics.figures` makes of trading the rows from `first` on, and the daily returns."""
         columns: Any = tuple(
             fixed(column) for column in (signals.target, signals.stop, signals.take, signals.trail, signals.limit)
         )
-        start = self._start(first)
-        known = self._known if self._same else fixed(np.maximum(self._known, first))
+        known = fixed(np.maximum(self._known, first)) if len(self._known) else _SAME
         account, room = Account(cash=self._cash, peak=self._cash), self._room()
-        account, still_open = summed(
-            self._bars, self._ts, known, columns, account, empty_book(), self._rules, funding_of(),
-            (start, first, 0, 0), room,
+        account, final, still_open = summed(
+            self._bars, self._days, known, columns, account, empty_book(), self._rules, self._funding,
+            (self._start(first), first), room,
         )  # fmt: skip
-        days = self._days(room)
-        return figures(self._totals(Account(*account), still_open, room), of_days(days)), days
+        closes = room.closes
+        days = closes[1:] / closes[:-1] - 1.0 if closes.min() > 0.0 else _NO_DAYS
+        return figures(self._totals(Account(*account), final, still_open, room), of_days(days)), days
 
     def _start(self, first: int) -> int:
         """The first fill candle that is traded, as `backtest.run.simulate` has it."""
@@ -57,19 +65,13 @@ class Lean:
     def _room(self) -> Room:
         room: Room | None = getattr(self._here, "room", None)
         if room is None:
-            room = self._here.room = room_for(len(self._fills))
+            room = self._here.room = room_for(len(self._days[1]), len(self._funding.at))
         return room
 
-    def _days(self, room: Room) -> Floats:
-        closes = np.empty(len(self._ends) + 1)
-        closes[0] = self._cash
-        np.take(room.equity, self._ends, out=closes[1:])
-        return closes[1:] / closes[:-1] - 1.0 if closes.min() > 0.0 else _NO_DAYS
-
-    def _totals(self, account: Account, still_open: int, room: Room) -> Totals:
+    def _totals(self, account: Account, final: Money, still_open: int, room: Room) -> Totals:
         return Totals(
             cash=self._cash,
-            final=float(room.equity[-1]),
+            final=float(final),
             fees=float(account.fees),
             slippage=float(account.slippage),
             period=self._period,

@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from onetape.backtest.metrics import daily_returns, measure
 from onetape.backtest.run import simulate
+from onetape.backtest.search import lean
 from onetape.backtest.search.lean import Lean
-from onetape.core import sweep
+from onetape.backtest.used import used_of
+from onetape.core.state import MAX_FILLS
+from onetape.core.sweep import PIECE, Room, room_for
 from onetape.domain.accounts import Costs, Execution, Exits, RiskLimits, Sizing, Terms
 from onetape.domain.frame import CandleFrame, resample
+from onetape.domain.recorded import Recorded
 from onetape.domain.results import BacktestSpec
 from onetape.domain.signals import Signals
 from onetape.domain.units import MINUTE
@@ -79,8 +83,13 @@ def test_sums_on_shorter_candles_are_those_of_the_whole_run(start: int) -> None:
     assert whole["trades"] > 10
 
 
+def small_room(days: int, payments: int) -> Room:
+    room = room_for(days, payments)
+    return room._replace(fills=room.fills[: 2 * MAX_FILLS])
+
+
 def test_more_fills_than_there_is_room_for_are_looked_at_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "FILLS", 16)
+    monkeypatch.setattr(lean, "room_for", small_room)
     frame, signals = market(5, 2_000), said(5, 2_000, 0.9)
     spec = BacktestSpec(strategy="x", exchange="x", symbol="A-B", timeframe="1m")
     tape = simulate(spec, frame, frame, signals, 1)
@@ -88,3 +97,18 @@ def test_more_fills_than_there_is_room_for_are_looked_at_part_by_part(monkeypatc
     whole = measure(frame, tape, spec.cash)
     figures, _ = Lean(spec, frame, frame).trade(signals, 1)
     assert figures == {name: whole[name] for name in figures}
+
+
+def test_piece_after_piece_with_funding_is_the_whole_run() -> None:
+    n = 2 * PIECE + 17
+    frame, signals = market(11, n), said(11, n, 0.01)
+    every = 8 * 60 * MINUTE
+    moments = np.arange(START // every * every, int(frame.ts[-1]), every)
+    recorded = Recorded(funding_ts=moments, funding_rate=np.linspace(-0.001, 0.002, len(moments)), funding_every=every)
+    spec = BacktestSpec(strategy="x", exchange="x", symbol="A-B-SWAP", timeframe="1m", detail="candles")
+    tape = simulate(spec, frame, frame, signals, 3, used_of(spec, frame, recorded))
+    assert tape.account.funding != 0.0
+    whole = measure(frame, tape, spec.cash)
+    figures, days = Lean(spec, frame, frame, recorded).trade(signals, 3)
+    assert figures == {name: whole[name] for name in figures}
+    assert np.array_equal(days, daily_returns(tape, spec.cash))
