@@ -33,7 +33,7 @@ from onetape.domain.units import rfc3339
 from onetape.strategies.contract import AnyStrategy, evaluate
 from onetape.strategies.market import Market
 
-ENGINE: Final = "2"  # raised when the same question may get another answer
+ENGINE: Final = "3"  # raised when the same question may get another answer
 _SAME: Final[Ints] = np.empty(0, np.int64)
 _HASHES: Final[WeakKeyDictionary[CandleFrame, str]] = WeakKeyDictionary()
 

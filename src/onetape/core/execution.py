@@ -143,7 +143,7 @@ def free_volume(book: Floats, row: int, bar: Bar, rules: Rules, how: float) -> Q
 @inlined
 def settle(account: Account, book: Floats, row: int, qty: Qty, whole: Qty, rules: Rules) -> tuple[Account, bool]:
     """The book after a fill of `qty` out of `whole`; the account (its next number), and whether the order is gone."""
-    role, group = book[row, ROLE], book[row, GROUP]
+    role, side, group = book[row, ROLE], book[row, SIDE], book[row, GROUP]
     stop, take, trail = book[row, STOP], book[row, TAKE], book[row, TRAIL]
     left = 0.0
     if qty < whole:
@@ -154,13 +154,14 @@ def settle(account: Account, book: Floats, row: int, qty: Qty, whole: Qty, rules
         drop_order(book, row)
     if group != 0.0:
         cancel_group(book, group, qty, row if left > 0.0 else -1)
-    if account.qty == 0.0:
+    turned = account.qty * side > 0.0 and abs(account.qty) < qty * (1.0 - 1e-9)
+    if account.qty == 0.0 or turned:
         drop_exits(book)
-    elif role == ENTRY:
+    if role == ENTRY and account.qty * side > 0.0:
         plain = stop != stop and take != take and trail != trail and rules.limits.leverage == 0.0
         if not plain or book[SLOTS, COUNT] > 0.0:
             account = protect(account, book, stop, take, trail, rules)
-    else:
+    elif account.qty != 0.0:
         shrink(book, abs(account.qty))
     return account, left <= 0.0
 

@@ -1,7 +1,7 @@
 """One fill candle against the resting orders: the fill model, stated for people in docs/fill-model.md.
 
-The order within a candle is fixed. (1) What meets its first candle: post-only, immediate and all-or-nothing orders are
-settled at the open. (2) Market orders at the open, exits before entries. (3) Protective stops, the one that is reached
+The order within a candle is fixed. (1) Exits at the market; then what meets its first candle: post-only, immediate and
+all-or-nothing orders are settled at the open. (2) Entries at the market. (3) Protective stops, the one that is reached
 first. So a stop and a take touched in one candle count as the stop. (4) Take-profits. (5) Resting entries; an entry
 filled inside the candle may be stopped out in it, and takes its profit in it only when the candle closes beyond the
 target, because nothing else proves that the price came later. So what is entered inside a candle never profits from a
@@ -30,6 +30,7 @@ from onetape.core.state import (
     FORCE,
     FRESH,
     GTC,
+    ID,
     KIND,
     LIMIT,
     LOST,
@@ -67,10 +68,11 @@ def match_bar(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Flo
     book[SLOTS, USED] = 0.0
     firsts = book[SLOTS, FIRSTS]
     if firsts > 0.0:
+        account, n = exits_first(account, book, bar, rules, fills, n)
         account, n = first_meeting(account, book, bar, rules, fills, n)
     if rules.execution.queue > 0.0:
         move_queues(book, bar)
-    account, n = market_orders(account, book, bar, rules, fills, n)
+    account, n = market_orders(account, book, bar, rules, fills, n, 0.0)
     if book[SLOTS, COUNT] > 0.0:
         account, n = protective_stops(account, book, bar, rules, fills, n)
         account, n = take_profits(account, book, bar, rules, fills, n)
@@ -107,10 +109,13 @@ def first_meeting(account: Account, book: Floats, bar: Bar, rules: Rules, fills:
             continue
         if takes and force != POST_ONLY and (force != FOK or not_capped(book, row, bar, rules)):
             book[row, AHEAD] = np.nan
+            number = book[row, ID]
             account, n, gone = execute(account, book, row, bar.open, TAKING, bar, rules, fills, n)
             if gone:
                 row = FIRST
                 continue
+            while book[row, ID] != number:  # exits that were renewed before it have moved it up
+                row -= 1
         book[SLOTS, LOST] = 1.0
         book[SLOTS, TOOK if force == POST_ONLY else PARTED] += 1.0
         if book[row, REDUCE] == 0.0:  # what was wished is not what is held: the same wish, said again, completes it
@@ -157,9 +162,11 @@ def reached(book: Floats, row: int, bar: Bar) -> bool:
 
 
 @inlined
-def market_orders(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
-    """Fill at the open, worse by slippage, at the taker fee: what reduces first, then entries."""
-    for reduce in (1.0, 0.0):
+def market_orders(
+    account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int, last: float
+) -> tuple[Account, int]:
+    """Fill at the open, worse by slippage, at the taker fee: what reduces first, then entries unless `last` is 1."""
+    for reduce in (1.0, last):
         row = FIRST
         while row < int(book[SLOTS, COUNT]):
             gone = False
@@ -174,6 +181,12 @@ def market_orders(account: Account, book: Floats, bar: Bar, rules: Rules, fills:
                     account = charged(account, 0.0, fills[before, F_DELAY])
             row = FIRST if gone else row + 1  # the rows behind a filled order have moved
     return account, n
+
+
+@kernel
+def exits_first(account: Account, book: Floats, bar: Bar, rules: Rules, fills: Floats, n: int) -> tuple[Account, int]:
+    """Exits at the market go before orders that meet their first candle: a turn is first out, then in."""
+    return market_orders(account, book, bar, rules, fills, n, 1.0)
 
 
 @kernel

@@ -234,3 +234,27 @@ def test_a_halted_account_only_reduces() -> None:
     desk.account = desk.account._replace(halted=6.0)
     assert desk.plan(limit(BUY, 1.0, 99.0), limit(SELL, 1.0, 101.0)) == [(SELL, 1.0, 101.0)]
     assert desk.why == {"halted by the drawdown limit": 1}
+
+
+def test_an_order_that_turns_the_position_takes_the_exits_of_the_old_one_with_it() -> None:
+    # 1 bought at 99 with a stop at 97.02; 3 sold at 101 turn it: neither then nor when it is long
+    # again that stop is there
+    desk = Desk(limits=RiskLimits(max_exposure=3.0, allow_short=1.0))
+    desk.plan(limit(BUY, 1.0, 99.0, {P_STOP: 0.02}))
+    desk.candle(100, 100, 98.5, 99)
+    desk.plan(limit(SELL, 3.0, 101.0), close=99.0)
+    assert desk.candle(100, 102, 100, 101) == [(SELL, 3.0, 101.0)]
+    assert desk.orders == []
+    desk.plan({P_KIND: MARKET, P_SIDE: BUY, P_QTY: 3.0})
+    assert desk.candle(98, 98, 96, 97) == [(BUY, 3.0, 98.0)]
+    assert desk.account.qty == 1.0
+
+
+def test_an_order_against_the_position_brings_no_exits_to_what_is_left_of_it() -> None:
+    # 2 bought at 99 with a stop at 97.02; 1 sold at 101 with exits of its own: the stop stays, for 1
+    desk = Desk(limits=RiskLimits(allow_short=1.0))
+    desk.plan(limit(BUY, 2.0, 99.0, {P_STOP: 0.02}))
+    desk.candle(100, 100, 98.5, 99)
+    desk.plan(limit(SELL, 1.0, 101.0, {P_STOP: 0.01, P_TAKE: 0.01}), close=99.0)
+    assert desk.candle(100, 102, 100, 101) == [(SELL, 1.0, 101.0)]
+    assert desk.orders == [(SELL, 1.0, 97.02)]
