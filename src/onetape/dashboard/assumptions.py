@@ -51,8 +51,8 @@ def fields(prefix: str) -> list[Any]:
             for name, one in presets().items()
         ),
     ]
+    charged = choice(prefix, "fees", "Fees", fees, "usual", "maker and taker; presets with the day they were looked up")
     first = [
-        choice(prefix, "fees", "Fees", fees, "usual", "maker and taker; dated presets"),
         forms.amount(f"{prefix}-fee", "Own fee instead", None, "a rate: 0.001 is 0.1 %"),
         forms.amount(f"{prefix}-slippage", "Slippage", 0, "a rate: 0.0005 is 0.05 %"),
         choice(prefix, "detail", "Orders fill on", named(DETAILS, DETAIL_NAMES), "auto", "where it is recorded"),
@@ -68,6 +68,7 @@ def fields(prefix: str) -> list[Any]:
     ]
     return [
         html.H2("Costs and detail"),
+        html.Div(charged, className="fields one"),
         html.Div(first, className="fields"),
         html.Details(
             [html.Summary("Spread, impact, delays, orders, margin"), html.Div(more, className="fields")],
