@@ -12,6 +12,7 @@ from __future__ import annotations
 import bisect
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ Told = tuple[str, str, str, list[Any], str]  # symbol, channel, action, data, te
 DEPTH: Final = 400
 CONTRACT_DIGITS: Final = 2  # a contract is 0.01 coins, as OKX has it for bitcoin
 _HEARD: Final = 1_000  # updates that a snapshot may be late by: many seconds
+UNUSABLE: Final = (KeyError, TypeError, ValueError, ArithmeticError)  # what a message that lacks something raises
 _QUOTES: Final = ("USDT", "USDC")
 
 
@@ -109,8 +111,11 @@ class _Book:
                 side.put(price, size)
         self._last, self._joined = snapshot["lastUpdateId"], False
         self._shown = (self._asks.best(), self._bids.best())
-        first = self._tell("snapshot", self._shown, -1, str(snapshot["T"]))
-        return [first, *(told for data in self._heard for told in self._move(data))]
+        told = [self._tell("snapshot", self._shown, -1, str(snapshot["T"]))]
+        for data in self._heard:
+            with suppress(*UNUSABLE):
+                told += self._move(data)
+        return told
 
     def hear(self, data: Json) -> list[Told]:
         """The update as a client with 400 levels sees it; nothing before the first snapshot."""

@@ -16,7 +16,7 @@ import msgspec
 
 from onetape.domain.errors import BadInput
 from onetape.domain.units import Micros
-from onetape.venue.foreign import Converter, Told
+from onetape.venue.foreign import UNUSABLE, Converter, Told
 
 _SECONDS: Final = ": "
 _GZIP: Final = b"\x1f\x8b"
@@ -94,7 +94,7 @@ def _converted(converter: Converter, message: dict[str, Any]) -> list[Told]:
     """A message that lacks something, or has no number where one belongs, is left out."""
     try:
         return converter.convert(message)
-    except (KeyError, TypeError, ValueError, ArithmeticError):
+    except UNUSABLE:
         return []
 
 

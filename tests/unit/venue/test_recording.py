@@ -252,6 +252,14 @@ def test_updates_that_were_heard_before_the_late_snapshot_follow_it() -> None:
     assert chain(*early, rest(35, 4), delta(31, 40, 30, 5)) == [(-1, 35), (35, 40)]
 
 
+def test_an_early_update_that_lacks_something_costs_no_snapshot() -> None:
+    for harm in ({"pu": None}, {"u": "x"}, {"a": [["?", "1"]]}, {"T": None, "a": 5}):
+        message = json.loads(delta(12, 20, 10, 2))
+        message["data"] |= harm
+        texts = (delta(1, 10, 0, 1), json.dumps(message), delta(21, 30, 20, 3), rest(10, 4), delta(31, 40, 30, 5))
+        assert chain(*texts) == [(-1, 10), (20, 30), (30, 40)]
+
+
 def test_the_chain_is_broken_exactly_where_that_of_binance_is() -> None:
     start = (delta(1, 10, 0, 1), rest(10, 2))
     assert chain(*start, delta(11, 20, 10, 3), delta(31, 40, 30, 4), delta(41, 50, 40, 5)) == [
