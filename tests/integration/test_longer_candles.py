@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import numpy as np
 import pytest
 
@@ -62,7 +64,16 @@ class Place:
             )
             assert len(jobs) == len(rollups.TARGETS)
             for job in jobs:
-                await self.pool.execute(f"CALL run_job({job['job_id']})")
+                await self._run(job["job_id"])
+
+    async def _run(self, job: int) -> None:
+        """The server may be at it just now: then after it, because it may have begun before the last rows came."""
+        while True:
+            try:
+                await self.pool.execute(f"CALL run_job({job})")
+                return
+            except asyncpg.LockNotAvailableError:
+                await asyncio.sleep(0.1)
 
     async def archive(self) -> None:
         assert (await archive(self.shelf, self.files, JANUARY, lambda _: None)).released > 0

@@ -102,7 +102,7 @@ async def test_candles_of_a_run_whose_verdicts_were_lost_and_of_the_time_between
     venue: Venue, pool: Any, tmp_path: Path
 ) -> None:
     stage = Stage(venue, pool, tmp_path)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         async with stage.running(stage.audits):
             while await stage.equal() < 2:
                 await asyncio.sleep(0.05)
