@@ -13,7 +13,7 @@ from onetape.domain.results import BacktestSpec
 from onetape.domain.units import Rate
 
 LARGE: Final = frozenset(("BTC", "ETH"))
-MAINTENANCE_LARGE: Final = 0.005  # for those two, and for the others: more than the first tier of the large venues
+MAINTENANCE_LARGE: Final = 0.005  # for those two; both rates are assumptions, taken from no venue's table
 MAINTENANCE: Final = 0.01
 
 

@@ -146,7 +146,7 @@ class Registry:
         return f"{self.source_hash(strategy.name())}:{parameters}"
 
     def source_hash(self, tag: str) -> str:
-        """SHA-256 (hex) over the strategy's file, its tag and onetape's version: changes when the code may have."""
+        """SHA-256 (hex) over the strategy's files, its tag and onetape's version: changes when the code may have."""
         return sources.source_hash(self.get(tag))
 
 
@@ -207,8 +207,11 @@ def _load_file(file: Path) -> list[Entry]:
     module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader, origin=str(file)))
     module.__file__ = str(file)
     sys.modules[name] = module  # annotations are looked up here
+    _forget_neighbours(file)
+    keeps, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # nor may that of a neighbour
     with Foreign(file) as visit:
         loader.exec_module(module)
+    sys.dont_write_bytecode = keeps
     if visit.fault:
         sys.modules.pop(name, None)
         raise BadInput(f"strategy file {file.name}", visit.fault, "the file could not be loaded", "Mend that line.")
@@ -216,6 +219,14 @@ def _load_file(file: Path) -> list[Entry]:
     for entry in found:
         _usable(entry)
     return found
+
+
+def _forget_neighbours(file: Path) -> None:
+    """What a strategy imports from beside it is imported anew: its hash is that of the files as they are now."""
+    beside = {str(part) for part in sources.files_of(file)} - {str(file)}
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__file__", None) in beside:
+            del sys.modules[name]
 
 
 def _kinds(module: ModuleType) -> list[type[AnyStrategy]]:

@@ -182,6 +182,26 @@ def test_file_may_import_its_neighbour(tmp_path: Path) -> None:
     assert registry.build("mine").warmup() == 11
 
 
+def test_hash_changes_with_a_neighbour_however_it_is_reached_and_the_new_code_runs(tmp_path: Path) -> None:
+    uses = GOOD.replace("length: Period = 7", "length: Period = LENGTH").replace(
+        "from onetape import Market", "from _h6_near import LENGTH\nfrom onetape import Market"
+    )
+    (tmp_path / "_h6_pack").mkdir()
+    (tmp_path / "_h6_pack" / "__init__.py").write_text("from .deep import LENGTH\n")
+    (tmp_path / "_h6_pack" / "deep.py").write_text("LENGTH = 11\n")
+    put(tmp_path, mine=uses, _h6_near="from _h6_pack import LENGTH\n", _h6_other="LENGTH = 1\n")
+    first = Registry.load(tmp_path)
+    told = first.source_hash("mine")
+    assert first.build("mine").warmup() == 11
+    put(tmp_path, _h6_other="LENGTH = 2\n")
+    assert Registry.load(tmp_path).source_hash("mine") == told, "a file that it does not import says nothing"
+    (tmp_path / "_h6_pack" / "deep.py").write_text("LENGTH = 12\n")
+    changed = Registry.load(tmp_path)
+    assert changed.source_hash("mine") != told
+    assert changed.build("mine").warmup() == 12
+    assert changed.proof_key(changed.build("mine")) != first.proof_key(first.build("mine"))
+
+
 def test_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not a folder"):
         Registry.load(tmp_path / "nowhere")
