@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from onetape.core.compiled import array_kernel
-from onetape.domain.frame import Floats
+from onetape.domain.errors import BadInput
+from onetape.domain.frame import Floats, Ints
 from onetape.domain.signals import Signals
 from onetape.indicators.arrays import column
 from onetape.indicators.memo import is_remembering
 from onetape.indicators.trend import BLOCK, carry, grid_limit, sma, to_steps
+from onetape.strategies.contract import Strategy
+from onetape.strategies.market import Market
 
 LONG: Final = 200_000  # values from which on a second core pays
 _APART: Final = float(2**51)  # steps: below it, divided by their common length, different means are different floats
@@ -134,6 +137,34 @@ def _halves(
         return second.result() and whole
 
 
+def compared(fast: int, slow: int) -> tuple[tuple[int, int, int, int], float, float]:
+    """How two means compare as whole sums: both lengths, and what the sums are multiplied by. Then the number of steps
+    of 1e-8 below which all values must lie to be counted, and the number of their common divisors below which floats
+    tell all means apart, so that floats compare as the sums do."""
+    common = math.lcm(fast, slow)
+    return (fast, slow, common // fast, common // slow), min(grid_limit(fast), grid_limit(slow)), _APART / common
+
+
+@array_kernel
+def crosses_of_sums(sums: Ints, windows: tuple[int, int, int, int], below: float, first: int, target: Floats) -> None:
+    """Writes the targets of crosses, as `_sma_crosses` does, in the rows from `first` on, where both means and those
+    before them are known; NaN above it. `sums[j]` is the sum of the j first values in steps of any size; it may run
+    over, for differences are right all the same."""
+    n, m, up, down = windows
+    target[:first] = np.nan
+    apart = np.empty(BLOCK + 1, np.int64)
+    for start in range(first, len(target), BLOCK):
+        said = target[start : start + BLOCK]
+        now, quick, lazy = sums[start:], sums[start - n :], sums[start - m :]
+        for j in range(len(said) + 1):
+            apart[j] = (now[j] - quick[j]) * up - (now[j] - lazy[j]) * down
+        before, after = apart[:BLOCK], apart[1:]
+        for j in range(len(said)):
+            rose = (after[j] > 0) & (before[j] <= 0)
+            fell = (after[j] < 0) & (before[j] >= 0)
+            said[j] = 1.0 if rose else below if fell else np.nan
+
+
 def sma_cross_signals(values: Floats, fast: int, slow: int, *, below: float) -> Signals:
     """`cross_signals` of two simple means of `values`, with the span of the fast one, in one pass over whole numbers
     where the values lie on a grid of 1e-8 that is fine enough for floats to tell all means apart."""
@@ -141,9 +172,27 @@ def sma_cross_signals(values: Floats, fast: int, slow: int, *, below: float) -> 
         return cross_signals(sma(values, fast), sma(values, slow), span=fast, below=below)
     x = column(values)
     target, confidence = np.empty(len(x)), np.empty(len(x))
-    common = math.lcm(fast, slow)
-    windows = (fast, slow, common // fast, common // slow)
-    limit = min(grid_limit(fast), grid_limit(slow), _APART / common)
-    if _halves(x, windows, limit, float(below), target, confidence):
+    windows, counted, apart = compared(fast, slow)
+    if _halves(x, windows, min(counted, apart), float(below), target, confidence):
         return Signals.holding(target, confidence, tag="cross")
     return cross_signals(sma(x, fast), sma(x, slow), span=fast, below=below)
+
+
+class Means(NamedTuple):
+    """Two simple means of the closes, in candles, and the target of the cross below (NaN: it says nothing)."""
+
+    fast: int
+    slow: int
+    below: float
+
+
+class MeanCross(Strategy, frozen=True):
+    """Says `means`; its signals are their crosses. Many of them on the same candles are worked out from one column of
+    sums, as long as `signals` is not overridden."""
+
+    def means(self) -> Means:
+        raise BadInput(f"means of {self.name()}", None, "not written", "Answer Means(fast, slow, below).")
+
+    def signals(self, market: Market) -> Signals:
+        fast, slow, below = self.means()
+        return sma_cross_signals(market.close, fast, slow, below=below)

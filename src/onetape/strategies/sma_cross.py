@@ -7,13 +7,11 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from onetape.domain.signals import Signals
-from onetape.strategies.contract import Period, Strategy, about
-from onetape.strategies.crossing import sma_cross_signals
-from onetape.strategies.market import Market
+from onetape.strategies.contract import Period, about
+from onetape.strategies.crossing import MeanCross, Means
 
 
-class SmaCross(Strategy, frozen=True, tag="sma_cross"):
+class SmaCross(MeanCross, frozen=True, tag="sma_cross"):
     """In when the fast mean of closes crosses above the slow one, out when it crosses below.
 
     Nothing is said between crosses, so a position closed by its stop stays closed until the next cross. Confidence:
@@ -35,6 +33,5 @@ class SmaCross(Strategy, frozen=True, tag="sma_cross"):
         """The slow mean on two candles, the fast one on `fast` + 1: exact, for a simple mean knows only its window."""
         return max(self.slow + 1, 2 * self.fast)
 
-    def signals(self, market: Market) -> Signals:
-        below = -1.0 if self.short else 0.0 if self.exit == "cross" else np.nan
-        return sma_cross_signals(market.close, self.fast, self.slow, below=below)
+    def means(self) -> Means:
+        return Means(self.fast, self.slow, -1.0 if self.short else 0.0 if self.exit == "cross" else np.nan)

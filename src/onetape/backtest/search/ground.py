@@ -12,6 +12,7 @@ from onetape.backtest.dispatch import trade
 from onetape.backtest.luck.independence import sampled
 from onetape.backtest.metrics import Metrics, daily_returns, measure
 from onetape.backtest.run import first_row, period
+from onetape.backtest.search.crosses import Crosses
 from onetape.backtest.search.lean import Lean
 from onetape.backtest.search.objectives import Objective
 from onetape.backtest.search.parcels import pack_kind, pack_objective, unpack_kind, unpack_objective
@@ -79,6 +80,10 @@ class Ground:
         return Lean(self.spec, self.frame, self.fills)
 
     @cached_property
+    def _crosses(self) -> Crosses:
+        return Crosses(self.frame.close)
+
+    @cached_property
     def first_day(self) -> int:
         rows = last_of_each_day(self.fills.ts, self.fills.timeframe.micros)
         return (int(self.fills.ts[rows[0]]) + self.fills.timeframe.micros - 1) // DAY
@@ -117,7 +122,10 @@ class Ground:
         return not isinstance(strategy, Quoting) and all(one.function is None for one in self.objectives)
 
     def _summed(self, strategy: AnyStrategy, first: int) -> Found:
-        figures, days = self._sums.trade(evaluate(strategy, Market(self.frame)), first)
+        signals = self._crosses.signals(strategy, first)
+        if signals is None:
+            signals = evaluate(strategy, Market(self.frame))
+        figures, days = self._sums.trade(signals, first)
         return Found(figures, days, None)
 
     def _traded(self, strategy: AnyStrategy, first: int) -> Found:

@@ -43,14 +43,16 @@ class Lean:
 
     def trade(self, signals: Signals, first: int) -> tuple[Metrics, Floats]:
         """What `backtest.metrics.figures` makes of trading the rows from `first` on, and the daily returns."""
+        skipped = first if len(self._known) else 0  # a row before the first one would be taken for said
         columns: Any = tuple(
-            fixed(column) for column in (signals.target, signals.stop, signals.take, signals.trail, signals.limit)
+            fixed(column[skipped:])
+            for column in (signals.target, signals.stop, signals.take, signals.trail, signals.limit)
         )
-        known = fixed(np.maximum(self._known, first)) if len(self._known) else _SAME
+        known = fixed(np.maximum(self._known - skipped, 0)) if len(self._known) else _SAME
         account, room = Account(cash=self._cash, peak=self._cash), self._room()
         account, final, still_open = summed(
             self._bars, self._days, known, columns, account, empty_book(), self._rules, self._funding,
-            (self._start(first), first), room,
+            (self._start(first), first - skipped), room,
         )  # fmt: skip
         closes = room.closes
         days = closes[1:] / closes[:-1] - 1.0 if closes.min() > 0.0 else _NO_DAYS

@@ -83,6 +83,17 @@ def test_sums_on_shorter_candles_are_those_of_the_whole_run(start: int) -> None:
     assert whole["trades"] > 10
 
 
+def test_a_wish_that_stands_before_the_first_row_is_heard_there() -> None:
+    fills = market(3, 3_000)
+    frame = resample(fills, "15m")
+    signals, spec = Signals.holding(np.ones(len(frame))), BacktestSpec(strategy="x", exchange="x", timeframe="15m")
+    tape = simulate(spec, frame, fills, signals, 5)
+    assert len(tape.fills) == 1
+    whole = measure(frame, tape, spec.cash)
+    figures, _ = Lean(spec, frame, fills).trade(signals, 5)
+    assert figures == {name: whole[name] for name in figures}
+
+
 def small_room(days: int, payments: int) -> Room:
     room = room_for(days, payments)
     return room._replace(fills=room.fills[: 2 * MAX_FILLS])
