@@ -11,6 +11,7 @@ from onetape.backtest import learning, quoting
 from onetape.backtest import run as signals
 from onetape.backtest.counting import Planned
 from onetape.backtest.holdout import Allowed
+from onetape.backtest.used import UNUSED, Used
 from onetape.domain.errors import BadInput
 from onetape.domain.frame import CandleFrame
 from onetape.domain.recorded import NOTHING, Recorded
@@ -51,11 +52,13 @@ def planned(strategy: AnyStrategy, source_hash: str, may: Allowed, say: Callable
     return Planned(spec, source_hash, go)
 
 
-def trade(spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, strategy: AnyStrategy, first: int) -> Tape:
+def trade(
+    spec: BacktestSpec, frame: CandleFrame, fills: CandleFrame, strategy: AnyStrategy, first: int, used: Used = UNUSED
+) -> Tape:
     """Its trades alone, from row `first` of the strategy's candles on: what a search measures, trial after trial."""
     if isinstance(strategy, Quoting):
-        return quoting.trade(spec, frame, fills, strategy, first)
-    return signals.simulate(spec, frame, fills, evaluate(strategy, Market(frame)), first)
+        return quoting.trade(spec, frame, fills, strategy, first, used)
+    return signals.simulate(spec, frame, fills, evaluate(strategy, Market(frame)), first, used)
 
 
 def single(strategy: AnyStrategy) -> AnyStrategy:

@@ -13,6 +13,8 @@ import numpy as np
 from onetape.backtest.metrics import measure
 from onetape.backtest.provenance import provenance
 from onetape.backtest.run import run_id
+from onetape.backtest.trades import fill_times
+from onetape.backtest.used import combined
 from onetape.core.state import F_BAR, empty_book
 from onetape.core.stats import T_ENTRY, T_EXIT, T_FEES, T_OPEN, T_PROFIT, T_ROLE
 from onetape.domain.accounts import Account
@@ -74,6 +76,7 @@ def stitched(spec: BacktestSpec, wish: WalkWish, windows: Sequence[Window], piec
         account=Account(cash=float(equity[-1]))._replace(**sums),
         book=empty_book(),
         rejected=rejected,
+        fill_ts=np.concatenate([fill_times(piece.tape) for piece in pieces]),
     )
     question = msgspec.structs.replace(
         spec,
@@ -85,6 +88,8 @@ def stitched(spec: BacktestSpec, wish: WalkWish, windows: Sequence[Window], piec
     frame = concat([piece.candles.between(one.span.test_start, one.span.test_end)
                     for piece, one in zip(pieces, windows, strict=True)])  # fmt: skip
     manifest = manifest_of(wish, pieces)
+    data = combined([(piece.data, piece.tape.candles) for piece in pieces])
+    manifest |= {"detail": msgspec.to_builtins(data)} if data else {}
     nothing = Signals.holding(np.full(len(frame), np.nan), 0.0)
     return Result(
         run_id=run_id(manifest["hash"]),
@@ -95,6 +100,7 @@ def stitched(spec: BacktestSpec, wish: WalkWish, windows: Sequence[Window], piec
         tape=tape,
         metrics=measure(frame, tape, spec.cash),
         manifest=manifest | {"candles": provenance(frame, candles)},
+        data=data,
     )
 
 

@@ -52,6 +52,14 @@ def used_of(spec: BacktestSpec, fills: CandleFrame, recorded: Recorded) -> Used:
     return Used(recorded, detail, told)
 
 
+def paying(spec: BacktestSpec, fills: CandleFrame, recorded: Recorded) -> Used:
+    """Of what was recorded the funding alone: for the many runs of a search, whose orders fill on candles."""
+    rates = Recorded(
+        funding_ts=recorded.funding_ts, funding_rate=recorded.funding_rate, funding_every=recorded.funding_every
+    )
+    return used_of(msgspec.structs.replace(spec, detail="candles"), fills, rates)
+
+
 def combined(parts: Sequence[tuple[DataUsed | None, CandleFrame]]) -> DataUsed | None:
     """Of several runs that are told as one, each with its fill candles: shares by the time of all of them together."""
     known = [(told, len(fills) * fills.timeframe.micros) for told, fills in parts if told is not None]
@@ -122,6 +130,11 @@ def rows(used: DataUsed) -> list[tuple[str, str]]:
         missing = f", {used.funding_missing:,} have no recorded rate" if used.funding_missing else ""
         found.append(("Funding payments", f"{used.funding:,} recorded{missing}"))
     return found
+
+
+def told_line(used: DataUsed) -> str:
+    """`rows` in one line."""
+    return "; ".join(f"{name.lower()} {text}" for name, text in rows(used))
 
 
 def line(manifest: dict[str, Any]) -> str:

@@ -137,7 +137,7 @@ async def _window(
     chosen, source_hash = may.chosen, made.search.source_hash
 
     async def go() -> Result:
-        return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, strategy, source_hash)
+        return await asyncio.to_thread(run, asked, chosen.frame, chosen.fills, strategy, source_hash, chosen.recorded)
 
     trial = trial_of(asked, data_of(may.chosen, asked), source_hash, kinds.WALK_FORWARD, stores.who, stores.clock.now())
     trial = msgspec.structs.replace(trial, id=f"w{search_id}")  # traded again, it counts once

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onetape.cli import backtest, trials
+from onetape.cli.costs import with_rates
 from onetape.cli.output import DONE, NOT_HELD, Parser, Usage, print_json
 from onetape.cli.stopping import finish
 from onetape.domain.instrument import Instrument
@@ -169,6 +170,7 @@ async def opened(
     stack: AsyncExitStack,
 ) -> tuple[Stores, Allowed]:
     """Candles, ledger and store. A warm-up that grows with the parameters is found out trial by trial."""
+    from onetape.app.recorded import recording
     from onetape.backtest.candles import choose, instrument_of, split
     from onetape.backtest.margin import settled
     from onetape.backtest.pages import keep_pages
@@ -195,6 +197,10 @@ async def opened(
         await trials.taken_over(platform.settings.data_dir, platform.ledger, exchange, spec.symbol)
         counter, store = trials.in_database(platform.ledger), platform.searches
     spec = settled(spec, instrument, "--leverage")
+    if platform is not None:
+        backtest.say("reading what was recorded ...")
+        chosen = await recording(platform)(chosen, spec)
+    chosen = with_rates(chosen, wish.funding_file)
     may = await trials.permitted(wish, counter, chosen, spec, backtest.tell_once)
     return Stores(counter.ledger, store, counter.clock, counter.who), may
 

@@ -12,6 +12,7 @@ from onetape.backtest.figures import figure, is_rate
 from onetape.backtest.luck.words import rows_of_search
 from onetape.backtest.report import kept
 from onetape.backtest.search.answer import found_document
+from onetape.backtest.used import told_line
 from onetape.cli import backtest_report
 from onetape.domain.results import Result
 from onetape.domain.searches import HeatMap, Scored, SearchResult, Slice
@@ -35,6 +36,8 @@ def show(result: SearchResult, best: Result | None, console: Console | None = No
     for one in result.slices:
         slice_table(one, result.wish.objectives[0], out)
     held(result, out)
+    if result.detail is not None:
+        out.print(Text(f"Trials filled on: {told_line(result.detail)}", style="dim"))
     luck(result, out)
     if best is not None:
         backtest_report.one(kept(best), out)

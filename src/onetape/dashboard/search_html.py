@@ -11,8 +11,10 @@ from plotly.offline import get_plotlyjs
 from onetape.backtest.figures import figure
 from onetape.backtest.luck.words import rows_of_search
 from onetape.backtest.report import kept
+from onetape.backtest.used import told_line
 from onetape.dashboard.report_html import STYLE, section
 from onetape.dashboard.search_charts import SLICES_SAY, front_chart, given, heat_chart, slices_chart
+from onetape.domain.report import DataUsed
 from onetape.domain.results import Result
 from onetape.domain.searches import SearchResult
 
@@ -42,8 +44,12 @@ def head(result: SearchResult) -> str:
     says = f"{scored:,} trials, {result.refused:,} combinations refused, {result.failed:,} failed; by {wish.method}"
     return (
         f"<h1>Search of {escape(wish.spec.strategy)}</h1><p>{escape(spaces)}</p><p>{escape(where)}</p>"
-        f'<p class="quiet">{escape(says)}; search {escape(result.id)}</p>'
+        f'<p class="quiet">{escape(says)}; search {escape(result.id)}</p>{filled(result.detail)}'
     )
+
+
+def filled(used: DataUsed | None) -> str:
+    return "" if used is None else f'<p class="quiet">Trials filled on: {escape(told_line(used))}</p>'
 
 
 def told(result: SearchResult) -> str:

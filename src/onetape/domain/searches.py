@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from onetape.domain.luck import SearchLuck
+from onetape.domain.report import DataUsed
 from onetape.domain.results import BacktestSpec
 from onetape.domain.trials import DataKey
 from onetape.domain.units import Micros
@@ -124,6 +125,7 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
     busy: float | None  # share of the workers' time in which they worked
     complete: bool = True
     reasons: dict[str, str] = {}
+    detail: DataUsed | None = None  # what the trials filled on; the recommended run tells its own
 
     def trial(self, number: int) -> Scored:
         return next(one for one in self.trials if one.number == number)

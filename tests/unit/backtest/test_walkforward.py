@@ -20,6 +20,7 @@ from onetape.backtest.walkforward import kept, of_window, spans, walked
 from onetape.clock import RealClock
 from onetape.domain.errors import BadInput, Conflict
 from onetape.domain.frame import CandleFrame
+from onetape.domain.recorded import Recorded
 from onetape.domain.results import BacktestSpec
 from onetape.domain.searches import SearchWish
 from onetape.domain.units import DAY
@@ -79,7 +80,8 @@ def test_what_is_kept_is_the_mean_traded_over_the_mean_promised() -> None:
 
 async def test_each_window_trades_unseen_candles_with_what_its_search_recommends_and_the_money_goes_on() -> None:
     frame = frame_of(24 * 26)
-    may = Allowed(Chosen(frame, frame), SPEC, None, {})
+    rates = Recorded(funding_ts=frame.ts[::8], funding_rate=np.full(len(frame.ts[::8]), 0.0005), funding_every=8 * HOUR)
+    may = Allowed(Chosen(frame, frame, rates), SPEC, None, {})
     ledger = MemoryTrialLedger()
     stores = Stores(ledger, MemorySearchStore(), RealClock(), "me")
     walk = await walked(wish(), REGISTRY, may, stores)
@@ -89,7 +91,7 @@ async def test_each_window_trades_unseen_candles_with_what_its_search_recommends
         asked = msgspec.structs.replace(
             SPEC, parameters=window.parameters, start_ts=window.span.test_start, end_ts=window.span.test_end, cash=cash
         )
-        alone = run(asked, frame, frame, REGISTRY.build("sma_cross", window.parameters))
+        alone = run(asked, frame, frame, REGISTRY.build("sma_cross", window.parameters), recorded=rates)
         n = len(alone.tape.equity)
         curve = walk.whole.tape.equity[at : at + n]
         np.testing.assert_array_equal(curve[:-1], alone.tape.equity[:-1])
@@ -100,6 +102,9 @@ async def test_each_window_trades_unseen_candles_with_what_its_search_recommends
     assert at == len(whole.tape.equity) == 15 * 24
     assert int(whole.tape.ts[0]) == 10 * DAY
     assert whole.metrics["final_equity"] == cash
+    assert whole.tape.account.funding > 0.0
+    assert whole.data is not None
+    assert (whole.data.timeframe, whole.data.funding) == ("1h", 3 * 15)
     assert whole.metrics["open_trades"] == 0
     assert whole.metrics["total_return"] == pytest.approx(cash / 10_000.0 - 1.0)
     assert "luck" in whole.metrics

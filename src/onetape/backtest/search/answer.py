@@ -78,7 +78,7 @@ def prepared(
     base = single(first_strategy(registry, wish))
     given = {name: value for name, value in base.parameters().items() if name in wish.spec.parameters}
     spec = msgspec.structs.replace(may.spec, strategy=wish.spec.strategy, parameters=given)
-    plan = planned(wish, type(base), (may.chosen.frame, may.chosen.fills), spec)
+    plan = planned(wish, type(base), may.chosen, spec)
     data = data_of(may.chosen, may.spec)
     known = {name: getattr(may.spec, name) for name in ("exchange", "symbol", "timeframe")} | {"end_ts": data.end_ts}
     search = Search(
@@ -125,7 +125,7 @@ async def whole(made: Prepared, may: Allowed, stores: Stores, result: SearchResu
     spec = made.plan.ground.asked_of(parameters)
     strategy = made.plan.ground.strategy(parameters)
     chosen, code = may.chosen, made.search.source_hash
-    ran = await asyncio.to_thread(run, spec, chosen.frame, chosen.fills, strategy, code)
+    ran = await asyncio.to_thread(run, spec, chosen.frame, chosen.fills, strategy, code, chosen.recorded)
     if may.note:
         ran = dataclasses.replace(ran, manifest=ran.manifest | {"holdout": may.note})
     return await judged(stores.ledger, _entered(made.search, spec, number), ran)

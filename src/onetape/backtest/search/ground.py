@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from onetape.backtest.candles import Chosen
 from onetape.backtest.dispatch import trade
 from onetape.backtest.luck.independence import sampled
 from onetape.backtest.metrics import Metrics, daily_returns, measure
@@ -17,9 +18,10 @@ from onetape.backtest.search.lean import Lean
 from onetape.backtest.search.objectives import Objective
 from onetape.backtest.search.parcels import pack_kind, pack_objective, unpack_kind, unpack_objective
 from onetape.backtest.search.walks import Asked
+from onetape.backtest.used import UNUSED, paying
 from onetape.core.stats import last_of_each_day
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import CandleFrame, Floats
+from onetape.domain.frame import Floats
 from onetape.domain.results import BacktestSpec, Tape
 from onetape.domain.searches import Scored
 from onetape.domain.trials import pack_returns
@@ -55,7 +57,7 @@ class Ground:
         self,
         kind: type[AnyStrategy],
         spec: BacktestSpec,
-        candles: tuple[CandleFrame, CandleFrame],
+        candles: Chosen,
         objectives: Sequence[Objective],
         expected: int,
     ) -> None:
@@ -64,6 +66,7 @@ class Ground:
         self.fills = self.frame if candles[1] is candles[0] else candles[1]
         if self.fills is not self.frame or spec.start_ts is not None:
             self.fills = self.fills.between(spec.start_ts, spec.end_ts)
+        self.used = paying(spec, self.fills, candles.recorded) if len(self.fills) else UNUSED
         columns = (self.frame.open, self.frame.high, self.frame.low, self.frame.close, self.frame.volume)
         most = REMEMBERED if self.frame.close.nbytes < LARGE else FEW * self.frame.close.nbytes
         self._memory: Memory | None = Memory(columns, most)
@@ -71,13 +74,13 @@ class Ground:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For another machine: code of one's own travels as the text of its file."""
-        frames = (self.frame, self.fills)
+        frames = Chosen(self.frame, self.fills, self.used.recorded)
         objectives = [pack_objective(one) for one in self.objectives]
         return unpacked, (pack_kind(self.kind), self.spec, frames, objectives, self._expected)
 
     @cached_property
     def _sums(self) -> Lean:
-        return Lean(self.spec, self.frame, self.fills)
+        return Lean(self.spec, self.frame, self.fills, self.used.recorded)
 
     @cached_property
     def _crosses(self) -> Crosses:
@@ -129,7 +132,7 @@ class Ground:
         return Found(figures, days, None)
 
     def _traded(self, strategy: AnyStrategy, first: int) -> Found:
-        tape = trade(self.spec, self.frame, self.fills, strategy, first)
+        tape = trade(self.spec, self.frame, self.fills, strategy, first, self.used)
         return Found(measure(self.frame, tape, self.spec.cash), daily_returns(tape, self.spec.cash), tape)
 
     def _sharing(self, way: Callable[[AnyStrategy, int], Found], strategy: AnyStrategy, first: int) -> Found:

@@ -61,6 +61,7 @@ async def opened(spec: BacktestSpec, means: Means, proofs: Collection[str], say:
     chosen = await choose(means.candles, spec, strategy.history())
     spec = msgspec.structs.replace(spec, exchange=chosen.frame.exchange)
     spec = settled(spec, await instrument_of(means.candles, spec.exchange, spec.symbol), "$.leverage")
+    chosen = await means.recording(chosen, spec)
     may = await allowed(means.counter.ledger, chosen, spec)
     if means.registry.proof_key(strategy) not in proofs:
         say(Progress(text="trying whether it looks ahead"))

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from onetape.backtest.candles import Chosen
 from onetape.backtest.search.constraints import Rule, rule_of
 from onetape.backtest.search.ground import Ground
 from onetape.backtest.search.objectives import Objective, objectives_of
@@ -21,7 +22,6 @@ from onetape.backtest.search.walks import Accepts, Asked, Walk, most_of, size_of
 from onetape.backtest.search.workers import Done, Threads, Workers, cores
 from onetape.domain import trials as kinds
 from onetape.domain.errors import BadInput
-from onetape.domain.frame import CandleFrame
 from onetape.domain.results import BacktestSpec
 from onetape.domain.searches import GRID, METHODS, TPE, Scored, Search, SearchResult, SearchWish
 from onetape.domain.trials import Settled, Trial, fingerprint
@@ -76,9 +76,7 @@ def question(wish: SearchWish, kind: type[AnyStrategy]) -> Question:
     return Question(objectives, spaces, rules, expected)
 
 
-def planned(
-    wish: SearchWish, kind: type[AnyStrategy], candles: tuple[CandleFrame, CandleFrame], spec: BacktestSpec
-) -> Plan:
+def planned(wish: SearchWish, kind: type[AnyStrategy], candles: Chosen, spec: BacktestSpec) -> Plan:
     """Raises BadInput naming what cannot be used, before anything runs. `spec` has the fixed parameters."""
     objectives, spaces, rules, expected = question(msgspec.structs.replace(wish, spec=spec), kind)
     ground = Ground(kind, spec, candles, objectives, expected)
@@ -110,10 +108,11 @@ class Sweep:
     async def go(self, workers: Workers | None = None, resumed: bool = False) -> SearchResult:
         """The result. Cancelled, it settles what was done and lets the cancellation through."""
         scored = await self.scores(workers, resumed)
-        return await asyncio.to_thread(
+        found = await asyncio.to_thread(
             read, self._search, self._plan.spaces, self._plan.ground.objectives, scored, self._refused,
             (self.seconds, self._count, self.busy),
         )  # fmt: skip
+        return msgspec.structs.replace(found, detail=self._plan.ground.used.told)
 
     async def scores(self, workers: Workers | None = None, resumed: bool = False) -> list[Scored]:
         """All trials, not read yet. Raises BadInput when none has a score."""

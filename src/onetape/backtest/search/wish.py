@@ -38,7 +38,8 @@ class OptimizeWish(BacktestWish, frozen=True, kw_only=True, forbid_unknown_field
 
     `parameters` are those that stay as they are; `space` says what is tried, by parameter: `5:50:5`, `0.1:0.5`,
     `cross,none` (empty: every parameter that is a number, around its default). `trials` 0: the whole grid, or 200 of
-    the other methods. Orders fill on candles and no funding is charged.
+    the other methods. Orders of the trials fill on candles and pay recorded
+    funding; the recommended one is run on all that is recorded.
     """
 
     space: dict[str, str] = msgspec.field(default_factory=dict)

@@ -17,6 +17,7 @@ from onetape.backtest.search.store import FileSearchStore, MemorySearchStore
 from onetape.backtest.search.sweep import Step, Sweep
 from onetape.clock import SimulatedClock
 from onetape.domain.errors import BadInput, Conflict
+from onetape.domain.recorded import Recorded
 from onetape.domain.results import BacktestSpec
 from onetape.domain.searches import SearchWish
 from onetape.domain.trials import unpack_returns
@@ -47,6 +48,36 @@ async def test_every_trial_of_a_grid_is_the_single_backtest_to_the_last_bit(spec
         alone = run(spec, frame, None, SmaCross(**one.parameters))
         assert one.values == (alone.metrics["sharpe"],)
         assert one.figures == {name: alone.metrics[name] for name in one.figures}
+
+
+async def test_trials_pay_funding_on_candles_and_the_recommended_one_is_run_on_all_that_is_recorded(
+    spec, may, frame
+) -> None:
+    ts, hours = frame.ts, frame.timeframe.micros
+    rows = [(int(ts[i]) + k + 1, price, frame.volume[i] / 4.0) for i in range(200, 300)
+            for k, price in enumerate((frame.open[i], frame.high[i], frame.low[i], frame.close[i]))]  # fmt: skip
+    table = np.array(rows)
+    recorded = Recorded(
+        print_ts=table[:, 0].astype(np.int64), price=table[:, 1], qty=table[:, 2], funding_ts=ts[::8] + 1,
+        funding_rate=np.full(len(ts[::8]), 0.001), funding_every=8 * hours,
+    )  # fmt: skip
+    may = may._replace(chosen=may.chosen._replace(recorded=recorded))
+    at = stores()
+    found = await searched(made_of(spec, may, at), may, at)
+    coarse = msgspec.structs.replace(spec, detail="candles")
+    for one in found.result.trials:
+        alone = run(coarse, frame, None, SmaCross(**one.parameters), recorded=recorded)
+        assert alone.tape.account.funding > 0.0
+        assert one.figures == {name: alone.metrics[name] for name in one.figures}
+    used = found.result.detail
+    assert used is not None
+    assert (used.prints_share, used.funding) == (0.0, len(recorded.funding_ts))
+    assert found.best is not None
+    whole = run(found.best.spec, frame, None, SmaCross(**found.best.spec.parameters), recorded=recorded)
+    assert found.best.data == whole.data
+    assert whole.data is not None
+    assert whole.data.prints_share > 0.0
+    np.testing.assert_array_equal(found.best.tape.equity, whole.tape.equity)
 
 
 async def test_a_function_of_ones_own_is_shown_the_very_trades_of_the_single_backtest(
