@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,13 +11,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from onetape.backtest.fleet import spec_of as spec_of_bot
 from onetape.backtest.run import run
 from onetape.core.state import F_FEE, F_ID, F_PRICE, F_QTY, F_SIDE
-from onetape.domain.accounts import Account, Sizing, Terms
+from onetape.domain.accounts import Account
 from onetape.domain.bots import BotSpec, LimitsSpec
 from onetape.domain.frame import CandleFrame, resample
 from onetape.domain.instrument import Instrument
-from onetape.domain.results import BacktestSpec
+from onetape.domain.orders import Role
 from onetape.domain.units import MINUTE
 from onetape.strategies.contract import Signals, Strategy
 from onetape.strategies.market import Market
@@ -75,16 +77,7 @@ def spec_of(timeframe: str) -> BotSpec:
 
 def batch(spec: BotSpec, strategy: Strategy, frame: CandleFrame) -> tuple[Account, Any, Any]:
     """Account, equity at each fill candle and fill rows by a backtest over the same candles."""
-    question = BacktestSpec(
-        strategy=spec.strategy,
-        timeframe=spec.timeframe,
-        cash=spec.capital,
-        costs=spec.costs,
-        sizing=Sizing.parse(spec.sizing),
-        limits=spec.risk,
-        exits=spec.exits,
-        terms=Terms.of(INSTRUMENT),
-    )
+    question = spec_of_bot(spec, spec.terms(INSTRUMENT))
     candles = resample(frame, spec.timeframe)
     tape = run(question, candles, None if candles is frame else frame, strategy).tape
     return tape.account, tape.equity, tape.fills
@@ -202,3 +195,36 @@ async def test_orders_that_are_over_are_not_left_open_after_deaths() -> None:
     assert {id_: (o.status, o.qty, o.price, o.filled_qty) for id_, o in mortal.orders.items()} == outcome
     assert mortal.signals.keys() == calm.signals.keys()
     assert mortal.marks.keys() == calm.marks.keys()
+
+
+REAL: dict[str, dict[str, Any]] = {
+    "costs": {
+        "fees": "okx:spot:regular",
+        "slippage": 0.0001,
+        "spread": 0.0004,
+        "impact_share": 0.1,
+        "impact_root": 0.05,
+    },
+    "delays": {"latency": "20s", "data_latency": "500ms", "order_life": "7m"},
+    "partly": {"volume_share": 0.3},
+    "forces": {"force": "ioc", "stop_limit": 0.0005},
+    "margin": {"symbol": "BTC-USD-SWAP", "leverage": 50.0, "maintenance": 0.018, "sizing": "quote:12000"},
+}
+
+
+@pytest.mark.parametrize("deaths", [0.0, 0.03])
+@pytest.mark.parametrize("how", list(REAL))
+async def test_a_bot_has_the_costs_delays_and_margin_of_its_backtest_bit_for_bit(how: str, deaths: float) -> None:
+    limits = LimitsSpec(allow_short=True, max_exposure=2.0 if how == "margin" else 1.0)
+    asked = msgspec.structs.replace(spec_of("5m"), limits=limits, **REAL[how]).check()
+    frame = frame_of(7, 1200, holes=how == "delays")
+    if how == "margin":
+        frame = dataclasses.replace(frame, symbol=asked.symbol)
+    ledger = MortalLedger(7, deaths)
+    runner = await live(asked, Zigzag(), frame, ledger)
+    check_equal(runner, ledger, frame)
+    plain = msgspec.structs.replace(spec_of("5m"), symbol=asked.symbol, limits=limits)
+    assert len(batch(plain, Zigzag(), frame)[2]) > 40
+    assert batch(plain, Zigzag(), frame)[0] != runner.account  # it makes a difference
+    if how == "margin":
+        assert any(fill.role is Role.LIQUIDATION for fill in ledger.fills.values())

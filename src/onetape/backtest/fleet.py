@@ -22,6 +22,7 @@ from onetape.strategies.market import Market
 
 def spec_of(bot: BotSpec, terms: Terms, start_ts: Micros | None = None, end_ts: Micros | None = None) -> BacktestSpec:
     """The question that a bot's file asks of the past."""
+    how = bot.reality
     return BacktestSpec(
         strategy=bot.strategy,
         parameters=bot.parameters,
@@ -31,11 +32,12 @@ def spec_of(bot: BotSpec, terms: Terms, start_ts: Micros | None = None, end_ts: 
         start_ts=start_ts,
         end_ts=end_ts,
         cash=float(bot.capital),
-        costs=bot.costs,
+        costs=how.costs,
+        execution=how.execution,
         sizing=Sizing.parse(bot.sizing, "$.sizing"),
         limits=bot.risk,
         exits=bot.exits,
-        terms=terms,
+        terms=terms._replace(maintenance=how.maintenance or terms.maintenance, band=how.band),
     )
 
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 from onetape.domain.accounts import Terms
 from onetape.domain.errors import BadInput
 from onetape.domain.instrument import Instrument, Kind
+from onetape.domain.reality import maintenance_of
 from onetape.domain.results import BacktestSpec
-from onetape.domain.units import Rate
-
-LARGE: Final = frozenset(("BTC", "ETH"))
-MAINTENANCE_LARGE: Final = 0.005  # for those two; both rates are assumptions, taken from no venue's table
-MAINTENANCE: Final = 0.01
 
 
 def settled(spec: BacktestSpec, instrument: Instrument, field: str) -> BacktestSpec:
@@ -32,8 +26,3 @@ def settled(spec: BacktestSpec, instrument: Instrument, field: str) -> BacktestS
     maintenance = asked.maintenance or (maintenance_of(instrument) if leverage else 0.0)
     terms = Terms.of(instrument)._replace(maintenance=maintenance, band=asked.band)
     return msgspec.structs.replace(spec, terms=terms)
-
-
-def maintenance_of(instrument: Instrument) -> Rate:
-    """The maintenance margin that is assumed where nobody states one."""
-    return MAINTENANCE_LARGE if instrument.base in LARGE else MAINTENANCE

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from onetape.domain.accounts import Costs, Exits, RiskLimits, Sizing
+from onetape.domain.accounts import Costs, Exits, RiskLimits, Sizing, Terms
 from onetape.domain.errors import BadInput
+from onetape.domain.instrument import Instrument, Kind
+from onetape.domain.reality import Reality, RealityWish, maintenance_of, reality
 from onetape.domain.units import Micros, Money, Timeframe
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_REAL: Final = frozenset(RealityWish.__struct_fields__) - {"max_exposure", "funding", "detail"}
 
 
 class Mode(enum.StrEnum):
@@ -54,9 +57,22 @@ class BotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     mode: Mode = Mode.PAPER
     capital: Money = 10_000.0
     sizing: str = "fraction:0.95"
-    fee_maker: float = 0.0008
-    fee_taker: float = 0.001
+    fees: str = ""  # a preset, okx:spot:regular, or none; from here to `band` as domain.reality has them
+    fee_maker: float | None = None
+    fee_taker: float | None = None
     slippage: float = 0.0
+    spread: float = 0.0
+    impact_share: float = 0.0
+    impact_root: float = 0.0
+    latency: str = "0"
+    data_latency: str = "0"
+    volume_share: float = 0.0
+    force: str = "gtc"
+    order_life: str = "0"
+    stop_limit: float = 0.0
+    leverage: float = 0.0
+    maintenance: float | None = None
+    band: float = 0.0
     limits: LimitsSpec = LimitsSpec()
 
     def check(self) -> BotSpec:
@@ -67,9 +83,11 @@ class BotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Sizing.parse(self.sizing, "$.sizing")
         if not 0 < self.capital < 1e15:
             raise BadInput("$.capital", self.capital, "not a positive amount of money")
-        for name in ("fee_maker", "fee_taker", "slippage"):
-            if not -0.01 <= getattr(self, name) <= 0.1:
-                raise BadInput(f"$.{name}", getattr(self, name), "not a rate from -0.01 to 0.1", "0.001 is 0.1 %.")
+        if self.reality.leverage and Instrument.unknown(self.exchange, self.symbol).kind is Kind.SPOT:
+            problem = f"not possible: {self.symbol} is spot, which is bought outright"
+            raise BadInput(
+                "$.leverage", self.leverage, problem, "Choose a linear swap (BTC-USDT-SWAP), or leave it out."
+            )
         self._check_limits()
         return self
 
@@ -85,8 +103,20 @@ class BotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise BadInput("$.limits.max_order_notional", limits.max_order_notional, "not positive")
 
     @property
+    def reality(self) -> Reality:
+        """What its trading costs and how its orders go, on paper as in a backtest. Raises BadInput."""
+        asked = {name: getattr(self, name) for name in RealityWish.__struct_fields__ if name in _REAL}
+        return reality(RealityWish(**asked), lambda name: f"$.{name}")
+
+    @property
     def costs(self) -> Costs:
-        return Costs(float(self.fee_maker), float(self.fee_taker), float(self.slippage))
+        return self.reality.costs
+
+    def terms(self, instrument: Instrument) -> Terms:
+        """The instrument's, with the margin and the band that the bot is to be held to."""
+        how = self.reality
+        assumed = maintenance_of(instrument) if how.leverage else 0.0
+        return Terms.of(instrument)._replace(maintenance=how.maintenance or assumed, band=how.band)
 
     @property
     def risk(self) -> RiskLimits:
@@ -96,6 +126,7 @@ class BotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             max_order_notional=infinite if limits.max_order_notional is None else float(limits.max_order_notional),
             max_drawdown=1.0 if limits.max_drawdown is None else float(limits.max_drawdown),
             allow_short=float(limits.allow_short),
+            leverage=self.reality.leverage,
         )
 
     @property

@@ -11,12 +11,16 @@ import msgspec
 from onetape.domain.accounts import Costs, Execution
 from onetape.domain.errors import BadInput
 from onetape.domain.fees import rate, rates_of
-from onetape.domain.units import DAY, parse_span
+from onetape.domain.instrument import Instrument
+from onetape.domain.units import DAY, Rate, parse_span
 
 DETAILS: Final = ("auto", "candles", "prints", "books")
 SWITCH: Final = ("on", "off")
 FORCES: Final = {"": 0.0, "gtc": 0.0, "ioc": 1.0, "fok": 2.0, "post_only": 3.0}  # numbers of core.state
 MOST_LEVERAGE: Final = 125.0
+LARGE: Final = frozenset(("BTC", "ETH"))
+MAINTENANCE_LARGE: Final = 0.005  # for those two; both rates are assumptions, taken from no venue's table
+MAINTENANCE: Final = 0.01
 
 Named = Callable[[str], str]  # how a field is called where it was asked: --fee-maker, $.fee_maker
 
@@ -124,3 +128,8 @@ def exposure(most: float | None, leverage: float, field: str) -> float:
         remedy = "1 is the whole equity." if leverage else "1 is the whole equity; more needs --leverage."
         raise BadInput(field, most, f"not above 0 and at most {high:g}", remedy)
     return float(most)
+
+
+def maintenance_of(instrument: Instrument) -> Rate:
+    """The maintenance margin that is assumed where nobody states one."""
+    return MAINTENANCE_LARGE if instrument.base in LARGE else MAINTENANCE

@@ -21,10 +21,10 @@ from onetape.core import state as col
 from onetape.core.portfolio import apply_fill, heard, watched
 from onetape.core.step import on_signal, protected
 from onetape.domain import topics
-from onetape.domain.accounts import Account, Exits, RiskLimits, Rules, Sizing, Terms
+from onetape.domain.accounts import Account, Exits, RiskLimits, Rules, Sizing
 from onetape.domain.bots import BotSpec
 from onetape.domain.errors import Halt, Refused
-from onetape.domain.frame import CandleFrame
+from onetape.domain.frame import CandleFrame, Floats
 from onetape.domain.instrument import Instrument
 from onetape.domain.market import Candle
 from onetape.domain.orders import Fill, Order, OrderEvent, OrderStatus, Role
@@ -62,12 +62,14 @@ class Outside(NamedTuple):
 
 
 def rules_of(spec: BotSpec, instrument: Instrument) -> Rules:
+    how = spec.reality
     return Rules(
-        costs=spec.costs,
+        costs=how.costs,
         sizing=Sizing.parse(spec.sizing, "$.sizing"),
         limits=RiskLimits(*spec.risk),
         exits=Exits(*spec.exits),
-        terms=Terms.of(instrument),
+        terms=spec.terms(instrument),
+        execution=how.execution,
     )
 
 
@@ -76,7 +78,8 @@ def compile_kernels(rules: Rules) -> None:
     account, book = Account(cash=1.0), col.empty_book()
     col.watch(col.book_of([]))
     account, _ = on_signal(account, book, (1.0, 0.1, 0.1, 0.1, float("nan")), 1.0, rules)
-    broker = SimBroker(BotMarket("none", "none", "none"), rules, account, list(col.resting(book)))
+    broker = SimBroker(BotMarket("none", "none", "none"), rules, account)
+    broker.book = col.book_of(list(col.resting(book)))
     broker.match(Candle("none", "none", "1m", 0, 60_000_000, 1.0, 1.0, 1.0, 1.0, 0.0))
     account, _ = apply_fill(account, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
     protected(heard(watched(account, 0.0, 0.0, 0.0, 1.0), 0.0, 0.0, 1.0), book, rules)
@@ -99,7 +102,7 @@ class Runner:
         self.matched_ts: Micros = 0
         self.decided_ts: Micros = 0
         self.price = 0.0
-        self.broker = SimBroker(self.series, self.rules, self.account)
+        self.broker = SimBroker(self.series, self.rules, self.account, self._row)
         self.stopped = False
         self._turn = asyncio.Lock()  # one candle or one wish at a time
 
@@ -127,9 +130,21 @@ class Runner:
             return True
 
     def _restore(self, state: BotState) -> None:
-        self.account, self.book = state.account, col.book_of(state.book)
-        self.matched_ts, self.decided_ts, self.price = state.matched_ts, state.decided_ts, state.price
-        self.broker = SimBroker(self.series, self.rules, self.account)  # its orders follow by `_send_planned`
+        self.account, self.matched_ts = state.account, state.matched_ts
+        self.decided_ts, self.price = state.decided_ts, state.price
+        self.broker = SimBroker(self.series, self.rules, self.account, self._row)  # its orders follow: `_send_planned`
+        self.broker.book = col.book_of([], self._clock())
+        self.book = col.book_of(state.book, self._clock())
+
+    def _clock(self) -> Floats:
+        """A book that knows when the last candle was over: orders are on their way from then on."""
+        book, length = col.empty_book(), float(self.fills.micros)
+        book[col.SLOTS, col.NOW], book[col.SLOTS, col.SPAN] = self.matched_ts - length, length
+        return book
+
+    def _row(self, number: int) -> Floats | None:
+        """The order of that number as the core has placed it: its delay, life and force are not part of an Order."""
+        return next((row for row in col.resting(self.book) if int(row[col.ID]) == number), None)
 
     async def _load_window(self) -> None:
         window = self.window
@@ -191,7 +206,7 @@ class Runner:
     async def listed(self, instrument: Instrument) -> None:
         """The venue has changed its steps: orders from now on are snapped to these."""
         async with self._turn:
-            self.rules = self.rules._replace(terms=Terms.of(instrument))
+            self.rules = self.rules._replace(terms=self.spec.terms(instrument))
             self.broker.rules = self.rules
 
     def follows(self, candle: Candle) -> bool:
@@ -201,8 +216,9 @@ class Runner:
     # -- one candle ---------------------------------------------------------------------------------------------------
 
     async def _match(self, candle: Candle) -> None:
+        account, said = self.account, self.account.said
+        self.broker.account = heard(self.broker.account, said, account.target, self.broker.account.next_id)
         matched = self.broker.match(candle)
-        account = self.account
         for fill in matched.fills:
             account, _ = apply_fill(
                 account, float(fill.side), fill.qty, fill.price, fill.fee, fill.slippage, self.rules.terms.lot
@@ -211,7 +227,8 @@ class Runner:
         if account[:6] != venue[:6]:
             raise Halt(f"the account folded from the fills ({account}) is not the broker's ({venue})")
         halted = venue.halted if venue.halted == col.HALTED else account.halted
-        self.account = watched(account, venue.best, venue.peak, halted, max(account.next_id, venue.next_id))
+        account = watched(account, venue.best, venue.peak, halted, max(account.next_id, venue.next_id))
+        self.account = heard(account, said, venue.target, account.next_id)._replace(delay=venue.delay)
         self.book = self.broker.book.copy()
         self.matched_ts, self.price = candle.close_ts, candle.close
         if matched.fills or matched.orders:

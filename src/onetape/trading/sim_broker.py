@@ -6,7 +6,7 @@ It knows of the outside only what it is given: orders through `submit` and `canc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -36,11 +36,14 @@ class Matched(NamedTuple):
 class SimBroker:
     """One bot's account at a simulated venue. Fulfils ports.Broker."""
 
-    def __init__(self, series: BotMarket, rules: Rules, account: Account, resting: Sequence[Floats] = ()) -> None:
+    def __init__(
+        self, series: BotMarket, rules: Rules, account: Account, placed: Callable[[int], Floats | None] | None = None
+    ) -> None:
+        """`placed` gives the row of the book in which the core has placed the order of a number, where there is one."""
         self.series, self.rules = series, rules
-        self.account = account
-        self.book: Floats = col.book_of(resting)
-        self._known = {int(row[col.ID]) for row in resting}
+        self.account, self._placed = account, placed or (lambda _: None)
+        self.book: Floats = col.empty_book()
+        self._known: set[int] = set()
         self._rows = col.fill_buffer()
         self._listeners: list[asyncio.Queue[OrderEvent | Fill]] = []
 
@@ -53,7 +56,8 @@ class SimBroker:
             raise Refused(f"order {order.id} is not one for {self.series.symbol}: quantity {order.qty:g}")
         if len(col.resting(self.book)) >= col.SLOTS:
             raise Refused(f"order {order.id} finds no room: {col.SLOTS} orders are resting already")
-        self.book = col.book_of([*col.resting(self.book), row_of(order)], self.book)
+        row = self._placed(number)
+        self.book = col.book_of([*col.resting(self.book), row_of(order) if row is None else row], self.book)
         self._known.add(number)
         a = self.account
         self.account = watched(a, a.best, a.peak, a.halted, max(a.next_id, number + 1.0))
