@@ -258,3 +258,28 @@ def test_an_order_against_the_position_brings_no_exits_to_what_is_left_of_it() -
     desk.plan(limit(SELL, 1.0, 101.0, {P_STOP: 0.01, P_TAKE: 0.01}), close=99.0)
     assert desk.candle(100, 102, 100, 101) == [(SELL, 1.0, 101.0)]
     assert desk.orders == [(SELL, 1.0, 97.02)]
+
+
+def test_a_liquidation_takes_the_orders_that_only_reduce_with_it() -> None:
+    # leverage 10 from 100: liquidated at 90.91 for 90, before the stop at 85 of a pair of which one cancels the other
+    desk = Desk(limits=RiskLimits(max_exposure=10.0, leverage=10.0), terms=Terms(0.01, 0.01, maintenance=0.01))
+    desk.plan({P_KIND: MARKET, P_SIDE: BUY, P_QTY: 1.0})
+    desk.candle(100, 100, 100, 100)
+    desk.plan(
+        limit(SELL, 1.0, 105.0, {P_GROUP: 1.0, P_REDUCE: 1.0}),
+        limit(SELL, 1.0, 85.0, {P_KIND: STOP_KIND, P_GROUP: 1.0, P_REDUCE: 1.0}),
+    )
+    assert desk.candle(95, 95, 84, 88) == [(SELL, 1.0, 90.0)]
+    assert (desk.orders, desk.account.cash) == ([], 9_990.0)
+
+
+def test_an_order_that_only_reduces_is_never_larger_than_the_position() -> None:
+    # 1 is held: 2 to sell become 1, and 0.4 when 0.6 are sold at the market
+    desk = Desk(qty=1.0, entry=100.0, limits=RiskLimits(allow_short=1.0))
+    wanted = limit(SELL, 2.0, 105.0, {P_REDUCE: 1.0, P_GROUP: 1.0})
+    assert desk.plan(wanted) == [(SELL, 1.0, 105.0)]
+    desk.plan(limit(SELL, 1.0, 105.0, {P_REDUCE: 1.0, P_GROUP: 1.0}), {P_KIND: MARKET, P_SIDE: SELL, P_QTY: 0.6})
+    assert desk.candle(100, 100, 100, 100) == [(SELL, 0.6, 100.0)]
+    assert desk.orders == [(SELL, 0.4, 105.0)]
+    assert desk.candle(104, 106, 104, 105) == [(SELL, 0.4, 105.0)]
+    assert desk.account.qty == 0.0
