@@ -7,7 +7,7 @@ import dataclasses
 from decimal import Decimal
 
 import numpy as np
-from exact import FOK, IOC, POST_ONLY, STAYS, Candle, D, Wish, World
+from exact import FOK, IOC, POST_ONLY, STAYS, Candle, D, Level, Wish, World
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from reference import Reference
@@ -85,6 +85,28 @@ def markets(draw: st.DrawFn, n: int) -> list[Candle]:
         made.append(Candle(opened * step, high * step, low * step, close * step, volume, i * MINUTE, MINUTE))
         last = close
     return made
+
+
+@st.composite
+def trades(draw: st.DrawFn, n: int) -> list[Candle]:
+    """Single trades, some with the order book that was recorded before them; sizes are halves, which floats hold."""
+    step, last, depth, made = D("0.5"), draw(st.integers(195, 205)), (), []
+    for i in range(n):
+        last = max(last + draw(st.sampled_from([-2, -1, 0, 0, 1, 2])), 20)
+        price, volume = last * step, D(draw(st.integers(0, 8))) / 2
+        if draw(st.booleans()):
+            depth = draw(depths(last))
+        made.append(Candle(price, price, price, price, volume, (i + 1) * MINUTE, 0, depth))
+    return made
+
+
+@st.composite
+def depths(draw: st.DrawFn, last: int) -> tuple[Level, ...]:
+    """Three levels a side around a price; a size of 0 ends a side."""
+    sizes = st.integers(0, 6).map(lambda k: D(k) / 2)
+    bid = last - draw(st.integers(0, 1))
+    step = D("0.5")
+    return tuple(Level((bid - k) * step, draw(sizes), (bid + 1 + k) * step, draw(sizes)) for k in range(3))
 
 
 @st.composite
