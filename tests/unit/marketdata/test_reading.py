@@ -29,10 +29,31 @@ async def store() -> MemoryCandleStore:
     return made
 
 
-async def test_what_is_stored_is_given_as_it_is(store: MemoryCandleStore) -> None:
-    await store.append(frame("5m", 10))
+async def test_what_is_stored_is_given_as_it_is_and_shorter_candles_go_on_behind_it(store: MemoryCandleStore) -> None:
+    stored = frame("5m", 10)
+    await store.append(stored)
     found = await reading.load(store, ("x", "A-B", FIVES), None, None)
-    assert len(found) == 10
+    assert found.close[:10].tolist() == stored.close.tolist()
+    assert found.ts.tolist() == [START + m * 5 * MINUTE for m in range(28)]  # 143 minutes
+    assert found.close[10] == 154.0  # of minute 54
+    last = await reading.tail(store, ("x", "A-B", FIVES), 20)
+    assert last.ts.tolist() == found.ts[8:].tolist()
+    assert last.close.tolist() == found.close[8:].tolist()
+
+
+async def test_a_year_of_minutes_is_not_hidden_by_a_week_of_hours(store: MemoryCandleStore) -> None:
+    late = frame("5m", 28).rows(20, 28)
+    await store.append(late)
+    found = await reading.load(store, ("x", "A-B", FIVES), None, None)
+    assert found.ts.tolist() == [START + m * 5 * MINUTE for m in range(28)]
+    assert found.close[19] == 199.0  # built from minute 99
+    assert found.close[20:].tolist() == late.close.tolist()
+    some = await reading.load(store, ("x", "A-B", FIVES), START + 90 * MINUTE, START + 110 * MINUTE)
+    assert some.close.tolist() == [194.0, 199.0, *late.close[:2].tolist()]
+    last = await reading.tail(store, ("x", "A-B", FIVES), 10)
+    assert last.close.tolist() == found.close[18:].tolist()
+    early = await reading.tail(store, ("x", "A-B", FIVES), 3, START + 20 * MINUTE)
+    assert early.close.tolist() == [109.0, 114.0, 119.0]
 
 
 async def test_a_longer_timeframe_ends_with_the_last_candle_that_is_over(store: MemoryCandleStore) -> None:
