@@ -31,6 +31,7 @@ from onetape.strategies.contract import AnyStrategy
 BEAT: Final = 0.05  # seconds that a batch should take
 SETTLE_EVERY: Final = 1.0  # seconds
 LARGEST: Final = 512  # trials of a batch
+SMALLEST: Final = 8  # that a batch is made to be
 
 
 class Step(NamedTuple):
@@ -161,9 +162,11 @@ class Sweep:
     async def _work(self, walk: Walk, crew: Workers) -> None:
         """Keeps two batches for each worker on the way, so that none of them waits."""
         running: set[asyncio.Future[Done]] = set()
+        asked = 0
         try:
             while True:
-                while len(running) < 2 * crew.count and (batch := walk.ask(self._batch())):
+                while len(running) < 2 * crew.count and (batch := walk.ask(self._batch(walk.total - asked))):
+                    asked += len(batch)
                     await self._reserve(batch)
                     running.add(asyncio.wrap_future(crew.submit(batch)))
                 if not running:
@@ -177,8 +180,9 @@ class Sweep:
             for one in running:
                 one.cancel()
 
-    def _batch(self) -> int:
-        return 1 if self._search.wish.method == TPE else self._size
+    def _batch(self, left: int) -> int:
+        """Smaller ones towards the end, so that no worker has a long one when the others are done."""
+        return 1 if self._search.wish.method == TPE else min(self._size, max(SMALLEST, left // (2 * self._count)))
 
     def _finished(self, walk: Walk, done: Done) -> None:
         if done.seconds < BEAT and self._search.wish.method != TPE:
