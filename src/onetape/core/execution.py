@@ -153,7 +153,7 @@ def settle(account: Account, book: Floats, row: int, qty: Qty, whole: Qty, rules
     else:
         drop_order(book, row)
     if group != 0.0:
-        cancel_group(book, group, qty, row if left > 0.0 else -1)
+        cancel_group(book, group, qty, row if left > 0.0 else -1, rules.terms.lot)
     turned = account.qty * side > 0.0 and abs(account.qty) < qty * (1.0 - 1e-9)
     if account.qty == 0.0 or turned:
         drop_exits(book)
@@ -179,16 +179,17 @@ def remain(book: Floats, row: int, left: Qty, qty: Qty) -> None:
 
 
 @kernel
-def cancel_group(book: Floats, group: float, qty: Qty, kept: int) -> None:
+def cancel_group(book: Floats, group: float, qty: Qty, kept: int, lot: Qty) -> None:
     """The other orders of a group are smaller by what was filled of one, and gone when that is gone (`kept` = -1)."""
     row = int(book[SLOTS, COUNT]) - 1
     while row >= 0:
         if book[row, GROUP] == group and row != kept:
-            if kept < 0 or book[row, QTY] <= qty:
+            left = nearest(max(book[row, QTY] - qty, 0.0), lot)
+            if kept < 0 or left == 0.0:
                 drop_order(book, row)
                 kept -= 1 if row < kept else 0
             else:
-                book[row, QTY] -= qty
+                book[row, QTY] = left
         row -= 1
 
 

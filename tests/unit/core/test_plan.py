@@ -164,6 +164,16 @@ def test_a_part_of_one_of_a_group_makes_the_other_smaller() -> None:
     assert desk.orders == [(BUY, 3.0, 99.0), (BUY, 3.0, 103.0)]
 
 
+def test_what_parts_leave_of_a_group_is_whole_lots_and_no_dust() -> None:
+    desk = Desk(execution=Execution(share=0.1), terms=Terms(0.01, 0.1))
+    desk.plan(limit(BUY, 1.0, 99.0, {P_GROUP: 7.0}), limit(BUY, 0.7, 103.0, {P_KIND: STOP_KIND, P_GROUP: 7.0}))
+    for left in (0.6, 0.5, 0.4, 0.3, 0.2, 0.1):
+        desk.candle(100, 100, 98, 99, 1.0)
+        assert desk.orders[1] == (BUY, left, 103.0)
+    desk.candle(100, 100, 98, 99, 1.0)
+    assert desk.orders == [(BUY, 0.3, 99.0)]
+
+
 def test_an_order_brings_its_bracket() -> None:
     desk = Desk()
     desk.plan(limit(BUY, 1.0, 99.0, {P_STOP: 0.02, P_TAKE: 0.03}))
