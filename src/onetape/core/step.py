@@ -19,6 +19,7 @@ from onetape.core.state import (
     HALTED,
     HIGH,
     LATE,
+    LEAVING,
     LOST,
     LOW,
     NEXT,
@@ -65,9 +66,10 @@ def turn(book: Floats) -> bool:
     while row >= 0:
         if 0.0 < book[row, EXPIRES] <= book[SLOTS, NOW]:
             gone = gone or book[row, ROLE] == ENTRY
+            if book[row, LEAVING] == 0.0:  # its time was over: nobody took it back
+                book[SLOTS, LOST] = 1.0
+                book[SLOTS, LATE] += 1.0
             drop_order(book, row)
-            book[SLOTS, LOST] = 1.0
-            book[SLOTS, LATE] += 1.0
         row -= 1
     watch(book)
     return gone

@@ -31,12 +31,14 @@ from onetape.core.state import (
     F_QTY,
     F_SIDE,
     ID,
+    LATE,
     MARKET,
     POST_ONLY,
     PRICE,
     QTY,
     REASONS,
     SIDE,
+    SLOTS,
     STOP_KIND,
     STOP_LIMIT,
     TOUCH,
@@ -221,6 +223,22 @@ def test_a_cancel_takes_as_long_as_an_order() -> None:
     desk.candle(100, 100, 100, 100)
     desk.plan()
     assert desk.candle(100, 100, 98, 99) == [(BUY, 1.0, 99.0)]
+
+
+def test_an_order_that_was_taken_back_is_none_whose_time_was_over() -> None:
+    desk = Desk(execution=Execution(latency=90_000_000.0))
+    desk.plan(limit(BUY, 1.0, 90.0), limit(BUY, 1.0, 89.0, {P_LIFE: 6.0 * MINUTE}))
+    for _ in range(3):
+        desk.candle(100, 100, 99, 100)
+    desk.plan(limit(BUY, 1.0, 89.0, {P_LIFE: 6.0 * MINUTE}))
+    for _ in range(3):
+        desk.candle(100, 100, 99, 100)
+    assert desk.orders == [(BUY, 1.0, 89.0)]
+    assert desk.book[SLOTS, LATE] == 0.0
+    for _ in range(6):
+        desk.candle(100, 100, 99, 100)
+    assert desk.orders == []
+    assert desk.book[SLOTS, LATE] == 1.0
 
 
 def test_the_life_of_an_order_ends() -> None:
