@@ -97,7 +97,7 @@ def test_a_search_is_cancelled_and_what_is_done_stays(page: Page, api: Any) -> N
     expect(page.locator("#op-cancel")).to_be_hidden()
     found = api(f"optimizations/{page.url.partition('job=')[2]}")["found"]
     assert 0 < found["scored"] < 64
-    assert page.locator("#op-table tbody tr").count() == found["scored"]
+    expect(page.locator("#op-table tbody tr")).to_have_count(found["scored"])
 
 
 def test_what_cannot_be_searched_is_said_beside_its_field(page: Page, api: Any) -> None:

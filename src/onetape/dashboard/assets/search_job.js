@@ -15,8 +15,10 @@ onetape.widget("search-news", (element) => {
   }
   const silent = onetape.live.listen((event) => {
     const jobs = Object.values(event.jobs || {}).filter((job) => job.kind === kind);
-    if (event.kind === "again" || jobs.some((job) => job.finished)) tell();
-    else if (jobs.length && !timer) timer = setTimeout(tell, Math.max(0, PAUSE - (Date.now() - told)));
+    if (event.kind === "again" || jobs.some((job) => job.finished)) {
+      tell();
+      timer = setTimeout(tell, PAUSE); // a worker that was stopped writes down what is done a moment after its end
+    } else if (jobs.length && !timer) timer = setTimeout(tell, Math.max(0, PAUSE - (Date.now() - told)));
   });
   return () => {
     silent();
